@@ -1,0 +1,20 @@
+"""What users are told when something cannot go on.
+
+Every message names the thing, the value that was found, what was expected, and what to do next.
+"""
+
+
+class SwapmarkError(Exception):
+    """Anything a user can act on; the command line prints it without a traceback."""
+
+
+class InputError(SwapmarkError):
+    """Images, annotations or options that cannot be used as they are."""
+
+
+class RunError(SwapmarkError):
+    """A run folder that is missing, incomplete, already there, or from another version."""
+
+
+class TrainingError(SwapmarkError):
+    """A training run that cannot usefully continue, such as one whose loss is not a number."""
