@@ -1,0 +1,65 @@
+"""From a trained run and annotated images to an evaluation on disk."""
+
+from pathlib import Path
+
+from swapmark.errors import InputError
+from swapmark.evaluation.evaluate import evaluate
+from swapmark.evaluation.matching import marked_rows
+from swapmark.evaluation.normaliser import choose_normaliser
+from swapmark.evaluation.result import Evaluation
+
+
+def metrics_path(run: str | Path, annotated: str | Path) -> Path:
+    """Where the numbers of `annotated` belong in a run folder.
+
+    >>> metrics_path("runs/faces", "data/lfw.zip").as_posix()
+    'runs/faces/evaluation/lfw/metrics.json'
+    >>> metrics_path("runs/faces", "data/wings/landmarks.csv").as_posix()
+    'runs/faces/evaluation/wings/metrics.json'
+    """
+    source = Path(annotated).resolve()
+    name = source.name if source.is_dir() else source.stem
+    if source.suffix.lower() == ".csv":
+        name = source.parent.name
+    return Path(run) / "evaluation" / name / "metrics.json"
+
+
+def evaluate_run(
+    run: str | Path,
+    annotated: str | Path,
+    *,
+    normaliser: str | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    bootstrap: int = 1000,
+    draws: int = 10,
+    seed: int = 0,
+    progress: bool = True,
+) -> Evaluation:
+    """Find landmarks in the fit and test images of `annotated`, score them, write metrics.json.
+
+    `run` is a run folder; `annotated` a zip or folder with images and landmarks.csv, or that file;
+    `out` the JSON file (default: `metrics_path(run, annotated)`). The other options are those of
+    `swapmark.evaluation.evaluate.evaluate`. Only images with a marked point are looked at.
+
+    Raises InputError if the file exists and `overwrite` is not set, before any work is done.
+    """
+    from swapmark.data.annotations import annotated_items, read_annotations
+    from swapmark.inference.detector import load
+
+    out = metrics_path(run, annotated) if out is None else Path(out)
+    if out.exists() and not overwrite:
+        raise InputError(
+            f"{out} exists already. Choose another file with out (--out on the command line), or "
+            f"pass overwrite=True (--overwrite) to replace it."
+        )
+    annotations = read_annotations(annotated)
+    choose_normaliser(normaliser, annotations.names)
+    wanted = marked_rows(annotations)
+    items = annotated_items(annotated, annotations)
+    landmarks = load(run).predict([items[i] for i in wanted], progress=progress)
+    evaluation = evaluate(
+        landmarks, annotations, normaliser=normaliser, bootstrap=bootstrap, draws=draws, seed=seed
+    )
+    evaluation.write(out)
+    return evaluation
