@@ -29,7 +29,8 @@ def evaluate(
         What errors are measured in: two marked points as NAME1,NAME2, or box, or diagonal.
         Default: left_eye,right_eye if both are marked, else diagonal.
     out
-        Where the numbers go. Default: RUN/evaluation/NAME/metrics.json, NAME being that of ANNOTATED.
+        Where the numbers go. Default: RUN/evaluation/NAME/metrics.json, with the name of
+        ANNOTATED.
     overwrite
         Replace that file if it is there.
     bootstrap
