@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PureWindowsPath
-from typing import BinaryIO
 
 from swapmark.data.items import Item, check_bytes, is_image_name, problem_item
 from swapmark.data.pixels import ImageProblem
@@ -161,10 +160,10 @@ def _unpack(path: Path) -> tuple[bytes | None, str | None]:
     if opener is None:
         return None, None
     content = io.BytesIO()
-    stream: BinaryIO
     with opener(path, "rb") as stream:
         try:
-            while chunk := stream.read(2**20):
+            # read1: what was unpacked before the damage is handed over, not dropped.
+            while chunk := stream.read1(2**20):
                 content.write(chunk)
                 if content.tell() > MAX_UNPACKED_TAR_BYTES:
                     raise InputError(

@@ -38,16 +38,18 @@ def list_images(source: Source) -> list[Item]:
         where = str(source)
         items = list(_items_of_path(Path(source).expanduser(), others))
     elif isinstance(source, np.ndarray):
-        where = f"the array of shape {source.shape}"
+        where = f"The array of shape {source.shape}"
         items = list(_items_of_arrays(_split_array(source)))
     elif isinstance(source, list | tuple):
-        where = f"the list of {len(source)} entries"
+        where = f"The list of {len(source)} entries"
         items = list(_items_of_list(source, others))
     else:
         raise InputError(
             f"Images given as {type(source).__name__}; expected the path of a folder, zip, tar or "
             "image, a list of paths, or numpy arrays."
         )
+    if not items and not isinstance(source, str | os.PathLike) and not others:
+        raise InputError(f"{where} holds no image; expected at least one.")
     if not items:
         raise InputError(_nothing_found(where, others))
     return items

@@ -1,0 +1,77 @@
+"""Decoding by several threads."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from swapmark.data import decoding
+from swapmark.data.decoding import load_item, stream_images, track
+from swapmark.data.items import Item
+from swapmark.data.pixels import ImageProblem
+
+
+def grey_item(index: int, delay: float = 0.0, started: list | None = None) -> Item:
+    def read() -> np.ndarray:
+        if started is not None:
+            started.append(index)
+        time.sleep(delay)
+        return np.full((8, 8), index, np.uint8)
+
+    return Item(f"{index}", "", read)
+
+
+def test_order_is_kept_whatever_finishes_first():
+    items = [grey_item(index, delay=0.002 * (index % 3 == 0)) for index in range(60)]
+    results = list(stream_images(items, 8, workers=4))
+    assert [item.name for item, _ in results] == [str(index) for index in range(60)]
+    values = [result[0][0, 0, 0] for _, result in results if not isinstance(result, ImageProblem)]
+    assert values == list(range(60))
+
+
+def test_only_a_few_are_decoded_ahead():
+    started: list[int] = []
+    stream = stream_images((grey_item(i % 200, 0, started) for i in range(5000)), 8, workers=2)
+    next(stream)
+    time.sleep(0.1)
+    assert len(started) <= 16
+    stream.close()
+
+
+def test_threads_end_when_the_reader_stops():
+    stream = stream_images([grey_item(index) for index in range(100)], 8, workers=3)
+    next(stream)
+    stream.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("swapmark-decode")]
+
+
+def test_unreadable_items_become_problems():
+    def vanished() -> bytes:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with pytest.raises(ImageProblem, match="cannot be read: No such file"):
+        load_item(Item("a", "", vanished), 8)
+    (_, first), (_, second) = stream_images([Item("a", "", vanished), grey_item(3)], 8)
+    assert isinstance(first, ImageProblem)
+    assert not isinstance(second, ImageProblem)
+
+
+def test_own_mistakes_are_not_hidden():
+    def mistaken() -> bytes:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(stream_images([Item("a", "", mistaken)], 8))
+
+
+def test_progress_is_plain_lines_without_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
+    assert list(track(range(4), 4, "Decoding images", show=True)) == [0, 1, 2, 3]
+    assert "Decoding images: 2 of 4 (50%)\n" in capsys.readouterr().err
+
+
+def test_progress_is_silent_when_asked(capsys, monkeypatch):
+    monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
+    assert list(track(range(4), 4, "Decoding images", show=False)) == [0, 1, 2, 3]
+    assert capsys.readouterr().err == ""

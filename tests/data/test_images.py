@@ -1,0 +1,264 @@
+"""Decoding of one image and where it sits in the model's square."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from swapmark.data.images import Frame, decode_image, fit_image
+from swapmark.data.pixels import ImageProblem, array_to_rgb
+from swapmark.errors import InputError
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def quadrants(width: int = 96, height: int = 64) -> Image.Image:
+    """Red, green, blue and grey quarters, so that any turn or flip shows."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[: height // 2, : width // 2] = (220, 30, 30)
+    pixels[: height // 2, width // 2 :] = (30, 200, 30)
+    pixels[height // 2 :, : width // 2] = (30, 30, 210)
+    pixels[height // 2 :, width // 2 :] = (128, 128, 128)
+    return Image.fromarray(pixels)
+
+
+def corners(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    rows, columns = [height // 4, 3 * height // 4], [width // 4, 3 * width // 4]
+    return pixels[np.ix_(rows, columns)].astype(int)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "JPEG", "WEBP"])
+def test_every_format_gives_the_picture(kind):
+    decoded = decode_image(encoded(quadrants(), kind))
+    assert decoded.size == (96, 64)
+    assert decoded.pixels.dtype == np.uint8
+    assert decoded.pixels.shape == (64, 96, 3)
+    tolerance = 12 if kind in ("JPEG", "WEBP") else 0
+    difference = corners(decoded.pixels) - corners(np.asarray(quadrants()))
+    assert np.abs(difference).max() <= tolerance
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "RGBA", "I;16"])
+def test_every_png_mode_becomes_rgb(mode):
+    bright = Image.new("L", (20, 10), 255)
+    image = Image.new("I;16", (20, 10)) if mode == "I;16" else bright.convert(mode)
+    if mode == "I;16":
+        image.paste(65535, (0, 0, 10, 10))
+    pixels = decode_image(encoded(image, "PNG")).pixels
+    assert pixels.shape == (10, 20, 3)
+    assert (pixels[:, :10] == 255).all()
+
+
+def test_cmyk_jpeg_becomes_rgb():
+    pixels = decode_image(encoded(quadrants().convert("CMYK"), "JPEG", quality=95)).pixels
+    assert np.abs(corners(pixels) - corners(np.asarray(quadrants()))).max() < 30
+
+
+def test_transparent_pixels_lie_on_white():
+    image = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    image.putpixel((1, 1), (255, 0, 0, 255))
+    image.putpixel((2, 2), (0, 0, 0, 128))
+    pixels = decode_image(encoded(image, "PNG")).pixels
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[1, 1].tolist() == [255, 0, 0]
+    assert np.abs(pixels[2, 2].astype(int) - 127).max() <= 1
+
+
+def test_transparent_palette_colour_lies_on_white():
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 200, 10, 10])
+    image.putpixel((0, 0), 0)
+    pixels = decode_image(encoded(image, "PNG", transparency=0)).pixels
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[1, 1].tolist() == [200, 10, 10]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bit_grey_is_stretched_from_the_range_it_uses(kind):
+    ramp = np.linspace(1000, 4000, 64 * 64).astype(np.uint16).reshape(64, 64)  # a 12-bit camera
+    pixels = decode_image(encoded(Image.fromarray(ramp), kind)).pixels
+    expected = np.clip((ramp - 1003.0) / (3997.0 - 1003.0) * 255, 0, 255)
+    assert np.abs(pixels[..., 0] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_tiff_that_only_tifffile_reads(planar):
+    tifffile = pytest.importorskip("tifffile")
+    values = np.random.default_rng(0).random((12, 20, 3)).astype(np.float32)
+    file = io.BytesIO()
+    stored = values if planar == "contig" else np.moveaxis(values, -1, 0)
+    tifffile.imwrite(file, stored, photometric="rgb", planarconfig=planar)
+    pixels = decode_image(file.getvalue()).pixels
+    assert np.abs(pixels / 255 - values).max() < 0.003
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_turn_is_applied(kind, orientation):
+    upright = quadrants()
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    decoded = decode_image(encoded(stored, kind, exif=exif))
+    assert decoded.size == (96, 64)
+    assert np.abs(corners(decoded.pixels) - corners(np.asarray(upright))).max() <= 12
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_draft_keeps_the_original_size_and_the_place_of_things(orientation):
+    x = np.linspace(0, 255, 2003)[None, :, None]
+    stored = Image.fromarray(np.broadcast_to(x, (1001, 2003, 3)).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(stored, "JPEG", quality=95, exif=exif)
+    whole, draft = decode_image(data), decode_image(data, draft_size=64)
+    assert draft.size == whole.size == ((1001, 2003) if orientation == 6 else (2003, 1001))
+    assert max(draft.pixels.shape) < 300
+    fitted, frame = fit_image(draft.pixels, 64, original_size=draft.size)
+    expected, expected_frame = fit_image(whole.pixels, 64)
+    assert frame == expected_frame
+    # The ramp has 4 grey values a model pixel: 1 is a quarter of a pixel.
+    assert np.abs(fitted.astype(int) - expected).mean() < 0.6
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "JPEG", "WEBP"])
+def test_truncated_files_are_problems(kind):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    data = encoded(noise, kind)
+    for length in (12, len(data) // 2):
+        with pytest.raises(ImageProblem):
+            decode_image(data[:length])
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"BM", b"II*\0"]))
+def test_arbitrary_bytes_are_problems(data, signature):
+    with pytest.raises(ImageProblem):
+        decode_image(signature + data)
+
+
+def test_reasons_are_told():
+    with pytest.raises(ImageProblem, match="the file is empty"):
+        decode_image(b"")
+    with pytest.raises(ImageProblem, match=r"not a JPEG, PNG.*<html>"):
+        decode_image(b"<html>not found</html>")
+    with pytest.raises(ImageProblem, match="1×1 pixels is too small"):
+        decode_image(encoded(Image.new("RGB", (1, 1)), "PNG"))
+
+
+def test_decompression_bomb_is_refused_from_its_header():
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    data += struct.pack(">I", zlib.crc32(chunk)) + struct.pack(">I", 0) + b"IDAT"
+    with pytest.raises(ImageProblem, match="60000×60000 pixels is over the limit of 120 million"):
+        decode_image(data)
+
+
+def test_pixel_limit_can_be_chosen_and_leaves_pillow_alone():
+    before = Image.MAX_IMAGE_PIXELS
+    data = encoded(Image.new("RGB", (40, 30)), "PNG")
+    with pytest.raises(ImageProblem, match="over the limit"):
+        decode_image(data, max_pixels=1199)
+    assert decode_image(data, max_pixels=1200).size == (40, 30)
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_arrays_become_rgb_by_the_stated_rule():
+    assert array_to_rgb(np.array([[False, True]] * 2))[0].tolist() == [[0] * 3, [255] * 3]
+    wide = np.arange(10_000, dtype=np.int32).reshape(100, 100) - 5000
+    assert (array_to_rgb(wide)[0, 0, 0], array_to_rgb(wide)[-1, -1, 0]) == (0, 255)
+    with_hole = wide.astype(float)
+    with_hole[3, 3] = np.nan
+    assert array_to_rgb(with_hole)[3, 3, 0] == 0
+    assert (array_to_rgb(np.full((4, 4), 7, np.uint16)) == 0).all()
+    seen_through = np.full((2, 2, 4), 0, np.uint8)
+    assert (array_to_rgb(seen_through) == 255).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros(5),
+        np.zeros((4, 4, 5)),
+        np.full((4, 4), np.nan),
+        np.full((4, 4), "a"),
+        np.zeros((1, 9)),
+    ],
+    ids=["one axis", "five channels", "nothing finite", "text", "one row"],
+)
+def test_arrays_that_are_no_images_are_problems(values):
+    with pytest.raises(ImageProblem):
+        array_to_rgb(values)
+
+
+@given(
+    st.integers(2, 9000),
+    st.integers(2, 9000),
+    st.sampled_from([64, 128, 256]),
+    st.sampled_from(["pad", "crop"]),
+    st.lists(st.floats(-100, 9000), min_size=2, max_size=2),
+)
+def test_frame_is_undone_exactly(width, height, size, mode, point):
+    frame = Frame(width, height, size, mode)
+    xy = np.array([point])
+    assert np.allclose(frame.to_original(frame.to_model(xy)), xy, atol=1e-6, rtol=1e-9)
+    assert np.allclose(frame.to_model(frame.to_original(xy)), xy, atol=1e-6, rtol=1e-9)
+    longest = max(frame.resized) if mode == "pad" else min(frame.resized)
+    assert longest == size
+
+
+def test_frame_maps_edges_to_edges():
+    frame = Frame(200, 100, 64, "pad")
+    outer = np.array([[-0.5, -0.5], [199.5, 99.5]])
+    assert np.allclose(frame.to_model(outer), [[-0.5, 15.5], [63.5, 47.5]])
+    frame = Frame(200, 100, 64, "crop")
+    assert np.allclose(frame.to_model(np.array([[49.5, -0.5]])), [[-0.5, -0.5]])
+
+
+@pytest.mark.parametrize("mode", ["pad", "crop"])
+@pytest.mark.parametrize(("width", "height"), [(300, 200), (101, 257), (33, 40), (64, 64)])
+def test_things_land_where_the_frame_says(mode, width, height):
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    centre = np.array([0.45 * width, 0.55 * height])
+    spot = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * (0.06 * width) ** 2))
+    pixels = np.repeat(np.rint(spot * 255).astype(np.uint8)[..., None], 3, axis=-1)
+    square, frame = fit_image(pixels, 64, mode)
+    weight = square[..., 0].astype(float)
+    weight[weight < 40] = 0  # the padding has the image's mean, which is not part of the spot
+    columns, rows = np.meshgrid(np.arange(64), np.arange(64))
+    found = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
+    assert np.abs(found - frame.to_model(centre)).max() < 0.06
+
+
+def test_padding_has_the_mean_colour_and_extreme_aspects_fit():
+    pixels = np.zeros((10, 40, 3), np.uint8)
+    pixels[:, :20] = (200, 100, 40)
+    square, _ = fit_image(pixels, 64)
+    assert np.abs(square[0, 0].astype(int) - [100, 50, 20]).max() <= 1
+    for mode in ("pad", "crop"):
+        square, _ = fit_image(np.full((2, 30_000, 3), 77, np.uint8), 64, mode)
+        assert (square == 77).all()
+
+
+def test_unknown_fit_is_refused():
+    with pytest.raises(InputError, match=r"'stretch'; expected one of pad, crop"):
+        fit_image(np.zeros((4, 4, 3), np.uint8), 8, "stretch")

@@ -1,0 +1,134 @@
+"""Lists of images from folders, files, lists and arrays."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from swapmark.data import items as items_module
+from swapmark.data.pixels import ImageProblem
+from swapmark.data.sources import list_images
+from swapmark.errors import InputError
+
+
+def png(value: int = 100, size: tuple[int, int] = (8, 6)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, (value, value, value)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_folder_is_walked_and_sorted(tmp_path):
+    for name in ("b.png", "sub dir/ä ö.JPG", "sub dir/deeper/c.tiff", "a.WebP", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png())
+    for hidden in (".a.png", "._b.png", ".thumbs/c.png"):
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).write_bytes(png())
+    found = list_images(tmp_path)
+    assert [item.name for item in found] == [
+        "a.WebP",
+        "b.png",
+        "sub dir/deeper/c.tiff",
+        "sub dir/ä ö.JPG",
+    ]
+    assert found[1].read() == png()
+
+
+def test_linked_files_and_folders_are_followed_once(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(png())
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "loop").symlink_to(photos)
+    (photos / "linked").symlink_to(tmp_path / "elsewhere")
+    (photos / "b.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    (photos / "broken.png").symlink_to(tmp_path / "nowhere.png")
+    found = {item.name: item for item in list_images(photos)}
+    assert list(found) == ["b.png", "broken.png", "linked/a.png"]
+    with pytest.raises(ImageProblem, match="a link that leads nowhere"):
+        found["broken.png"].read()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_named_pipe_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageProblem, match="not a regular file"):
+        list_images(tmp_path)[0].read()
+
+
+def test_fingerprint_follows_a_changed_file(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    before = list_images(tmp_path)[0].fingerprint
+    assert list_images(tmp_path)[0].fingerprint == before
+    os.utime(tmp_path / "a.png", ns=(0, 12345))
+    assert list_images(tmp_path)[0].fingerprint != before
+
+
+def test_single_file_and_list_keep_names_and_order(tmp_path):
+    first, second = tmp_path / "b.png", tmp_path / "a picture without ending"
+    first.write_bytes(png(1))
+    second.write_bytes(png(2))
+    assert [item.name for item in list_images(second)] == [str(second)]
+    found = list_images([first, str(second), tmp_path / "gone.png"])
+    assert [item.name for item in found] == [str(first), str(second), str(tmp_path / "gone.png")]
+    assert found[1].read() == png(2)
+    with pytest.raises(ImageProblem, match="there is no such file"):
+        found[2].read()
+
+
+def test_list_may_hold_folders(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.png").write_bytes(png())
+    found = list_images([tmp_path / "one"])
+    assert [item.name for item in found] == [f"{tmp_path / 'one'}/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"), [((5, 8, 9), 5), ((5, 8, 9, 3), 5), ((8, 9, 3), 1), ((2, 8, 9, 4), 2)]
+)
+def test_arrays_are_split_into_images(shape, count):
+    array = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    found = list_images(array)
+    assert [item.name for item in found] == [f"array-{index}" for index in range(count)]
+    expected = array if count == 1 else array[-1]
+    assert np.array_equal(found[-1].read(), expected)
+    assert len({item.fingerprint for item in found}) == count
+
+
+def test_list_of_arrays_of_different_sizes():
+    found = list_images([np.zeros((4, 5), np.uint8), np.ones((9, 7, 3), np.uint8)])
+    assert [item.read().shape for item in found] == [(4, 5), (9, 7, 3)]
+
+
+def test_no_image_says_what_was_looked_for_and_what_was_there(tmp_path):
+    for name in ("a.txt", "b.txt", "c.gif", ".hidden.png"):
+        (tmp_path / name).write_text("text")
+    with pytest.raises(InputError) as caught:
+        list_images(tmp_path)
+    for part in (str(tmp_path), ".jpeg .jpg .png", "4 other files (2 .txt", "1 .gif", "1 hidden"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("/nowhere/at/all", "There is no /nowhere/at/all"),
+        ([], "The list of 0 entries holds no image"),
+        (np.zeros(3), "not a set of images"),
+        (np.zeros((0, 9, 9)), r"The array of shape \(0, 9, 9\) holds no image"),
+        (b"a.png", "given as bytes"),
+        ([np.zeros((4, 4)), "a.png"], "Entry 0 of the list is a ndarray"),
+    ],
+)
+def test_other_sources_are_refused_in_words(source, message):
+    with pytest.raises(InputError, match=message):
+        list_images(source)
+
+
+def test_overlong_file_is_not_read(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(png())
+    monkeypatch.setattr(items_module, "MAX_FILE_BYTES", 10)
+    with pytest.raises(ImageProblem, match="over the limit"):
+        list_images(tmp_path)[0].read()
