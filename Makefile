@@ -1,0 +1,52 @@
+# make demo    draw faces, learn their landmarks, evaluate them
+# make test    run the tests
+# make lint    linter, formatter, type checker
+# make clean   remove the virtual environment
+#
+# Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
+# installs again only when pyproject.toml or constraints.txt changed.
+#   make demo PYTHON=python3.12 DEMO_FLAGS="--help"      make test PYTEST_FLAGS="-k coordinates"
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_FLAGS ?=
+PYTEST_FLAGS ?= --numprocesses=auto --maxprocesses=4
+
+IN_VENV := $(VENV)/bin/python
+INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check \
+	--constraint constraints.txt
+
+.PHONY: help demo test lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+demo: $(VENV)/installed
+	$(IN_VENV) -m swapmark demo $(DEMO_FLAGS)
+
+test: $(VENV)/installed-test
+	$(IN_VENV) -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/installed-lint
+	$(IN_VENV) -m ruff check
+	$(IN_VENV) -m ruff format --check
+	$(IN_VENV) -m pyright --pythonpath $(IN_VENV)
+
+clean:
+	rm -rf $(VENV)
+
+# pip of a new environment may be too old to know dependency groups: it is brought up to date first.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+	"swapmark needs Python 3.11 or newer; $(PYTHON) is %d.%d. Try: make PYTHON=python3.11" % v[:2])'
+	@echo "Installing swapmark and what it needs into $(VENV); this takes a few minutes once."
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment." \
+	"On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(INSTALL) --upgrade pip
+	$(INSTALL) --build-constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-%: $(VENV)/installed
+	$(INSTALL) --group $*
+	@touch $@

@@ -1,0 +1,68 @@
+"""The command `swapmark`: one file a command, each a thin skin over one public Python call.
+
+A command's module is imported only when it runs, and imports what is slow (torch) inside its
+function, so that `swapmark --help` answers at once.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from swapmark import __version__
+from swapmark.errors import SwapmarkError
+
+COMMANDS = {
+    "demo": "Draw faces, learn their landmarks, evaluate them: minutes on a laptop.",
+    "train": "Learn landmarks from a folder or archive of images, without annotation.",
+    "predict": "Find the learned landmarks in images and write them as a table.",
+    "evaluate": "Measure learned landmarks against points marked by hand.",
+    "doctor": "Check this machine: versions, devices, disk, decoding, and what is wrong.",
+}
+"""Each command and its line in `swapmark --help`: the first line of the command's docstring."""
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def build_app(tokens: Sequence[str] = ()) -> App:
+    """The application with every command, none of them imported yet.
+
+    A command named in `tokens` shows its own docstring as help; the others their line in COMMANDS.
+
+    >>> "train" in list(build_app())
+    True
+    """
+    app = App(
+        name="swapmark",
+        help="Learn landmarks from unmarked images by swapping appearance and pose between them.",
+        version=__version__,
+        suppress_keyboard_interrupt=False,
+        result_action="return_none",
+    )
+    for position, (name, summary) in enumerate(COMMANDS.items()):
+        app.command(
+            f"swapmark.cli.{name}:{name}",
+            name=name,
+            help=None if name in tokens else summary,
+            sort_key=position,
+        )
+    return app
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 is success, 2 something the user can act on (told without a traceback), 130 Ctrl-C.
+    Raises SystemExit(2) for a command or option that does not exist.
+    """
+    tokens = sys.argv[1:] if tokens is None else list(tokens)
+    try:
+        build_app(tokens)(tokens)
+    except SwapmarkError as error:
+        print(f"swapmark: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("swapmark: stopped.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
