@@ -37,11 +37,13 @@ def environment_report() -> dict:
     """
     import torch
 
+    packages = {name: _version(name) for name in (*PACKAGES, *OPTIONAL_PACKAGES)}
+    packages["torch"] = str(torch.__version__)  # names the build too: +cpu, +cu130
     return {
         "swapmark": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in (*PACKAGES, *OPTIONAL_PACKAGES)},
+        "packages": packages,
         "devices": _devices(),
         "cpu_count": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
