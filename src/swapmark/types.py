@@ -9,6 +9,15 @@ import numpy as np
 from swapmark.errors import InputError
 
 
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise InputError if a file is there that nobody allowed to replace."""
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} exists already. Choose another name, or pass overwrite=True "
+            f"(--overwrite on the command line) to replace it."
+        )
+
+
 @dataclass(frozen=True)
 class Skipped:
     """An image that could not be used, and why."""
@@ -68,11 +77,7 @@ class Landmarks:
         Raises InputError if the file exists and `overwrite` is not set.
         """
         path = Path(path)
-        if path.exists() and not overwrite:
-            raise InputError(
-                f"{path} exists already. Choose another name, or pass overwrite=True "
-                f"(--overwrite on the command line) to replace it."
-            )
+        refuse_existing(path, overwrite=overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

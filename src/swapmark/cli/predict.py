@@ -1,0 +1,49 @@
+"""`swapmark predict`."""
+
+import sys
+from pathlib import Path
+
+
+def predict(
+    run: Path,
+    images: str,
+    *,
+    out: Path = Path("points.csv"),
+    overwrite: bool = False,
+    batch_size: int = 64,
+    device: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Find the learned landmarks in images and write them as a table.
+
+    Parameters
+    ----------
+    run
+        Run folder made by `swapmark train`.
+    images
+        Folder (walked), zip, tar or one picture file.
+    out
+        The CSV to write: a row an image, in pixels of the upright original image, (0, 0) being the
+        centre of the top left pixel.
+    overwrite
+        Replace OUT if it exists.
+    batch_size
+        Images at once.
+    device
+        cuda, mps or cpu; the best there is by default.
+    quiet
+        Show no progress.
+    """
+    from swapmark.data.cache import write_skipped
+    from swapmark.inference.detector import load
+    from swapmark.types import refuse_existing
+
+    refuse_existing(out, overwrite=overwrite)
+    detector = load(run, device=device)
+    landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet)
+    landmarks.to_csv(out, overwrite=overwrite)
+    print(f"{len(landmarks)} images, {detector.landmarks} landmarks each: {out}")
+    if landmarks.skipped:
+        skipped = out.with_name(f"{out.stem}-skipped.csv")
+        write_skipped(skipped, landmarks.skipped)
+        print(f"Skipped {len(landmarks.skipped)} images; reasons: {skipped}", file=sys.stderr)

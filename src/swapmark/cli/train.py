@@ -1,0 +1,82 @@
+"""`swapmark train`."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+
+def train(
+    images: str,
+    *,
+    out: Path,
+    landmarks: int | None = None,
+    preset: Literal["laptop", "standard", "paper", "demo"] = "laptop",
+    method: Literal["c3", "imm"] | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    config: Path | None = None,
+    set: list[str] | None = None,
+    devices: int = 1,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Learn landmarks from a folder or archive of images, without annotation.
+
+    Parameters
+    ----------
+    images
+        Folder (walked), zip, tar or one picture file, all of one kind of thing.
+    out
+        The run folder to make.
+    landmarks
+        How many landmarks to learn (K); 10 unless the preset says otherwise.
+    preset
+        laptop: 64 px, for a CPU. standard: 128 px, for a GPU. paper: 128 px from random weights.
+        demo: a few minutes, for drawn faces.
+    method
+        c3: unpaired images, cross-image cycle consistency. imm: the baseline on warped pairs.
+    steps
+        Optimiser steps.
+    seed
+        Every random choice follows from it.
+    config
+        A YAML file of settings, laid over the preset; a run's config.yaml is one.
+    set
+        One setting, such as training.batch_size=16; may be given several times.
+    devices
+        Processes to train with, one a GPU.
+    resume
+        Go on with the run in OUT.
+    overwrite
+        Replace the run in OUT.
+    quiet
+        Show no progress.
+    """
+    from swapmark.training.train import train as train_run
+
+    try:
+        run = train_run(
+            images,
+            out,
+            landmarks=landmarks,
+            preset=preset,
+            method=method,
+            steps=steps,
+            seed=seed,
+            config=config,
+            settings=set or (),
+            devices=devices,
+            resume=resume,
+            overwrite=overwrite,
+            progress=not quiet,
+        )
+    except KeyboardInterrupt:
+        print(
+            f"\nStopped. What was saved is in {out}. Go on with:\n"
+            f"  swapmark train {images} --out {out} --resume",
+            file=sys.stderr,
+        )
+        raise
+    print(f"The run is in {run.path}; look at {run.samples}. Next:")
+    print(f"  swapmark predict {run.path} IMAGES --out points.csv")

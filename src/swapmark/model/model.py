@@ -1,0 +1,90 @@
+"""The whole model: backbone N, landmark encoder E_p, appearance encoder E_a, decoder D."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swapmark.model.appearance_encoder import AppearanceEncoder, AppearanceForm
+from swapmark.model.backbone import BackboneName, build_backbone
+from swapmark.model.decoder import Decoder
+from swapmark.model.landmark_encoder import LandmarkEncoder, Pose
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The nets; all that is needed to build them again around saved weights."""
+
+    landmarks: int = 10
+    """K, the number of landmarks; 5 to 30 are usual. More give finer cover and take longer."""
+    image_size: int = 64
+    """Side of the square images the nets see, in pixels; a multiple of 16."""
+    backbone: BackboneName = "efficientnet"
+    """`efficientnet`: EfficientNet-Lite0 with ImageNet weights. `plain`: random weights."""
+    backbone_width: int = 32
+    """Channels of the first layer of the `plain` backbone."""
+    landmark_width: int = 96
+    """Channels of the landmark encoder E_p."""
+    appearance: AppearanceForm = "map"
+    """What E_a gives: a spatial `map`, one `vector`, or one code under each of the `landmarks`."""
+    appearance_width: int = 64
+    """Channels of the appearance."""
+    decoder_width: int = 128
+    """Channels of the decoder D at stride 4; halved at each doubling of the resolution."""
+    sigma: float = 0.15
+    """Width of the Gaussian at each landmark, exp(-d²/σ²), in units of half the image side."""
+
+    def __post_init__(self):
+        if self.image_size % 16 or self.image_size < 32:
+            raise ValueError(
+                f"image_size is {self.image_size}; expected a multiple of 16, at least 32"
+            )
+        if self.landmarks < 1:
+            raise ValueError(f"landmarks is {self.landmarks}; expected at least 1")
+
+
+class SwapModel(nn.Module):
+    """N, E_p, E_a and D with one set of weights, used in every place of the method.
+
+    `pretrained=False` builds the nets without the ImageNet weights, to be filled from a file.
+    """
+
+    def __init__(self, config: ModelConfig, *, pretrained: bool = True):
+        super().__init__()
+        self.config = config
+        self.backbone = build_backbone(
+            config.backbone, width=config.backbone_width, pretrained=pretrained
+        )
+        channels = self.backbone.channels
+        self.landmark_encoder = LandmarkEncoder(
+            channels, config.landmarks, config.landmark_width, config.sigma
+        )
+        self.appearance_encoder = AppearanceEncoder(
+            channels, config.appearance_width, config.appearance
+        )
+        self.decoder = Decoder(config.appearance_width, config.landmarks, config.decoder_width)
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        """N(I), in float32 also under autocast: its depthwise layers gain nothing from bf16."""
+        with torch.autocast(images.device.type, enabled=False):
+            return self.backbone(images.float())
+
+    def pose(self, images: Float[Tensor, "batch 3 height width"]) -> Pose:
+        """p = E_p(N(I))."""
+        return self.landmark_encoder(self.features(images))
+
+    def appearance(self, images: Float[Tensor, "batch 3 height width"]) -> Tensor:
+        """a = E_a(N(I))."""
+        return self.appearance_of(self.features(images))
+
+    def appearance_of(self, features: list[Tensor], pose: Pose | None = None) -> Tensor:
+        """a = E_a of features that are there already, and of the pose found in them."""
+        if pose is None and self.appearance_encoder.form == "landmarks":
+            pose = self.landmark_encoder(features)
+        return self.appearance_encoder(features, pose)
+
+    def decode(self, appearance: Tensor, pose: Pose) -> Float[Tensor, "batch 3 height width"]:
+        """D(a, p)."""
+        return self.decoder(self.appearance_encoder.placed(appearance, pose), pose.gaussians)

@@ -1,0 +1,170 @@
+"""C³, cross-image cycle consistency: landmarks from pairs of different images.
+
+Source: Xu, Yang, Liu, Dai, Zhou 2020, "Unsupervised Landmark Learning from Unpaired Data"
+(arXiv:2007.01053), whose symbols are kept: for images i and j, a_i and p_i are appearance and pose,
+I_ij = D(a_i, p_j) is the first swap, and a prime marks what is found in a swapped image.
+
+A batch holds pairs; σ gives each image's partner. Every line is written for image i with partner
+j = σ(i), for all images at once, so x[σ] is x_j. `swapped` is I_ji = D(a_j, p_i), the picture in
+the pose of i; what is found in it is p_i' and a_j', so that a_j'[σ] is a_i'.
+
+The paper's three losses alone have a trivial solution with constant landmarks. What keeps the
+landmarks alive here is not from the paper and marked "ours"; docs/how-it-works.md gives reasons.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swapmark.data.augment import Batch, as_tps_pairs
+from swapmark.data.warp import warp_grid
+from swapmark.model.flow import CrossImageFlow, Volume, carried_points, flow_features
+from swapmark.model.landmark_encoder import Pose
+from swapmark.model.model import SwapModel
+from swapmark.objectives.perceptual import PerceptualDistance
+from swapmark.objectives.regularisers import separation
+
+
+@dataclass(frozen=True)
+class C3Config:
+    """Weights λ of the terms (0 switches one off, as in the ablations), and what keeps it alive."""
+
+    cycle: float = 1.0
+    """λ_cycle: the picture comes back after two swaps."""
+    inverse: float = 10.0
+    """λ_inv, a squared distance in unit lengths: the pose survives a change of appearance."""
+    equivariance: float = 10.0
+    """λ_equiv, likewise: the pose of i is that of j, carried over by the flow."""
+    second_swap: bool = True
+    """Off: L_cycle compares the first swap with the picture that lent the appearance (ablation)."""
+    pairs: Literal["unpaired", "tps"] = "unpaired"
+    """`unpaired`: different images. `tps`: an image and its warped copy (ablation)."""
+    reconstruction: float = 1.0
+    """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
+    ramp_start: float = 0.1
+    """Ours: share of the run after which the paper's three terms begin to fade in."""
+    ramp_end: float = 0.3
+    """Ours: share of the run at which they have their full weight."""
+    separation: float = 0.0
+    """Ours: keeps landmarks apart (Zhang et al. 2018); 0 for none."""
+    separation_width: float = 0.1
+    """Ours: the distance at which landmarks begin to push, in unit lengths."""
+    flow_temperature: float = 0.1
+    """Softmax temperature of the matches; cosines lie in [-1, 1]."""
+    flow_locality: float = 0.2
+    """Ours: a weak preference for matches nearby, a standard deviation in unit lengths."""
+    flow_scale: int = 2
+    """Pictures are enlarged by this factor for the flow's features, to get finer cells."""
+    flow_consensus: bool = False
+    """Learn the 4-D filter of the flow, on known warps; slow without a GPU."""
+
+
+class C3(nn.Module):
+    """The loss of a batch of pairs, both stages."""
+
+    def __init__(self, model: SwapModel, perceptual: PerceptualDistance, config: C3Config):
+        super().__init__()
+        self.model = model
+        self.perceptual = perceptual
+        self.config = config
+        self.flow = CrossImageFlow(
+            temperature=config.flow_temperature,
+            locality=config.flow_locality,
+            consensus=config.flow_consensus,
+        )
+
+    def forward(self, batch: Batch, progress: float = 1.0) -> dict[str, Tensor]:
+        """The terms by name, unweighted, and their weighted sum as `loss`.
+
+        `progress` is the share of the run that is over, in [0, 1].
+        """
+        λ, model = self.config, self.model
+        if λ.pairs == "tps":
+            batch = as_tps_pairs(batch)
+        images, σ = batch.images, batch.partners
+        targets = self.perceptual.targets(images)
+        # p_i = E_p(N(I_i)); a_i = E_a(N(·)) of a warped copy, which can't carry the pose (ours).
+        p = model.pose(images)
+        a = model.appearance(batch.warped)
+        rebuilt = model.decode(a, p)
+        terms = {
+            "reconstruction": self.perceptual(targets, rebuilt, batch.mask, update=self.training)
+        }
+        weights = {"reconstruction": λ.reconstruction}
+        if λ.separation:
+            terms["separation"] = separation(p.points, λ.separation_width)
+            weights["separation"] = λ.separation
+        ramp = self._ramp(progress)
+        poses = [p]
+        if ramp > 0 and (λ.cycle or λ.inverse):
+            # First swap, I_ji = D(a_j, p_i), and what is found in it: p_i' and a_j'.
+            swapped = model.decode(a[σ], p)
+            features = model.features(swapped)
+            p_prime = model.landmark_encoder(features)
+            a_prime = model.appearance_of(features, p_prime)
+            poses.append(p_prime)
+            # Second swap, I_i' = D(a_i', p_i').   L_cycle = P(I_i, I_i') + P(I_j, I_j')
+            if λ.second_swap:
+                restored = model.decode(a_prime[σ], p_prime)
+                terms["cycle"] = self.perceptual(targets, restored, batch.mask)
+            else:
+                lent = [layer[σ] for layer in targets]
+                terms["cycle"] = self.perceptual(lent, swapped, batch.mask[σ])
+            # L_inv = |p_i' - p_i|² + |p_j' - p_j|²; p is the target, and not taught by it (ours).
+            terms["inverse"] = _squared(p_prime.points - p.points.detach())
+            weights |= {"cycle": ramp * λ.cycle, "inverse": ramp * λ.inverse}
+        if ramp > 0 and λ.equivariance:
+            # L_equiv = |p_i - T(j→i)∘p_j|² + …, in both stages. I_ji has the geometry of I_i, so
+            # its T is the same. T∘p is the target, and not taught by it (ours).
+            match = self._flow(images, σ, targets)
+            terms["equivariance"] = torch.stack(
+                [_squared(pose.points - self._carried(match, pose, σ)) for pose in poses]
+            ).sum()
+            weights["equivariance"] = ramp * λ.equivariance
+            if self.flow.filter is not None:
+                terms["flow"] = self._filter_loss(batch, targets)
+                weights["flow"] = 1.0
+        loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+    def _ramp(self, progress: float) -> float:
+        start, end = self.config.ramp_start, self.config.ramp_end
+        return min(1.0, max(0.0, (progress - start) / max(end - start, 1e-9)))
+
+    def _flow(self, images: Tensor, partners: Tensor, targets: list[Tensor]) -> Volume:
+        """S(j→i) for every image i with its partner j, from the frozen network's features."""
+        features = self._flow_features(images, targets)
+        with torch.no_grad():
+            return self.flow(features[partners], features)
+
+    @torch.no_grad()
+    def _flow_features(self, images: Tensor, targets: list[Tensor]) -> Tensor:
+        scale = self.config.flow_scale
+        if scale != 1:
+            larger = F.interpolate(
+                images, scale_factor=float(scale), mode="bilinear", align_corners=False
+            )
+            targets = self.perceptual.targets(larger)
+        return flow_features(targets[-2:])
+
+    def _carried(
+        self, match: Volume, pose: Pose, partners: Tensor
+    ) -> Float[Tensor, "batch landmark 2"]:
+        """T(j→i)∘p_j as points of i, without a gradient."""
+        return carried_points(match, pose.points[partners].detach(), self.model.config.sigma)
+
+    def _filter_loss(self, batch: Batch, targets: list[Tensor]) -> Tensor:
+        """Teach the flow's filter the warp between each picture and its warped copy."""
+        features = self._flow_features(batch.images, targets)
+        warped = self._flow_features(batch.warped, self.perceptual.targets(batch.warped))
+        truth = warp_grid(batch.warp, *warped.shape[-2:])
+        return self.flow.filter_loss(features, warped, truth)
+
+
+def _squared(difference: Float[Tensor, "batch landmark 2"]) -> Float[Tensor, ""]:
+    """Mean squared distance over landmarks and images, in squared unit lengths."""
+    return difference.square().sum(dim=-1).mean()

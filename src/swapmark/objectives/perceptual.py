@@ -1,0 +1,159 @@
+"""The perceptual distance P: squared differences of network features, each layer made to count.
+
+Source: the feature loss of Jakab et al. 2018 (§3, "perceptual loss"), whose layers are divided by
+running means of their own size. Features: EfficientNet-Lite0, or a VGG file that the user has.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from swapmark.errors import InputError
+from swapmark.model.backbone import EfficientNetLite0
+
+# Positions of the convolutions conv1_2, conv2_2, conv3_2, conv4_2, conv5_2 in torchvision's
+# `features`, after whose ReLU the maps are taken, and the widths of all stages.
+_VGG_LAYOUTS = {
+    "VGG-16": ((2, 2, 3, 3, 3), (2, 7, 12, 19, 26)),
+    "VGG-19": ((2, 2, 4, 4, 4), (2, 7, 12, 21, 30)),
+}
+_VGG_WIDTHS = (64, 128, 256, 512, 512)
+
+
+class VggFeatures(nn.Module):
+    """Maps after conv1_2 … conv5_2 of VGG-16 or VGG-19, from a torchvision-format state dict.
+
+    Raises InputError if the file is not one.
+    """
+
+    def __init__(self, path: str | Path):
+        super().__init__()
+        state = _read_vgg(Path(path))
+        deepest = max(int(name.split(".")[1]) for name in state)
+        layout = "VGG-19" if deepest == 34 else "VGG-16"
+        repeats, taps = _VGG_LAYOUTS[layout]
+        layers: list[nn.Module] = []
+        self._taps = [tap + 1 for tap in taps]
+        inputs = 3
+        for repeat, width in zip(repeats, _VGG_WIDTHS, strict=True):
+            for _ in range(repeat):
+                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
+                inputs = width
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        try:
+            self.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(
+                f"{path} does not hold the weights of {layout} as torchvision names them: {error}"
+            ) from error
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+
+    def load_state_dict(self, state_dict, strict=True, assign=False):
+        own = {name: value for name, value in self.state_dict().items() if "features" not in name}
+        return super().load_state_dict({**own, **state_dict}, strict=strict, assign=assign)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        maps = (images - self.mean) / self.deviation
+        kept = []
+        for index, layer in enumerate(self.features[: self._taps[-1] + 1]):
+            maps = layer(maps)
+            if index in self._taps:
+                kept.append(maps)
+        return kept
+
+
+def _read_vgg(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise InputError(f"No VGG weights at {path}: expected a torchvision .pth file.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path} cannot be read as a state dict: {error}") from error
+    kept = {name: value for name, value in state.items() if name.startswith("features.")}
+    if not kept:
+        raise InputError(
+            f"{path} has no entries named features.*: expected a torchvision VGG-16 or VGG-19 "
+            f"state dict (without batch norm)."
+        )
+    return kept
+
+
+class PerceptualDistance(nn.Module):
+    """P(I, Î): the pixels and the maps of a frozen network, compared layer by layer.
+
+    Each layer's mean squared difference is divided by its running mean (momentum 0.99), a buffer
+    that is kept in checkpoints, so that every layer counts about 1. `vgg` names a VGG file to use
+    in place of EfficientNet-Lite0.
+    """
+
+    running: Tensor
+
+    def __init__(self, vgg: str | Path | None = None, *, momentum: float = 0.99):
+        super().__init__()
+        self.network = VggFeatures(vgg) if vgg else EfficientNetLite0.pretrained()
+        self.network.requires_grad_(False).eval()
+        self.momentum = momentum
+        count = 6 if vgg else 4
+        self.register_buffer("running", torch.zeros(count))
+
+    def train(self, mode: bool = True) -> "PerceptualDistance":
+        super().train(mode)
+        self.network.eval()
+        return self
+
+    def features(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        """The compared maps: the images themselves, then the network's layers from fine to coarse.
+
+        EfficientNet-Lite0's are at strides 4, 8 and 16. That at stride 4 does not behave
+        perceptually by itself, but it places the landmarks: see docs/experiments.md.
+        """
+        return [images, *self.network(images)]
+
+    @torch.no_grad()
+    def targets(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        """`features` of images that are compared with, and not trained through."""
+        return self.features(images)
+
+    def forward(
+        self,
+        targets: list[Tensor],
+        images: Float[Tensor, "batch 3 height width"],
+        mask: Float[Tensor, "batch 1 height width"] | None = None,
+        *,
+        update: bool = False,
+    ) -> Float[Tensor, ""]:
+        """Mean over the batch of P, given `features` of the targets; about the number of layers.
+
+        `mask` weighs the pixels; `update` moves the running means by this batch.
+        """
+        pairs = zip(targets, self.features(images), strict=True)
+        errors = torch.stack([_masked_error(target, maps, mask) for target, maps in pairs])
+        if update:
+            self._update(errors.detach())
+        return (errors / self.running.clamp_min(1e-8)).sum()
+
+    def _update(self, errors: Tensor) -> None:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(errors)
+            errors = errors / torch.distributed.get_world_size()
+        fresh = self.running == 0
+        moved = self.momentum * self.running + (1 - self.momentum) * errors
+        self.running.copy_(torch.where(fresh, errors, moved))
+
+
+def _masked_error(target: Tensor, maps: Tensor, mask: Tensor | None) -> Tensor:
+    squared = (target.float() - maps.float()).square().mean(dim=1, keepdim=True)
+    if mask is None:
+        return squared.mean()
+    weights = F.interpolate(mask, size=squared.shape[-2:], mode="area")
+    return (squared * weights).sum() / weights.sum().clamp_min(1e-6)

@@ -1,0 +1,163 @@
+"""Everything a run can be told, as frozen dataclasses, and reading them from YAML.
+
+Config stays at the edge: the nets and objectives take plain arguments or their own stage.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from swapmark.data.augment import Strength
+from swapmark.errors import InputError
+from swapmark.model.model import ModelConfig
+from swapmark.objectives.c3 import C3Config
+
+Method = Literal["c3", "imm"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The loop: how long, how fast, how often things are written."""
+
+    steps: int = 2000
+    """Optimiser steps. The learning rate falls to zero at the last, so choose before starting."""
+    batch_size: int = 32
+    """Images a step over all devices; even, as C³ pairs them."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of AdamW."""
+    backbone_rate: float = 1.0
+    """Factor on the learning rate of the backbone; below 1 to keep pretrained weights nearer."""
+    warmup: int = 100
+    """Steps over which the learning rate rises linearly."""
+    weight_decay: float = 1e-5
+    """Decoupled weight decay of AdamW."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    average: float = 0.99
+    """Decay of the moving average of the weights that is evaluated and exported; 0 for none."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of decoder and heads. `auto`: bfloat16 where the machine computes it natively."""
+    seed: int = 0
+    """Every random choice follows from it."""
+    fit: Literal["pad", "crop"] = "pad"
+    """How pictures become square: `pad` keeps all, `crop` keeps the centre square."""
+    log_every: int = 50
+    """Steps between lines of metrics.jsonl."""
+    sample_every: int = 500
+    """Steps between sample sheets; one more is made after the first 100 steps."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+
+    def __post_init__(self):
+        if self.batch_size < 2 or self.batch_size % 2:
+            raise ValueError(f"batch_size is {self.batch_size}; expected an even number from 2 up")
+        for name in ("steps", "log_every", "sample_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run: the nets, the views, the objective and the loop."""
+
+    method: Method = "c3"
+    """`c3`: unpaired, cross-image cycle (Xu et al. 2020). `imm`: TPS pairs (Jakab et al. 2018)."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    views: Strength = field(default_factory=Strength)
+    c3: C3Config = field(default_factory=C3Config)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    perceptual_vgg: str | None = None
+    """A torchvision VGG-16/19 state dict for P; EfficientNet-Lite0 if unset."""
+
+
+_SECTIONS = (Config, ModelConfig, Strength, C3Config, TrainingConfig)
+for _section in _SECTIONS:
+    _section.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def config_from_mapping(values: Mapping[str, Any], source: str = "the configuration") -> Config:
+    """Check and convert nested plain values; raises InputError that names the field.
+
+    >>> config_from_mapping({"model": {"landmarks": 4}}).model.landmarks
+    4
+    """
+    try:
+        return TypeAdapter(Config).validate_python(dict(values))
+    except ValidationError as error:
+        problems = [_problem(dict(detail)) for detail in error.errors()]
+        raise InputError(f"{source} is not valid:\n" + "\n".join(problems)) from None
+
+
+def _problem(detail: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _known_keys()
+        near = difflib.get_close_matches(place, known, n=1) or difflib.get_close_matches(
+            place.rsplit(".", 1)[-1], [key.rsplit(".", 1)[-1] for key in known], n=1
+        )
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"  {place}: there is no such setting.{hint}"
+    return f"  {place or 'value'}: {detail['msg']} (found {detail.get('input')!r})"
+
+
+def _known_keys() -> list[str]:
+    keys = []
+    for section in dataclasses.fields(Config):
+        inner = getattr(Config(), section.name)
+        if dataclasses.is_dataclass(inner):
+            keys += [f"{section.name}.{entry.name}" for entry in dataclasses.fields(inner)]
+        else:
+            keys.append(section.name)
+    return keys
+
+
+def config_to_mapping(config: Config) -> dict[str, Any]:
+    """Nested plain values, as written to config.yaml."""
+    return dataclasses.asdict(config)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The nested values of a YAML file; raises InputError if it is none."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} holds {type(values).__name__}; expected settings as key: value.")
+    return values
+
+
+def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the nested values of `changes` laid over it.
+
+    >>> override({"model": {"landmarks": 10}}, {"model": {"sigma": 0.2}})
+    {'model': {'landmarks': 10, 'sigma': 0.2}}
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = override(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def parse_setting(text: str) -> dict[str, Any]:
+    """One `section.name=value` of the command line as a nested mapping, the value read as YAML.
+
+    >>> parse_setting("training.steps=500")
+    {'training': {'steps': 500}}
+    """
+    path, separator, value = text.partition("=")
+    if not separator or not path:
+        raise InputError(f"--set {text!r}: expected NAME=VALUE, such as training.steps=500.")
+    nested: Any = yaml.safe_load(value)
+    for key in reversed(path.strip().split(".")):
+        nested = {key: nested}
+    return nested

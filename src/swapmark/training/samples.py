@@ -1,0 +1,47 @@
+"""The pictures of a run: what the swaps look like, and how the losses went."""
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from swapmark.coordinates import unit_to_pixels
+from swapmark.model.model import SwapModel
+from swapmark.training.run import Run
+from swapmark.visualization.draw import save_image
+from swapmark.visualization.sheets import plot_losses, sample_sheet
+
+COLUMNS = 8
+
+
+@torch.no_grad()
+def draw_samples(
+    run: Run, model: SwapModel, probes: Float[Tensor, "image 3 height width"], step: int
+) -> None:
+    """Write samples/step-N.png: inputs with landmarks, partners, first and second swap."""
+    images = probes[: min(COLUMNS, len(probes) // 2 * 2 or 1)]
+    partners = torch.arange(len(images), device=images.device) ^ 1
+    if len(images) == 1:
+        partners = torch.zeros_like(partners)
+    pose = model.pose(images)
+    first = model.decode(model.appearance(images)[partners], pose)
+    second = model.decode(model.appearance(first)[partners], model.pose(first))
+    size = model.config.image_size
+    sheet = sample_sheet(
+        _pictures(images),
+        unit_to_pixels(pose.points.cpu().numpy(), size),
+        _pictures(first),
+        _pictures(second),
+        partners=_pictures(images[partners]),
+    )
+    save_image(sheet, run.samples / f"step-{step:07d}.png")
+
+
+def draw_history(run: Run) -> None:
+    """Write loss.png from metrics.jsonl."""
+    plot_losses(run.metrics(), run.path / "loss.png")
+
+
+def _pictures(images: Tensor) -> np.ndarray:
+    return (rearrange(images, "b c h w -> b h w c").clamp(0, 1) * 255).round().byte().cpu().numpy()
