@@ -12,6 +12,7 @@ from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from swapmark.model.devices import mean_over_devices
 from swapmark.model.heatmaps import cell_centres, gaussians, soft_argmax
 
 Volume = Float[Tensor, "batch height_j width_j height_i width_i"]
@@ -160,7 +161,7 @@ def flow_features(maps: list[Tensor]) -> Float[Tensor, "batch channel height wid
     size = maps[0].shape[-2:]
     scaled = []
     for layer in maps:
-        centred = layer.float() - layer.float().mean(dim=(0, 2, 3), keepdim=True)
-        unit = F.normalize(centred, dim=1)
+        mean = mean_over_devices(layer.float().mean(dim=(0, 2, 3), keepdim=True))
+        unit = F.normalize(layer.float() - mean, dim=1)
         scaled.append(F.interpolate(unit, size=size, mode="bilinear", align_corners=False))
     return torch.cat(scaled, dim=1)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from swapmark.errors import InputError
 from swapmark.model.backbone import EfficientNetLite0
+from swapmark.model.devices import mean_over_devices
 
 # Positions of the convolutions conv1_2, conv2_2, conv3_2, conv4_2, conv5_2 in torchvision's
 # `features`, after whose ReLU the maps are taken, and the widths of all stages.
@@ -21,6 +22,8 @@ _VGG_LAYOUTS = {
     "VGG-19": ((2, 2, 4, 4, 4), (2, 7, 12, 21, 30)),
 }
 _VGG_WIDTHS = (64, 128, 256, 512, 512)
+# Mean and standard deviation of the red, green and blue of ImageNet, as torchvision's nets expect.
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class VggFeatures(nn.Module):
@@ -29,11 +32,13 @@ class VggFeatures(nn.Module):
     Raises InputError if the file is not one.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, path: str | Path):
         super().__init__()
         state = _read_vgg(Path(path))
-        deepest = max(int(name.split(".")[1]) for name in state)
-        layout = "VGG-19" if deepest == 34 else "VGG-16"
+        layout = "VGG-19" if "features.34.weight" in state else "VGG-16"
         repeats, taps = _VGG_LAYOUTS[layout]
         layers: list[nn.Module] = []
         self._taps = [tap + 1 for tap in taps]
@@ -50,17 +55,14 @@ class VggFeatures(nn.Module):
             raise InputError(
                 f"{path} does not hold the weights of {layout} as torchvision names them: {error}"
             ) from error
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
-
-    def load_state_dict(self, state_dict, strict=True, assign=False):
-        own = {name: value for name, value in self.state_dict().items() if "features" not in name}
-        return super().load_state_dict({**own, **state_dict}, strict=strict, assign=assign)
+        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in _IMAGENET)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("deviation", deviation, persistent=False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         maps = (images - self.mean) / self.deviation
         kept = []
-        for index, layer in enumerate(self.features[: self._taps[-1] + 1]):
+        for index, layer in enumerate(list(self.features)[: self._taps[-1] + 1]):
             maps = layer(maps)
             if index in self._taps:
                 kept.append(maps)
@@ -79,7 +81,8 @@ def _read_vgg(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(f"{path} cannot be read as a state dict: {error}") from error
-    kept = {name: value for name, value in state.items() if name.startswith("features.")}
+    named = state.items() if isinstance(state, dict) else ()
+    kept = {name: value for name, value in named if str(name).startswith("features.")}
     if not kept:
         raise InputError(
             f"{path} has no entries named features.*: expected a torchvision VGG-16 or VGG-19 "
@@ -143,9 +146,7 @@ class PerceptualDistance(nn.Module):
         return (errors / self.running.clamp_min(1e-8)).sum()
 
     def _update(self, errors: Tensor) -> None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(errors)
-            errors = errors / torch.distributed.get_world_size()
+        errors = mean_over_devices(errors)
         fresh = self.running == 0
         moved = self.momentum * self.running + (1 - self.momentum) * errors
         self.running.copy_(torch.where(fresh, errors, moved))
@@ -156,4 +157,6 @@ def _masked_error(target: Tensor, maps: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return squared.mean()
     weights = F.interpolate(mask, size=squared.shape[-2:], mode="area")
-    return (squared * weights).sum() / weights.sum().clamp_min(1e-6)
+    # Each image by itself: the mean over a batch is then the same however devices share it.
+    total = (squared * weights).sum(dim=(1, 2, 3))
+    return (total / weights.sum(dim=(1, 2, 3)).clamp_min(1e-6)).mean()
