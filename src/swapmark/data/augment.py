@@ -22,7 +22,7 @@ class Strength:
     scale: float = 0.1
     """Fraction, of the view and again of its warped copy."""
     translation: float = 0.1
-    """Unit lengths, of the view and again of its warped copy."""
+    """Unit lengths, of the warped copy; the view itself is shifted half as far."""
     warp: float = 0.015
     """Unit lengths each of 10 × 10 control points of the copy's spline is moved."""
     flip: float = 0.5
@@ -97,15 +97,18 @@ def make_batch(
 def as_tps_pairs(batch: Batch) -> Batch:
     """The batch with every second image replaced by the warped copy of the one before it.
 
-    Partners then are one picture under a thin-plate-spline warp, as in the methods before C³.
+    Partners then are one picture under a thin-plate-spline warp, as in the methods before C³. The
+    replaced image gets a warped copy of its own, by its own warp.
     """
     second = torch.arange(len(batch.images), device=batch.images.device) % 2 == 1
     choose = second[:, None, None, None]
     first = batch.partners
+    images = torch.where(choose, batch.warped[first], batch.images)
+    shown = (warp_images(batch.mask, batch.warp, padding="zeros") > 0.99).float()
     return Batch(
-        images=torch.where(choose, batch.warped[first], batch.images),
-        warped=torch.where(choose, batch.images[first], batch.warped),
-        mask=torch.where(choose, torch.ones_like(batch.mask), batch.mask),
+        images=images,
+        warped=warp_images(images, batch.warp),
+        mask=torch.where(choose, shown[first], batch.mask),
         warp=batch.warp,
     )
 

@@ -16,7 +16,14 @@ from swapmark.model.blocks import ConvBlock
 STRIDES = (4, 8, 16)
 
 
-class PlainBackbone(nn.Module):
+class Backbone(nn.Module):
+    """What both forms are: images to maps at the strides in `STRIDES`."""
+
+    channels: tuple[int, ...]
+    """Width of each of the maps, from fine to coarse."""
+
+
+class PlainBackbone(Backbone):
     """Convolutions from random weights, of the widths in Jakab et al. 2018: 32-64-128-256.
 
     Ours: one more stage at stride 16, and group norm (see `ConvBlock`).
@@ -103,7 +110,7 @@ _LITE0_STAGES = (
 )
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0 up to stride 16: maps of 24, 40 and 112 channels at strides 4, 8, 16.
 
     Batch norm keeps its ImageNet statistics also in training mode, while its scales and shifts are
@@ -165,7 +172,7 @@ class EfficientNetLite0(nn.Module):
 BackboneName = Literal["plain", "efficientnet"]
 
 
-def build_backbone(name: BackboneName, *, width: int = 32, pretrained: bool = True) -> nn.Module:
+def build_backbone(name: BackboneName, *, width: int = 32, pretrained: bool = True) -> Backbone:
     """The backbone by name; `width` is for `plain`, `pretrained` for `efficientnet`."""
     if name == "plain":
         return PlainBackbone(width)

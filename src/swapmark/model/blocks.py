@@ -1,5 +1,7 @@
 """The two layers everything is built of, and the fusion of a feature pyramid."""
 
+from math import gcd
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,13 +12,14 @@ class ConvBlock(nn.Sequential):
     """3×3 (or `kernel`) convolution, group norm, ReLU; `stride` 2 halves the resolution.
 
     Group norm in place of the papers' batch norm: it is the same in training and at inference,
-    with any batch size, and on several devices.
+    with any batch size, and on several devices. A group is 16 channels, or more where 16 does not
+    divide `outputs`.
     """
 
     def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1):
         super().__init__(
             nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
-            nn.GroupNorm(max(1, outputs // 16), outputs),
+            nn.GroupNorm(gcd(outputs, max(1, outputs // 16)), outputs),
             nn.ReLU(inplace=True),
         )
 

@@ -64,7 +64,7 @@ class SwapModel(nn.Module):
             channels, config.appearance_width, config.appearance
         )
         self.decoder = Decoder(config.appearance_width, config.landmarks, config.decoder_width)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def features(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         """N(I), in float32 also under autocast: its depthwise layers gain nothing from bf16."""
