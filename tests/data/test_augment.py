@@ -1,0 +1,152 @@
+"""The views of a step: a function of the generator alone, however the batch is shared out."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swapmark.data.augment import Batch, Strength, as_tps_pairs, jitter_colours, make_batch
+from swapmark.data.warp import inside, warp_images
+
+STILL = Strength(rotation=0, scale=0, translation=0, warp=0, flip=0, colour=0)
+
+
+def pictures(count: int = 4, size: int = 32) -> torch.Tensor:
+    values = torch.rand(count, 3, size // 4, size // 4, generator=seeded(9))
+    smooth = torch.nn.functional.interpolate(values, size=size, mode="bilinear")
+    return (smooth * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def assert_same_batch(first: Batch, second: Batch, rows: slice = slice(None)) -> None:
+    for name in ("images", "warped", "mask"):
+        torch.testing.assert_close(
+            getattr(first, name), getattr(second, name)[rows], atol=1e-5, rtol=0
+        )
+    for name in ("matrix", "shift", "displacements"):
+        assert torch.equal(getattr(first.warp, name), getattr(second.warp, name)[rows])
+
+
+def test_a_batch_depends_on_the_state_of_the_generator_alone():
+    first, second = (make_batch(pictures(), Strength(), seeded(3)) for _ in range(2))
+    assert_same_batch(first, second)
+    other = make_batch(pictures(), Strength(), seeded(4))
+    assert (first.images - other.images).abs().mean() > 0.01
+    assert (first.warped - other.warped).abs().mean() > 0.01
+
+
+@pytest.mark.parametrize("share", [slice(0, 2), slice(2, 4), slice(2, 6)])
+def test_the_share_of_a_device_is_that_slice_of_the_whole_batch(share):
+    images = pictures(6)
+    whole = make_batch(images, Strength(), seeded())
+    blank = torch.zeros_like(images)
+    blank[share] = images[share]
+    assert_same_batch(make_batch(blank, Strength(), seeded(), share=share), whole, share)
+
+
+def test_without_jitter_the_views_are_the_pictures():
+    images = pictures()
+    batch = make_batch(images, STILL, seeded())
+    expected = images.permute(0, 3, 1, 2).float() / 255
+    torch.testing.assert_close(batch.images, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(batch.warped, expected, atol=1e-5, rtol=0)
+    assert batch.mask.min() == 1
+
+
+def test_the_warp_of_a_batch_makes_the_warped_copy_of_the_view():
+    batch = make_batch(pictures(), Strength(), seeded())
+    assert torch.equal(warp_images(batch.images, batch.warp), batch.warped)
+    assert (batch.images - batch.warped).abs().mean() > 0.01
+
+
+def test_the_mask_hides_what_padding_made_up():
+    far = Strength(rotation=0, scale=0, translation=1.0, warp=0, flip=0, colour=0)
+    # Pictures that grow brighter to the right: what padding mirrored grows darker.
+    ramp = torch.arange(0, 256, 8, dtype=torch.uint8)[None, None, :, None].expand(8, 32, 32, 3)
+    batch = make_batch(ramp, far, seeded())
+    assert set(batch.mask.unique().tolist()) == {0.0, 1.0}
+    rises = batch.images[:, :1].diff(dim=-1) > 1e-3
+    level = batch.mask.amax(dim=2, keepdim=True)  # 1 in the columns that show the picture
+    neighbours = (level[..., 1:] + level[..., :-1]).expand_as(rises)
+    assert rises[neighbours == 2].all()
+    assert not rises[neighbours == 0].any()
+    assert 0.1 < (neighbours == 0).float().mean() < 0.9
+
+
+def test_partners_come_in_twos():
+    batch = make_batch(pictures(6), STILL, seeded())
+    assert batch.partners.tolist() == [1, 0, 3, 2, 5, 4]
+
+
+def test_every_second_image_of_tps_pairs_is_the_warped_copy_of_the_first():
+    batch = make_batch(pictures(), Strength(), seeded())
+    pairs = as_tps_pairs(batch)
+    assert torch.equal(pairs.images[0::2], batch.images[0::2])
+    assert torch.equal(pairs.images[1::2], batch.warped[0::2])
+    assert torch.equal(pairs.mask[0::2], batch.mask[0::2])
+
+
+def test_the_warp_of_tps_pairs_still_makes_their_warped_copies():
+    pairs = as_tps_pairs(make_batch(pictures(), Strength(), seeded()))
+    assert torch.equal(warp_images(pairs.images, pairs.warp), pairs.warped)
+
+
+def test_a_tps_partner_shows_the_picture_where_both_warps_do():
+    strong = Strength(translation=0.5, rotation=0, scale=0, warp=0)
+    batch = make_batch(pictures(8), strong, seeded())
+    mask = as_tps_pairs(batch).mask[1::2]
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
+    copied = inside(batch.warp, 32, 32)[0::2]
+    seen = warp_images(batch.mask, batch.warp, padding="border")[0::2]
+    assert (mask > copied).sum() == 0  # what the copy's warp made up is hidden
+    assert (mask > (seen > 0.5).float()).sum() == 0  # and what the view's had made up already
+    both = copied * (seen > 0.99).float()
+    assert (both - mask).mean() < 0.05  # hiding at most a line of pixels more than that
+    assert mask.mean() > 0.2
+
+
+def test_gains_of_one_change_no_colour():
+    images = torch.rand(2, 3, 5, 5, generator=seeded())
+    torch.testing.assert_close(jitter_colours(images, torch.ones(2, 5)), images)
+
+
+def test_each_gain_does_its_own_thing():
+    images = 0.3 + 0.2 * torch.rand(1, 3, 6, 6, generator=seeded())
+
+    def changed(**gains: float) -> torch.Tensor:
+        order = ("red", "green", "blue", "contrast", "saturation")
+        values = torch.tensor([[gains.get(name, 1.0) for name in order]])
+        return jitter_colours(images, values)
+
+    green = changed(green=1.4)
+    torch.testing.assert_close(green[:, 1], images[:, 1] * 1.2)
+    torch.testing.assert_close(green[:, [0, 2]], images[:, [0, 2]])
+    flat = changed(contrast=0.5)
+    torch.testing.assert_close(flat.mean(), images.mean())
+    torch.testing.assert_close(flat.std(), images.std() / 2)
+    grey = changed(saturation=0.0)
+    torch.testing.assert_close(grey, images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1))
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**31 - 1), st.floats(0, 1))
+def test_jittered_colours_stay_colours_and_near_the_old_ones(seed, colour):
+    grey = torch.full((8, 4, 4, 3), 128, dtype=torch.uint8)
+    still = Strength(rotation=0, scale=0, translation=0, warp=0, flip=0, colour=colour)
+    batch = make_batch(grey, still, seeded(seed))
+    assert batch.images.min() >= 0
+    assert batch.images.max() <= 1
+    # Channels change by half of `colour`; contrast and saturation then stretch their differences.
+    most = colour / 2 * (1 + 4 / 3 * ((1 + colour) ** 2)) + 1e-4
+    assert (batch.images / (128 / 255) - 1).abs().max() <= most
+
+
+def test_a_batch_is_reproduced_with_flips_as_well():
+    always = Strength(rotation=0, scale=0, translation=0, warp=0, flip=1.0, colour=0)
+    images = pictures()
+    mirrored = make_batch(images, always, seeded()).images
+    expected = images.flip(2).permute(0, 3, 1, 2).float() / 255
+    torch.testing.assert_close(mirrored, expected, atol=1e-5, rtol=0)
