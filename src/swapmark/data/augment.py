@@ -5,6 +5,7 @@ so that a step is a function of (seed, step) alone: that is what makes resuming 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -27,6 +28,8 @@ class Strength:
     """Unit lengths each of 10 × 10 control points of the copy's spline is moved."""
     flip: float = 0.5
     """Probability of a left-right mirror; 0 where left and right must be told apart."""
+    pairs: Literal["unpaired", "tps"] = "unpaired"
+    """`unpaired`: partners are different images. `tps`: one image and a warp of it (ablation)."""
     colour: float = 0.2
     """Strength of the brightness, contrast and saturation jitter."""
 
@@ -85,31 +88,27 @@ def make_batch(
         translation=strength.translation,
     )
     gains = 1 + strength.colour * (2 * torch.rand(count, 5, generator=generator) - 1)
+    between = random_warp(count, generator) if strength.pairs == "tps" else None
     view, copy = _take(view, share).to(device), _take(copy, share).to(device)
     pictures = images[share].to(device).permute(0, 3, 1, 2).float() / 255
     pictures = jitter_colours(pictures, gains[share].to(device))
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     seen = warp_images(pictures, view)
     mask = inside(view, *seen.shape[-2:])
+    if between is not None:
+        seen, mask = _pair_with_warps(seen, mask, _take(between, share).to(device))
     return Batch(images=seen, warped=warp_images(seen, copy), mask=mask, warp=copy)
 
 
-def as_tps_pairs(batch: Batch) -> Batch:
-    """The batch with every second image replaced by the warped copy of the one before it.
-
-    Partners then are one picture under a thin-plate-spline warp, as in the methods before C³. The
-    replaced image gets a warped copy of its own, by its own warp.
-    """
-    second = torch.arange(len(batch.images), device=batch.images.device) % 2 == 1
+def _pair_with_warps(images: Tensor, mask: Tensor, warp: Warp) -> tuple[Tensor, Tensor]:
+    """Put a thin-plate-spline warp of every first image of a pair in the place of the second."""
+    second = torch.arange(len(images), device=images.device) % 2 == 1
+    first = torch.arange(len(images), device=images.device) & ~1
     choose = second[:, None, None, None]
-    first = batch.partners
-    images = torch.where(choose, batch.warped[first], batch.images)
-    shown = (warp_images(batch.mask, batch.warp, padding="zeros") > 0.99).float()
-    return Batch(
-        images=images,
-        warped=warp_images(images, batch.warp),
-        mask=torch.where(choose, shown[first], batch.mask),
-        warp=batch.warp,
+    warped_mask = warp_images(mask[first], warp, padding="zeros")
+    return (
+        torch.where(choose, warp_images(images[first], warp), images),
+        torch.where(choose, warped_mask, mask),
     )
 
 

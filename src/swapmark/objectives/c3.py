@@ -13,15 +13,14 @@ landmarks alive here is not from the paper and marked "ours"; docs/how-it-works.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from swapmark.data.augment import Batch, as_tps_pairs
-from swapmark.data.warp import warp_grid
+from swapmark.data.augment import Batch
+from swapmark.data.warp import warp_grid, warp_points
 from swapmark.model.flow import CrossImageFlow, Volume, carried_points, flow_features
 from swapmark.model.landmark_encoder import Pose
 from swapmark.model.model import SwapModel
@@ -41,10 +40,10 @@ class C3Config:
     """λ_equiv, likewise: the pose of i is that of j, carried over by the flow."""
     second_swap: bool = True
     """Off: L_cycle compares the first swap with the picture that lent the appearance (ablation)."""
-    pairs: Literal["unpaired", "tps"] = "unpaired"
-    """`unpaired`: different images. `tps`: an image and its warped copy (ablation)."""
     reconstruction: float = 1.0
     """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
+    known_equivariance: float = 10.0
+    """Ours: L_equiv between the picture and its warped copy, where T is known and not estimated."""
     ramp_start: float = 0.1
     """Ours: share of the run after which the paper's three terms begin to fade in."""
     ramp_end: float = 0.3
@@ -83,18 +82,22 @@ class C3(nn.Module):
         `progress` is the share of the run that is over, in [0, 1].
         """
         λ, model = self.config, self.model
-        if λ.pairs == "tps":
-            batch = as_tps_pairs(batch)
         images, σ = batch.images, batch.partners
         targets = self.perceptual.targets(images)
         # p_i = E_p(N(I_i)); a_i = E_a(N(·)) of a warped copy, which can't carry the pose (ours).
         p = model.pose(images)
-        a = model.appearance(batch.warped)
+        copy_features = model.features(batch.warped)
+        q = model.landmark_encoder(copy_features)
+        a = model.appearance_of(copy_features, q)
         rebuilt = model.decode(a, p)
         terms = {
             "reconstruction": self.perceptual(targets, rebuilt, batch.mask, update=self.training)
         }
         weights = {"reconstruction": λ.reconstruction}
+        # L_equiv between the picture and its warped copy, where T is known (ours).
+        if λ.known_equivariance:
+            terms["known_equivariance"] = _squared(warp_points(q.points, batch.warp) - p.points)
+            weights["known_equivariance"] = λ.known_equivariance
         if λ.separation:
             terms["separation"] = separation(p.points, λ.separation_width)
             weights["separation"] = λ.separation
