@@ -28,7 +28,9 @@ def correlation(
     return einsum(unit_j, unit_i, "b c yj xj, b c yi xi -> b yj xj yi xi")
 
 
-def transposed(volume: Volume) -> Volume:
+def transposed(
+    volume: Volume,
+) -> Float[Tensor, "batch height_i width_i height_j width_j"]:
     """The same volume with the two images exchanged."""
     return rearrange(volume, "b yj xj yi xi -> b yi xi yj xj")
 

@@ -63,7 +63,8 @@ def variances(
     height, width = probabilities.shape[-2:]
     x = (cell_centres(width, points.device) - points[..., 0:1]) ** 2
     y = (cell_centres(height, points.device) - points[..., 1:2]) ** 2
-    return (probabilities.sum(dim=-2) * x + probabilities.sum(dim=-1) * y).sum(dim=-1)
+    across, down = probabilities.sum(dim=-2), probabilities.sum(dim=-1)
+    return (across * x).sum(dim=-1) + (down * y).sum(dim=-1)
 
 
 def confidences(

