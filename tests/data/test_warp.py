@@ -195,3 +195,14 @@ def test_flips_come_as_often_as_asked_for():
     warp = random_warp(2000, seeded(), side=2, flip=0.3)
     share = (torch.linalg.det(warp.matrix) < 0).float().mean()
     assert float(share) == pytest.approx(0.3, abs=0.03)
+
+
+def test_autocast_moves_nothing():
+    warp, points = random_warp(2, seeded()), scattered(2, 5, 1.0)
+    images = torch.rand(2, 3, 16, 16, generator=seeded())
+    plainly = [f(points, warp) for f in (warp_points, inverse_points)]
+    plainly += [warp_grid(warp, 12, 12), warp_images(images, warp)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = [f(points, warp) for f in (warp_points, inverse_points)]
+        cast += [warp_grid(warp, 12, 12), warp_images(images, warp)]
+    assert all(torch.equal(*pair) for pair in zip(plainly, cast, strict=True))

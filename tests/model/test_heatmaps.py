@@ -153,3 +153,11 @@ def test_the_gradient_moves_the_point_towards_its_target():
         (gradient,) = torch.autograd.grad(error, scores)
         scores = (scores - 50 * gradient).detach().requires_grad_()
     assert error < 1e-3
+
+
+def test_autocast_does_not_round_the_points():
+    maps = spatial_softmax(torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = soft_argmax(maps)
+    assert cast.dtype == torch.float32
+    assert torch.equal(cast, soft_argmax(maps))

@@ -116,9 +116,8 @@ def carried_points(
 
 def expected_places(match: Volume) -> Float[Tensor, "batch height_j width_j 2"]:
     """The soft-argmax of S(i→j): where in i each cell of j corresponds to, in unit coordinates."""
-    y = einsum(match, cell_centres(match.shape[3], match.device), "b yj xj yi xi, yi -> b yj xj")
-    x = einsum(match, cell_centres(match.shape[4], match.device), "b yj xj yi xi, xi -> b yj xj")
-    return torch.stack([x, y], dim=-1)
+    flat = soft_argmax(rearrange(match, "b yj xj yi xi -> b (yj xj) yi xi"))
+    return rearrange(flat, "b (yj xj) xy -> b yj xj xy", yj=match.shape[1])
 
 
 class CrossImageFlow(nn.Module):

@@ -37,8 +37,9 @@ def soft_argmax(
     [[[0.75, -0.75]]]
     """
     height, width = probabilities.shape[-2:]
-    x = probabilities.sum(dim=-2) @ cell_centres(width, probabilities.device)
-    y = probabilities.sum(dim=-1) @ cell_centres(height, probabilities.device)
+    # Not as matrix products: autocast would round those, and so the points, to bfloat16.
+    x = (probabilities.sum(dim=-2) * cell_centres(width, probabilities.device)).sum(dim=-1)
+    y = (probabilities.sum(dim=-1) * cell_centres(height, probabilities.device)).sum(dim=-1)
     return torch.stack([x, y], dim=-1)
 
 
