@@ -43,3 +43,34 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs real images: {folder} is absent; set SWAPMARK_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> list[str]:
+    """Settings, as for --set, with which 40 steps take seconds: 32 px and a few channels."""
+    widths = {"backbone": 4, "landmark": 8, "appearance": 8, "decoder": 16}
+    return [
+        *("model.backbone=plain", "model.image_size=32", "model.landmarks=4"),
+        *(f"model.{name}_width={width}" for name, width in widths.items()),
+        *("training.batch_size=4", "training.steps=40", "training.precision=float32"),
+        *("training.log_every=5", "training.checkpoint_every=20"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def tiny_faces(tmp_path_factory) -> Path:
+    """A zip of 24 drawn faces with their landmarks.csv."""
+    from swapmark.data.synthetic import draw_faces, save_faces
+
+    path = tmp_path_factory.mktemp("faces") / "faces.zip"
+    save_faces(draw_faces(24, size=32, seed=1), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_faces, tiny_settings, tmp_path_factory):
+    """A C³ run of 40 steps on these faces; for reading only."""
+    from swapmark.training.train import train
+
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    return train(tiny_faces, out, settings=tiny_settings, progress=False)

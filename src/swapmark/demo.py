@@ -66,7 +66,7 @@ def demo(
         preset="demo",
         steps=steps,
         seed=seed,
-        overwrite=overwrite and run_path.exists(),
+        overwrite=overwrite,
         progress=progress,
     )
     evaluation = evaluate_run(run_path, faces_path, overwrite=overwrite, progress=False)

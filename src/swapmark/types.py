@@ -65,25 +65,29 @@ class Landmarks:
         """One list an image, in the order of `columns`."""
         table = np.concatenate([self.xy, self.confidence[..., None]], axis=-1)
         return [
-            [path, int(width), int(height), *values]
+            [path, int(width), int(height), *values.tolist()]
             for path, (width, height), values in zip(
-                self.paths, self.sizes, table.reshape(len(self), -1).tolist(), strict=True
+                self.paths, self.sizes, table.reshape(len(self), 3 * len(self.names)), strict=True
             )
         ]
 
     def to_csv(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write one row an image; pixels and confidences with three decimals.
 
-        Raises InputError if the file exists and `overwrite` is not set.
+        Raises InputError if the file exists and `overwrite` is not set, or if it cannot be written.
         """
         path = Path(path)
         refuse_existing(path, overwrite=overwrite)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(self.columns)
-            for name, width, height, *values in self.rows():
-                writer.writerow([name, width, height, *(f"{value:.3f}" for value in values)])
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Names of files need not be valid text on every system.
+            with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+                writer = csv.writer(file)
+                writer.writerow(self.columns)
+                for name, width, height, *values in self.rows():
+                    writer.writerow([name, width, height, *(f"{value:.3f}" for value in values)])
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
         return path
 
     def to_pandas(self):

@@ -24,9 +24,10 @@ def predict(
         Folder (walked), zip, tar or one picture file.
     out
         The CSV to write: a row an image, in pixels of the upright original image, (0, 0) being the
-        centre of the top left pixel.
+        centre of the top left pixel. Images that cannot be read are listed beside it, in
+        NAME-skipped.csv.
     overwrite
-        Replace OUT if it exists.
+        Replace these files if they exist.
     batch_size
         Images at once.
     device
@@ -38,12 +39,14 @@ def predict(
     from swapmark.inference.detector import load
     from swapmark.types import refuse_existing
 
-    refuse_existing(out, overwrite=overwrite)
+    skipped = out.with_name(f"{out.stem}-skipped.csv")
+    for path in (out, skipped):
+        refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
     landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet)
     landmarks.to_csv(out, overwrite=overwrite)
     print(f"{len(landmarks)} images, {detector.landmarks} landmarks each: {out}")
+    skipped.unlink(missing_ok=True)
     if landmarks.skipped:
-        skipped = out.with_name(f"{out.stem}-skipped.csv")
         write_skipped(skipped, landmarks.skipped)
         print(f"Skipped {len(landmarks.skipped)} images; reasons: {skipped}", file=sys.stderr)

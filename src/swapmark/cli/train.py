@@ -1,5 +1,7 @@
 """`swapmark train`."""
 
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Literal
@@ -55,6 +57,7 @@ def train(
     """
     from swapmark.training.train import train as train_run
 
+    first_process = os.environ.get("RANK", "0") == "0"  # under torchrun each runs this command
     try:
         run = train_run(
             images,
@@ -72,11 +75,14 @@ def train(
             progress=not quiet,
         )
     except KeyboardInterrupt:
-        print(
-            f"\nStopped. What was saved is in {out}. Go on with:\n"
-            f"  swapmark train {images} --out {out} --resume",
-            file=sys.stderr,
-        )
+        if first_process and (out / "config.yaml").exists():
+            again = ["swapmark", "train", images, "--out", str(out), "--resume"]
+            again += ["--devices", str(devices)] if devices != 1 else []
+            print(
+                f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}",
+                file=sys.stderr,
+            )
         raise
-    print(f"The run is in {run.path}; look at {run.samples}. Next:")
-    print(f"  swapmark predict {run.path} IMAGES --out points.csv")
+    if first_process:
+        print(f"The run is in {run.path}; look at {run.samples}. Next:")
+        print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")

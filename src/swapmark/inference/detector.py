@@ -14,7 +14,7 @@ from swapmark.data.decoding import stream_images, track
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
-from swapmark.errors import InputError
+from swapmark.errors import InputError, RunError
 from swapmark.model.model import SwapModel
 from swapmark.training.checkpoint import load_model
 from swapmark.training.run import Run
@@ -25,7 +25,7 @@ class Detector:
     """The landmark encoder of a run, with what is needed to feed it; made by `swapmark.load`."""
 
     def __init__(self, model: SwapModel, *, fit: str = "pad", device: str | None = None):
-        self.device = torch.device(device or _best_device())
+        self.device = _device(device)
         self.model = model.to(self.device).eval()
         self.fit = fit
 
@@ -52,6 +52,8 @@ class Detector:
         Images are decoded in parallel, a few batches ahead; those that cannot be read are listed
         in `.skipped` of the result. Raises InputError when none can be used.
         """
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}; expected at least 1.")
         items = _as_items(source)
         points, confidences, names, sizes = [], [], [], []
         skipped: list[Skipped] = []
@@ -114,7 +116,14 @@ def load(run: str | Path | Run, *, device: str | None = None) -> Detector:
     what is missing. No pickle is read.
     """
     folder = run.path if isinstance(run, Run) else Path(run)
-    inside = folder / "model"
+    if not folder.exists():
+        raise RunError(f"There is no folder {folder}. Expected one made by `swapmark train`.")
+    inside = Run(folder).model
+    if Run(folder).config.exists() and not inside.is_dir():
+        raise RunError(
+            f"The run in {folder} has no model yet: the first is written with its first "
+            f"checkpoint. Go on with: swapmark train IMAGES --out {folder} --resume"
+        )
     model, fit = load_model(inside if inside.is_dir() else folder)
     return Detector(model, fit=fit, device=device)
 
@@ -123,6 +132,19 @@ def _as_items(source: Source | list[Item]) -> list[Item]:
     if isinstance(source, list) and source and isinstance(source[0], Item):
         return source  # pyright: ignore[reportReturnType]
     return list_images(source)  # pyright: ignore[reportArgumentType]
+
+
+def _device(name: str | None) -> torch.device:
+    """The device by name, tried out; the best there is for None."""
+    name = name or _best_device()
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device is {name!r}, which this machine or this build of torch has not ({reason}). "
+            f"Use one of cuda, mps and cpu, or leave it out for the best there is."
+        ) from error
 
 
 def _best_device() -> str:

@@ -1,9 +1,7 @@
-"""Writing training state and model folders so that a cut at any moment leaves the last good one."""
+"""The training state and the model folder on disk; reading either runs no code from them."""
 
 import dataclasses
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +9,39 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from swapmark.data.images import FIT_MODES
 from swapmark.errors import RunError
 from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.training.atomic import write_atomically, write_text
 
 MODEL_FORMAT = 1
 KEPT = 2
 """Checkpoints kept in a run: the newest, and one more in case that is damaged."""
 
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place in one step.
-
-    Raises RunError, naming the file, when the disk is full or the folder cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise RunError(
-            f"{path} could not be written: {error}. What was there before is untouched; make room "
-            f"or check the permissions of {path.parent}, then go on with --resume."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
+    found = [path for path in folder.glob("step-*.pt") if path.stem[5:].isdigit()]
+    return sorted(found, key=lambda path: int(path.stem[5:]), reverse=True)
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> Path:
     """Write checkpoints/step-N.pt, and drop all but the newest `KEPT`."""
     path = folder / f"step-{step:07d}.pt"
     write_atomically(path, lambda partial: torch.save(state, partial))
-    for old in sorted(folder.glob("step-*.pt"))[:-KEPT]:
-        old.unlink()
+    # Besides old ones, what a process that was killed while it wrote has left.
+    for old in [*checkpoint_paths(folder)[KEPT:], *folder.glob(".step-*.part")]:
+        old.unlink(missing_ok=True)
     return path
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Any], Path] | None:
     """The newest readable checkpoint of a run, or None where there is none.
 
-    Read with weights_only=True: a checkpoint from a stranger runs no code.
+    Read with weights_only=True: a checkpoint from a stranger runs no code. Raises RunError when
+    there are checkpoints and none can be read.
     """
-    paths = sorted(folder.glob("step-*.pt"), reverse=True)
+    paths = checkpoint_paths(folder)
     for path in paths:
         try:
             return torch.load(path, map_location="cpu", weights_only=True), path
@@ -74,30 +61,36 @@ def save_model(folder: Path, model: SwapModel, fit: str, card: str) -> None:
     `fit` is how pictures were made square (see `swapmark.data.images.Frame`).
     """
     values = {"format": MODEL_FORMAT, "fit": fit, "model": dataclasses.asdict(model.config)}
-    config = json.dumps(values, indent=2) + "\n"
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
-    write_atomically(folder / "config.json", lambda path: path.write_text(config))
-    write_atomically(folder / "README.md", lambda path: path.write_text(card, encoding="utf-8"))
+    write_atomically(folder / "model.safetensors", lambda partial: save_file(weights, partial))
+    write_text(folder / "config.json", json.dumps(values, indent=2) + "\n")
+    write_text(folder / "README.md", card)
 
 
 def load_model(folder: Path) -> tuple[SwapModel, str]:
     """The model and `fit` of a model folder; raises RunError that says what is wrong with it."""
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise RunError(
+                f"{folder} is no model folder: it has no {name}. Expected a run folder made by "
+                f"`swapmark train`, or the folder model/ in it with config.json and "
+                f"model.safetensors."
+            )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if config["format"] != MODEL_FORMAT:
             raise RunError(
                 f"{folder} has model format {config['format']}; this version of swapmark reads "
-                f"format {MODEL_FORMAT}."
+                f"format {MODEL_FORMAT}. Install the version that made it, or train again."
             )
+        fit = config["fit"]
+        if fit not in FIT_MODES:
+            raise ValueError(f"fit is {fit!r}, expected one of {', '.join(FIT_MODES)}")
         model = SwapModel(ModelConfig(**config["model"]), pretrained=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
-    except FileNotFoundError as error:
-        raise RunError(
-            f"{folder} is no model folder: {Path(error.filename or folder).name} is missing. "
-            f"Expected a run folder made by `swapmark train`, with model/config.json and "
-            f"model/model.safetensors."
-        ) from error
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        raise RunError(f"The model in {folder} cannot be read: {error}") from error
-    return model.eval(), config["fit"]
+        raise RunError(
+            f"The model in {folder} cannot be read: {error}. Copy the folder again from where it "
+            f"was made; `swapmark train … --resume` on that run writes it anew."
+        ) from error
+    return model.eval(), fit

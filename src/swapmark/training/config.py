@@ -5,6 +5,7 @@ Config stays at the edge: the nets and objectives take plain arguments or their 
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,9 +58,6 @@ class TrainingConfig:
     def __post_init__(self):
         if self.batch_size < 2 or self.batch_size % 2:
             raise ValueError(f"batch_size is {self.batch_size}; expected an even number from 2 up")
-        for name in ("steps", "log_every", "sample_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,28 @@ for _section in _SECTIONS:
     _section.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]
 
 
+# Every number is finite and not negative; these are bounded more closely.
+_AT_LEAST = {
+    **{f"model.{name}_width": 1 for name in ("backbone", "landmark", "appearance")},
+    "model.decoder_width": 4,  # its last layer has a quarter of it
+    **{f"training.{name}_every": 1 for name in ("log", "sample", "checkpoint")},
+    "training.steps": 1,
+    "c3.flow_scale": 1,
+}
+_AT_MOST = {
+    "views.flip": 1,
+    "views.colour": 1,
+    "c3.ramp_start": 1,
+    "c3.ramp_end": 1,
+    "training.average": 1,
+    "training.seed": 2**32 - 1,
+}
+_ABOVE_ZERO = (
+    *("model.sigma", "c3.separation_width", "c3.flow_temperature", "c3.flow_locality"),
+    *("training.learning_rate", "training.clip"),
+)
+
+
 def config_from_mapping(values: Mapping[str, Any], source: str = "the configuration") -> Config:
     """Check and convert nested plain values; raises InputError that names the field.
 
@@ -88,33 +108,60 @@ def config_from_mapping(values: Mapping[str, Any], source: str = "the configurat
     4
     """
     try:
-        return TypeAdapter(Config).validate_python(dict(values))
+        config = TypeAdapter(Config).validate_python(dict(values))
     except ValidationError as error:
         problems = [_problem(dict(detail)) for detail in error.errors()]
-        raise InputError(f"{source} is not valid:\n" + "\n".join(problems)) from None
+        raise InputError("\n".join([f"{source} is not valid:", *problems])) from None
+    if problems := [problem for name, value in _settings(config) if (problem := _out(name, value))]:
+        raise InputError("\n".join([f"{source} is not valid:", *problems]))
+    return config
+
+
+def _out(name: str, value: Any) -> str | None:
+    """What is wrong with a number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if name in _ABOVE_ZERO:
+        low, inside, expected = 0, value > 0, "more than 0"
+    else:
+        low = _AT_LEAST.get(name, 0)
+        inside, expected = value >= low, f"at least {low}"
+    if name in _AT_MOST:
+        inside, expected = inside and value <= _AT_MOST[name], f"{low} to {_AT_MOST[name]}"
+    return None if inside and math.isfinite(value) else f"  {name} is {value}; expected {expected}"
 
 
 def _problem(detail: dict[str, Any]) -> str:
+    """One of pydantic's findings, in our words."""
     place = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = _known_keys()
-        near = difflib.get_close_matches(place, known, n=1) or difflib.get_close_matches(
-            place.rsplit(".", 1)[-1], [key.rsplit(".", 1)[-1] for key in known], n=1
-        )
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return f"  {place}: there is no such setting.{hint}"
+    if detail["type"] == "unexpected_keyword_argument":
+        return f"  {place}: there is no such setting.{_nearest(place)}"
+    if detail["type"] == "value_error":  # from a dataclass, whose message names the field
+        return f"  {place}.{detail['ctx']['error']}"
     return f"  {place or 'value'}: {detail['msg']} (found {detail.get('input')!r})"
 
 
-def _known_keys() -> list[str]:
-    keys = []
-    for section in dataclasses.fields(Config):
-        inner = getattr(Config(), section.name)
-        if dataclasses.is_dataclass(inner):
-            keys += [f"{section.name}.{entry.name}" for entry in dataclasses.fields(inner)]
+def _nearest(place: str) -> str:
+    """` Did you mean …?` with the full name of the setting or section that is most alike."""
+    full = [name for name, _ in _settings(Config())]
+    names = {name.rpartition(".")[2]: name for name in full}
+    names |= {name.partition(".")[0]: name.partition(".")[0] for name in full}
+    names |= {name: name for name in full}
+    for part in (place, place.rpartition(".")[2]):
+        if near := difflib.get_close_matches(part, names, n=1):
+            return f" Did you mean {names[near[0]]}?"
+    return ""
+
+
+def _settings(config: Config) -> list[tuple[str, Any]]:
+    """The full name and value of every setting."""
+    found = []
+    for name, value in config_to_mapping(config).items():
+        if isinstance(value, dict):
+            found += [(f"{name}.{inner}", entry) for inner, entry in value.items()]
         else:
-            keys.append(section.name)
-    return keys
+            found.append((name, value))
+    return found
 
 
 def config_to_mapping(config: Config) -> dict[str, Any]:
@@ -157,7 +204,10 @@ def parse_setting(text: str) -> dict[str, Any]:
     path, separator, value = text.partition("=")
     if not separator or not path:
         raise InputError(f"--set {text!r}: expected NAME=VALUE, such as training.steps=500.")
-    nested: Any = yaml.safe_load(value)
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {text!r}: the value cannot be read as YAML: {error}") from None
     for key in reversed(path.strip().split(".")):
         nested = {key: nested}
     return nested

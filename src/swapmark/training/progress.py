@@ -2,56 +2,61 @@
 
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 
 
 class Progress:
-    """Progress of a run, as a context manager; written to standard error, silent unless `show`."""
+    """Progress of a run, as a context manager; written to standard error, silent unless `show`.
 
-    def __init__(self, *, total: int, done: int, batch: int, show: bool, run: Path):
+    `total` steps of `batch` images, of which `done` were made in earlier sessions.
+    """
+
+    def __init__(self, *, total: int, done: int, batch: int, show: bool):
         self.total, self.done, self.batch, self.show = total, done, batch, show
-        self.run = run
         self.console = Console(stderr=True)
         self.bar: RichProgress | None = None
         self.first = done
+        self.started = time.monotonic()
         self.warned: set[str] = set()
 
     def __enter__(self) -> "Progress":
         self.started = time.monotonic()
         if self.show and self.console.is_terminal:
             self.bar = RichProgress(
-                TextColumn("Training"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                BarColumn(bar_width=None, table_column=Column(ratio=1)),
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                TextColumn("{task.fields[speed]}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True)),
                 console=self.console,
+                expand=True,
+            )
+            self.task = self.bar.add_task(
+                "", total=self.total, completed=self.done, speed="", note=""
             )
             self.bar.start()
-            self.task = self.bar.add_task(
-                "", total=self.total, completed=self.done, rate="", note=""
-            )
         return self
 
     def __exit__(self, *_) -> None:
         if self.bar:
             self.bar.stop()
+            self.bar = None
 
     @property
-    def rate(self) -> float:
-        """Images a second since the start of this session."""
-        return (self.done - self.first) * self.batch / max(1e-9, time.monotonic() - self.started)
+    def speed(self) -> str:
+        """Images a second, and the time left at that speed, both since this session began."""
+        rate = (self.done - self.first) / max(1e-9, time.monotonic() - self.started)
+        left = (self.total - self.done) / max(1e-9, rate)
+        return f"{rate * self.batch:.0f} img/s · {_duration(left)} left"
 
     def advance(self) -> None:
         """One step is done."""
         self.done += 1
         if self.bar:
-            self.bar.update(self.task, completed=self.done, rate=f"{self.rate:.0f} img/s")
+            self.bar.update(self.task, completed=self.done, speed=self.speed)
 
     def log(self, line: dict) -> None:
         """Show the numbers of a line of metrics.jsonl."""
@@ -59,11 +64,7 @@ class Progress:
         if self.bar:
             self.bar.update(self.task, note=note)
         elif self.show:
-            left = (self.total - self.done) * self.batch / max(1e-9, self.rate)
-            self._print(
-                f"step {self.done}/{self.total} · {note} · {self.rate:.0f} img/s · "
-                f"{_duration(left)} left"
-            )
+            self._print(f"step {self.done}/{self.total} · {note} · {self.speed}")
 
     def warn(self, text: str) -> None:
         """Say what is wrong, once for each kind of trouble."""
@@ -74,11 +75,18 @@ class Progress:
 
     def _print(self, text: str) -> None:
         if self.bar:
-            self.bar.console.print(text, highlight=False)
+            self.bar.console.print(text, highlight=False, markup=False)
         else:
             print(text, file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+    """Whole seconds below a minute, minutes below an hour, then hours.
+
+    >>> [_duration(seconds) for seconds in (59.4, 61, 3600 * 25 + 60)]
+    ['59 s', '1 min 01 s', '25 h 01 min']
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,14 +1,16 @@
 """The run folder: what lies where, who may write into it, and what happened in it."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swapmark.errors import RunError
+import yaml
 
-# All that training ever writes into a run folder: --overwrite removes these and nothing else.
+from swapmark.errors import RunError
+from swapmark.training.atomic import write_text, writing
+
+# All that swapmark ever writes into a run folder: --overwrite removes these and nothing else.
 _OWN = (
     "config.yaml",
     "environment.json",
@@ -16,16 +18,25 @@ _OWN = (
     "metrics.jsonl",
     "loss.png",
     "skipped.csv",
-    "samples",
-    "checkpoints",
-    "model",
-    "evaluation",
+    "samples/step-*.png",
+    "checkpoints/step-*.pt",
+    "checkpoints/.step-*.part",
+    "model/config.json",
+    "model/model.safetensors",
+    "model/README.md",
+    "evaluation/*/metrics.json",
 )
+# The settings by which a config.yaml is known to be a run's, and not that of another program.
+_SECTIONS = {"method", "model", "views", "c3", "training"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder on disk; everything in it is relative, so it can be moved and copied."""
+    """A run folder on disk; everything in it is relative, so it can be moved and copied.
+
+    >>> Run(Path("runs/faces")).model.as_posix()
+    'runs/faces/model'
+    """
 
     path: Path
 
@@ -33,6 +44,11 @@ class Run:
     def config(self) -> Path:
         """All settings, as YAML."""
         return self.path / "config.yaml"
+
+    @property
+    def images(self) -> Path:
+        """Where the images came from, and their fingerprint."""
+        return self.path / "images.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -66,38 +82,47 @@ class Run:
         """Drop metrics past `step`: a resumed run writes them again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        (self.path / "metrics.jsonl").write_text(text, encoding="utf-8")
+        write_text(self.path / "metrics.jsonl", text)
 
     def append_metrics(self, line: dict[str, Any]) -> None:
-        """Add one line to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        """Add one line to metrics.jsonl; raises RunError when the disk is full."""
+        path = self.path / "metrics.jsonl"
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 
-def new_run(path: Path, *, overwrite: bool) -> Run:
-    """Make the folder of a new run; raises RunError when there is something that would be lost."""
+def refuse_run(path: Path, *, overwrite: bool) -> None:
+    """Raise RunError when a new run in `path` would lose something; touches nothing."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; expected a folder to put the run in.")
-    if path.is_dir() and any(path.iterdir()):
-        is_run = (path / "config.yaml").exists() or (path / "checkpoints").exists()
-        if not is_run:
-            raise RunError(
-                f"{path} is not empty and holds no swapmark run. Choose another --out: nothing in "
-                f"it was touched."
-            )
-        if not overwrite:
-            raise RunError(
-                f"{path} already holds a run. Go on with it by --resume, replace it by "
-                f"--overwrite, or choose another --out."
-            )
-        for name in _OWN:
-            inside = path / name
-            if inside.is_dir() and not inside.is_symlink():
-                shutil.rmtree(inside)
-            else:
-                inside.unlink(missing_ok=True)
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    if not _is_run(path):
+        raise RunError(
+            f"{path} is not empty and holds no swapmark run. Choose another --out: nothing in "
+            f"it was touched."
+        )
+    if not overwrite:
+        raise RunError(
+            f"{path} already holds a run. Go on with it by --resume, replace it by "
+            f"--overwrite, or choose another --out."
+        )
+
+
+def new_run(path: Path, *, overwrite: bool) -> Run:
+    """Make the folder of a new run; raises RunError when there is something that would be lost.
+
+    With `overwrite` the files of an earlier run are removed; others in the folder stay.
+    """
+    refuse_run(path, overwrite=overwrite)
     try:
         path.mkdir(parents=True, exist_ok=True)
+        own = [found for pattern in _OWN for found in path.glob(pattern)]
+        for file in own:
+            file.unlink()
+        for folder in {file.parent for file in own} - {path}:
+            if not any(folder.iterdir()):
+                folder.rmdir()
     except OSError as error:
         raise RunError(f"The run folder {path} cannot be made: {error}.") from error
     return Run(path)
@@ -105,10 +130,18 @@ def new_run(path: Path, *, overwrite: bool) -> Run:
 
 def existing_run(path: Path) -> Run:
     """The run in a folder; raises RunError if there is none."""
-    run = Run(path)
-    if not run.config.is_file():
+    if not _is_run(path):
         raise RunError(
-            f"{path} holds no swapmark run (no config.yaml). Make one with: "
+            f"{path} holds no swapmark run (no config.yaml of one). Make one with: "
             f"swapmark train IMAGES --out {path}"
         )
-    return run
+    return Run(path)
+
+
+def _is_run(path: Path) -> bool:
+    """Whether config.yaml is there and a run's: other programs have files of that name, too."""
+    try:
+        values = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(values, dict) and values.keys() >= _SECTIONS

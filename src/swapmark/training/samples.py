@@ -8,6 +8,7 @@ from torch import Tensor
 
 from swapmark.coordinates import unit_to_pixels
 from swapmark.model.model import SwapModel
+from swapmark.training.atomic import writing
 from swapmark.training.run import Run
 from swapmark.visualization.draw import save_image
 from swapmark.visualization.sheets import plot_losses, sample_sheet
@@ -19,11 +20,12 @@ COLUMNS = 8
 def draw_samples(
     run: Run, model: SwapModel, probes: Float[Tensor, "image 3 height width"], step: int
 ) -> None:
-    """Write samples/step-N.png: inputs with landmarks, partners, first and second swap."""
-    images = probes[: min(COLUMNS, len(probes) // 2 * 2 or 1)]
+    """Write samples/step-N.png: inputs with landmarks, partners, first and second swap.
+
+    Takes pairs from the front of `probes`, of which there are at least 2.
+    """
+    images = probes[: min(COLUMNS, len(probes) // 2 * 2)]
     partners = torch.arange(len(images), device=images.device) ^ 1
-    if len(images) == 1:
-        partners = torch.zeros_like(partners)
     pose = model.pose(images)
     first = model.decode(model.appearance(images)[partners], pose)
     second = model.decode(model.appearance(first)[partners], model.pose(first))
@@ -35,12 +37,17 @@ def draw_samples(
         _pictures(second),
         partners=_pictures(images[partners]),
     )
-    save_image(sheet, run.samples / f"step-{step:07d}.png")
+    path = run.samples / f"step-{step:07d}.png"
+    with writing(path):
+        save_image(sheet, path)
 
 
 def draw_history(run: Run) -> None:
-    """Write loss.png from metrics.jsonl."""
-    plot_losses(run.metrics(), run.path / "loss.png")
+    """Write loss.png from metrics.jsonl, as soon as that has a line."""
+    path = run.path / "loss.png"
+    if lines := run.metrics():
+        with writing(path):
+            plot_losses(lines, path)
 
 
 def _pictures(images: Tensor) -> np.ndarray:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,9 @@ import yaml
 from swapmark.data.cache import ImageSet, load_images, write_skipped
 from swapmark.data.sources import Source
 from swapmark.environment import environment_report
-from swapmark.errors import InputError, RunError, TrainingError
-from swapmark.training.checkpoint import load_checkpoint
+from swapmark.errors import InputError, RunError
+from swapmark.training.atomic import write_atomically, write_text
+from swapmark.training.checkpoint import checkpoint_paths
 from swapmark.training.config import (
     Config,
     Method,
@@ -26,8 +26,16 @@ from swapmark.training.config import (
     parse_setting,
     read_yaml,
 )
+from swapmark.training.loop import train_loop
 from swapmark.training.presets import PRESETS, PresetName
-from swapmark.training.run import Run, existing_run, new_run
+from swapmark.training.processes import (
+    check_devices,
+    device_share,
+    process_state,
+    start_processes,
+    under_torchrun,
+)
+from swapmark.training.run import Run, existing_run, new_run, refuse_run
 
 
 def train(
@@ -53,58 +61,65 @@ def train(
     then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one process a
     device is started; under torchrun, its processes are used.
 
-    Raises InputError, RunError or TrainingError, each saying what to do.
+    Raises InputError, RunError or TrainingError, each saying what to do. Nothing is written before
+    settings and images are known to be usable.
     """
     out = Path(out)
-    if resume and (
-        preset != "laptop" or config or settings or any((landmarks, method, steps, seed))
-    ):
-        raise InputError(
-            "A run is resumed with the settings it was started with. Leave the other settings out, "
-            "or start a new run with another --out."
-        )
-    named = {
-        "method": method,
-        "model": {"landmarks": landmarks},
-        "training": {"steps": steps, "seed": seed},
-    }
-    if devices > 1 and not under_torchrun():
-        run, values = _prepare(out, resume, overwrite, preset, config, settings, named)
-        load_images(images, values.model.image_size, fit=values.training.fit, progress=progress)
-        _start_processes(images, run, devices, progress)
+    named = _given(
+        {
+            "method": method,
+            "model": {"landmarks": landmarks},
+            "training": {"steps": steps, "seed": seed},
+        }
+    )
+    if resume:
+        if preset != "laptop" or config or settings or overwrite or any(named.values()):
+            raise InputError(
+                "A run is resumed with the settings it was started with, and not overwritten. "
+                "Leave the other settings out, or start a new run with another --out."
+            )
+        values = read_config(existing_run(out))
+    else:
+        values = resolve_config(preset, config, settings, named)
+    batch_size = values.training.batch_size
+    if devices != 1 and not under_torchrun():
+        check_devices(devices, images)
+        device_share(batch_size, 0, devices)
+        if not resume:
+            refuse_run(out, overwrite=overwrite)
+        _load(images, values, progress)  # decoded here, and found in the cache by the processes
+        run = existing_run(out) if resume else _make_run(out, values, overwrite)
+        start_processes(images, run.path, devices, progress=progress)
         return run
-    from accelerate import PartialState
-
-    process = PartialState()
-    if process.is_main_process:
-        _prepare(out, resume, overwrite, preset, config, settings, named)
+    process = process_state()
+    main = process.is_main_process
+    device_share(batch_size, 0, process.num_processes)
+    if main and not resume:
+        refuse_run(out, overwrite=overwrite)
+    with process.main_process_first():
+        pictures = _load(images, values, progress and main)
+    if main and not resume:
+        _make_run(out, values, overwrite)
     process.wait_for_everyone()
-    return continue_run(images, existing_run(out), progress=progress)
+    return _train(existing_run(out), values, images, pictures, progress)
 
 
 def continue_run(images: Source, run: Run, *, progress: bool = True) -> Run:
-    """Train a prepared run to its end: in this process, or as one of torchrun's."""
-    from accelerate import PartialState
-
-    from swapmark.training.loop import train_loop
-
-    process = PartialState()
-    main = process.is_main_process
-    config = config_from_mapping(read_yaml(run.config), source=str(run.config))
+    """Train a prepared run to its end: in this process, or as one of several."""
+    process = process_state()
+    values = read_config(run)
     with process.main_process_first():
-        picture_set = load_images(
-            images, config.model.image_size, fit=config.training.fit, progress=progress and main
-        )
-    if main:
-        _record(run, images, picture_set, progress)
+        pictures = _load(images, values, progress and process.is_main_process)
+    return _train(run, values, images, pictures, progress)
+
+
+def _train(run: Run, config: Config, source: Source, images: ImageSet, progress: bool) -> Run:
+    process = process_state()
+    if process.is_main_process:
+        _record(run, source, images, progress)
     process.wait_for_everyone()
-    train_loop(run, config, picture_set, progress=progress)
+    train_loop(run, config, images, progress=progress)
     return run
-
-
-def under_torchrun() -> bool:
-    """Whether this process is one of several that torchrun started."""
-    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
 def resolve_config(
@@ -113,7 +128,12 @@ def resolve_config(
     settings: Sequence[str],
     named: dict[str, Any],
 ) -> Config:
-    """Lay the sources of settings over one another; None in `named` is what was not given."""
+    """Lay the sources of settings over one another: preset, YAML file, settings, `named`.
+
+    >>> config = resolve_config("laptop", None, ["training.steps=7"], {"method": "imm"})
+    >>> config.training.steps, config.method, config.model.image_size
+    (7, 'imm', 64)
+    """
     if preset not in PRESETS:
         raise InputError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     values: dict[str, Any] = PRESETS[preset]
@@ -121,10 +141,16 @@ def resolve_config(
         values = override(values, read_yaml(Path(config)))
     for setting in settings:
         values = override(values, parse_setting(setting))
-    return config_from_mapping(override(values, _given(named)))
+    return config_from_mapping(override(values, named))
+
+
+def read_config(run: Run) -> Config:
+    """The settings a run was started with."""
+    return config_from_mapping(read_yaml(run.config), source=str(run.config))
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` without those that are None."""
     kept = {}
     for key, value in values.items():
         if isinstance(value, dict):
@@ -134,50 +160,65 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _prepare(
-    out: Path,
-    resume: bool,
-    overwrite: bool,
-    preset: PresetName,
-    config: str | Path | None,
-    settings: Sequence[str],
-    named: dict[str, Any],
-) -> tuple[Run, Config]:
-    """Make or find the run folder, with its config.yaml."""
-    if resume:
-        run = existing_run(out)
-        return run, config_from_mapping(read_yaml(run.config), source=str(run.config))
-    resolved = resolve_config(preset, config, settings, named)
+def _load(source: Source, config: Config, progress: bool) -> ImageSet:
+    images = load_images(
+        source, config.model.image_size, fit=config.training.fit, progress=progress
+    )
+    if len(images) < 2:
+        raise InputError(
+            f"There is only one usable image ({images.names[0]}). Landmarks are learned from how "
+            f"images differ: give at least 2; some hundreds are usual."
+        )
+    return images
+
+
+def _make_run(out: Path, config: Config, overwrite: bool) -> Run:
+    """Make the run folder, with its config.yaml and environment.json."""
     run = new_run(out, overwrite=overwrite)
-    text = yaml.safe_dump(config_to_mapping(resolved), sort_keys=False)
-    run.config.write_text(text, encoding="utf-8")
+    write_text(run.config, yaml.safe_dump(config_to_mapping(config), sort_keys=False))
     report = json.dumps(environment_report(), indent=2) + "\n"
-    (run.path / "environment.json").write_text(report, encoding="utf-8")
-    return run, resolved
+    write_text(run.path / "environment.json", report)
+    return run
 
 
 def _record(run: Run, source: Source, images: ImageSet, progress: bool) -> None:
     """Note which pictures the run is of; on resume, check that they are the same."""
+    shown = str(source) if isinstance(source, str | os.PathLike) else "given as a list or array"
+    found = {"images": len(images), "fingerprint": fingerprint(images)}
+    if checkpoint_paths(run.checkpoints):
+        known = _recorded(run)
+        if known is None and progress:
+            print(
+                f"Warning: {run.images} is missing or damaged, so nobody can check that these are "
+                f"the images that {run.path} was trained on.",
+                file=sys.stderr,
+            )
+        if known is not None and known["fingerprint"] != found["fingerprint"]:
+            raise RunError(
+                f"{run.path} was trained on {known['images']} images of {known['source']}, and "
+                f"{shown} holds {len(images)} others. Give it the same images to resume, or "
+                f"start a new run with another --out."
+            )
+    write_text(run.images, json.dumps({"source": shown, **found}, indent=2) + "\n")
     if images.skipped:
-        write_skipped(run.path / "skipped.csv", images.skipped)
+        skipped = run.path / "skipped.csv"
+        write_atomically(skipped, lambda partial: write_skipped(partial, images.skipped))
         if progress:
             print(
                 f"Skipped {len(images.skipped)} of {len(images.skipped) + len(images)} images; "
-                f"the reasons are in {run.path / 'skipped.csv'}.",
+                f"the reasons are in {skipped}.",
                 file=sys.stderr,
             )
-    path = run.path / "images.json"
-    shown = str(source) if isinstance(source, str | os.PathLike) else "given as a list or array"
-    found = {"images": len(images), "fingerprint": fingerprint(images)}
-    if load_checkpoint(run.checkpoints):
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known["fingerprint"] != found["fingerprint"]:
-            raise RunError(
-                f"{run.path} was trained on {known['images']} images of {known['source']}, and "
-                f"{shown} now holds {len(images)} others. Give it the same images to resume, or "
-                f"start a new run with another --out."
-            )
-    path.write_text(json.dumps({"source": shown, **found}, indent=2) + "\n", encoding="utf-8")
+
+
+def _recorded(run: Run) -> dict[str, Any] | None:
+    """What images.json holds, or None where it is missing or damaged."""
+    try:
+        known = json.loads(run.images.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(known, dict) and known.keys() >= {"source", "images", "fingerprint"}
+    return known if whole else None
 
 
 def fingerprint(images: ImageSet) -> str:
@@ -188,22 +229,3 @@ def fingerprint(images: ImageSet) -> str:
     chosen = np.unique(np.linspace(0, len(images) - 1, 16).astype(int))
     digest.update(images.batch(chosen).tobytes())
     return digest.hexdigest()
-
-
-def _start_processes(images: Source, run: Run, devices: int, progress: bool) -> None:
-    """Start torchrun with one process a device, and wait for it."""
-    if not isinstance(images, str | os.PathLike):
-        raise InputError("devices > 1 needs images as one path, so that every process can open it.")
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *("--nproc-per-node", str(devices), "-m", "swapmark.training.worker"),
-        *(str(images), str(run.path), *([] if progress else ["--quiet"])),
-    ]
-    finished = subprocess.run(command, check=False)
-    if finished.returncode == 130:
-        raise KeyboardInterrupt
-    if finished.returncode:
-        raise TrainingError(
-            f"Training on {devices} devices ended with code {finished.returncode}; the reason is "
-            f"in the lines above. What was saved is in {run.path}; go on with --resume."
-        )

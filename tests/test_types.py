@@ -1,0 +1,79 @@
+import csv
+import os
+
+import numpy as np
+import pytest
+
+from swapmark.errors import InputError
+from swapmark.types import Annotations, Landmarks, refuse_existing
+
+
+def landmarks(count: int = 2, points: int = 3, paths: tuple[str, ...] | None = None) -> Landmarks:
+    xy = np.arange(count * points * 2, dtype=float).reshape(count, points, 2) / 7
+    confidence = np.linspace(0, 1, count * points).reshape(count, points)
+    paths = paths or tuple(f"{i}.png" for i in range(count))
+    return Landmarks(xy, confidence, paths, np.tile([640, 480], (count, 1)))
+
+
+def test_the_table_has_a_row_an_image_with_three_decimals(tmp_path):
+    found = landmarks()
+    path = found.to_csv(tmp_path / "new" / "points.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header[:6] == ["file", "width", "height", *(f"landmark_1_{x}" for x in ("x", "y"))] + [
+        "landmark_1_confidence"
+    ]
+    assert header[-1] == "landmark_3_confidence"
+    assert [row[:3] for row in rows] == [["0.png", "640", "480"], ["1.png", "640", "480"]]
+    assert rows[1][3:6] == ["0.857", "1.000", "0.600"]
+    assert [len(row) for row in rows] == [12, 12]
+
+
+def test_a_data_frame_holds_the_same_without_rounding():
+    found = landmarks()
+    frame = found.to_pandas()
+    assert list(frame.columns) == found.columns
+    assert np.array_equal(frame[["landmark_2_x", "landmark_2_y"]].to_numpy(), found.xy[:, 1])
+    assert np.array_equal(frame["landmark_3_confidence"], found.confidence[:, 2])
+
+
+@pytest.mark.parametrize(("count", "points"), [(1, 1), (0, 2)])
+def test_one_landmark_and_no_image_make_tables_too(count, points):
+    found = landmarks(count, points)
+    assert len(found) == count
+    assert [len(row) for row in found.rows()] == [3 + 3 * points] * count
+
+
+def test_an_existing_table_is_kept_unless_told_otherwise(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("precious")
+    with pytest.raises(InputError, match=r"points.csv exists already.*--overwrite"):
+        landmarks().to_csv(path)
+    assert path.read_text() == "precious"
+    landmarks().to_csv(path, overwrite=True)
+    assert path.read_text().startswith("file,width")
+    refuse_existing(tmp_path / "absent", overwrite=False)
+
+
+def test_a_table_that_cannot_be_written_is_an_error_of_the_user(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="points.csv cannot be written: Not a directory"):
+        landmarks().to_csv(tmp_path / "file" / "points.csv")
+
+
+def test_a_file_name_that_is_no_text_is_written_escaped(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    path = landmarks(1, 1, (name,)).to_csv(tmp_path / "points.csv")
+    assert r"caf\udce9.png,640,480" in path.read_text(encoding="utf-8")
+
+
+def test_rows_that_do_not_match_the_names_are_refused():
+    with pytest.raises(ValueError, match="argument"):
+        landmarks(2, 1, ("only one.png",)).rows()
+
+
+def test_annotations_count_their_images():
+    marked = Annotations(
+        ("tip",), ("a.png", "b.png"), ("fit", "test"), ("", ""), np.zeros((2, 1, 2))
+    )
+    assert len(marked) == 2
