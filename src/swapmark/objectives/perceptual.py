@@ -82,10 +82,14 @@ def _read_vgg(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         raise InputError(f"{path} cannot be read as a state dict: {error}") from error
     named = state.items() if isinstance(state, dict) else ()
-    kept = {name: value for name, value in named if str(name).startswith("features.")}
+    kept = {
+        name: value
+        for name, value in named
+        if str(name).startswith("features.") and isinstance(value, Tensor)
+    }
     if not kept:
         raise InputError(
-            f"{path} has no entries named features.*: expected a torchvision VGG-16 or VGG-19 "
+            f"{path} has no tensors named features.*: expected a torchvision VGG-16 or VGG-19 "
             f"state dict (without batch norm)."
         )
     return kept
@@ -125,7 +129,7 @@ class PerceptualDistance(nn.Module):
     @torch.no_grad()
     def targets(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         """`features` of images that are compared with, and not trained through."""
-        return self.features(images)
+        return self.features(images.detach())
 
     def forward(
         self,

@@ -1,0 +1,311 @@
+"""The perceptual distance: what it compares, how its layers are weighed, what files it takes."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from swapmark.errors import InputError
+from swapmark.objectives.perceptual import PerceptualDistance, VggFeatures
+
+VGG_REPEATS = {"VGG-16": (2, 2, 3, 3, 3), "VGG-19": (2, 2, 4, 4, 4)}
+
+
+def smooth_images(count: int = 2, size: int = 64, seed: int = 0) -> torch.Tensor:
+    coarse = torch.rand(
+        count, 3, size // 8, size // 8, generator=torch.Generator().manual_seed(seed)
+    )
+    return F.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
+
+
+def blurred(images: torch.Tensor, cells: int) -> torch.Tensor:
+    """A box blur over 2·cells + 1 pixels."""
+    return F.avg_pool2d(images, 2 * cells + 1, 1, padding=cells, count_include_pad=False)
+
+
+@pytest.fixture
+def distance() -> PerceptualDistance:
+    """With running means as after a first step, so that every layer counts about 1."""
+    whole = PerceptualDistance()
+    images = smooth_images()
+    whole(whole.targets(images), blurred(images, 2), update=True)
+    return whole
+
+
+def only_layer(distance: PerceptualDistance, index: int) -> PerceptualDistance:
+    """Let one layer count, by 1, and the others not at all."""
+    distance.running.fill_(float("inf"))
+    distance.running[index] = 1
+    return distance
+
+
+def vgg_state(layout: str, scale: float = 0.05) -> dict[str, torch.Tensor]:
+    """A state dict as torchvision names it, of random weights, with one entry of its classifier."""
+    source = torch.Generator().manual_seed(0)
+    state, place, inputs = {"classifier.6.bias": torch.zeros(1000)}, 0, 3
+    for repeats, width in zip(VGG_REPEATS[layout], (64, 128, 256, 512, 512), strict=True):
+        for _ in range(repeats):
+            weight = torch.empty(width, inputs, 3, 3)
+            state[f"features.{place}.weight"] = weight.uniform_(-scale, scale, generator=source)
+            state[f"features.{place}.bias"] = torch.zeros(width)
+            place, inputs = place + 2, width
+        place += 1
+    return state
+
+
+@pytest.fixture(scope="module")
+def vgg_files(tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("vgg")
+    files = {}
+    for layout in VGG_REPEATS:
+        files[layout] = str(folder / f"{layout}.pth")
+        torch.save(vgg_state(layout), files[layout])
+    return files
+
+
+def test_an_image_is_at_no_distance_from_itself(distance):
+    images = smooth_images()
+    assert distance(distance.targets(images), images) == 0
+
+
+def test_a_stronger_blur_is_further_away(distance):
+    images = smooth_images()
+    targets = distance.targets(images)
+    values = [distance(targets, blurred(images, cells)).item() for cells in (1, 2, 4, 8)]
+    assert values == sorted(values)
+    assert values[0] > 0
+    assert values[1] == pytest.approx(4, rel=1e-4)  # the pair that set the means: 1 a layer
+
+
+def test_the_compared_maps_are_the_pixels_and_strides_4_8_and_16(distance):
+    images = smooth_images()
+    maps = distance.features(images)
+    assert maps[0] is images
+    assert [64 // layer.shape[-1] for layer in maps] == [1, 4, 8, 16]
+    assert len(maps) == len(distance.running)
+
+
+def test_a_layer_s_error_is_its_mean_square_over_its_running_mean(distance):
+    images, other = smooth_images(), smooth_images(seed=1)
+    targets, maps = distance.targets(images), distance.features(other)
+    distance.running.copy_(torch.tensor([0.5, 2.0, 3.0, 4.0]))
+    expected = sum(
+        (target - layer).square().mean() / running
+        for target, layer, running in zip(targets, maps, (0.5, 2.0, 3.0, 4.0), strict=True)
+    )
+    torch.testing.assert_close(distance(targets, other), expected)
+
+
+def test_running_means_start_at_the_first_error_and_then_follow():
+    distance = PerceptualDistance(momentum=0.9)
+    images = smooth_images()
+    targets = distance.targets(images)
+    errors = []
+    for cells in (1, 3, 6):
+        maps = distance.features(blurred(images, cells))
+        errors.append(
+            torch.stack(
+                [(a - b).square().mean() for a, b in zip(targets, maps, strict=True)]
+            ).detach()
+        )
+    first = distance(targets, blurred(images, 1), update=True)
+    torch.testing.assert_close(distance.running, errors[0])
+    assert first.item() == pytest.approx(4, rel=1e-4)
+    distance(targets, blurred(images, 3), update=True)
+    after_two = 0.9 * errors[0] + 0.1 * errors[1]
+    torch.testing.assert_close(distance.running, after_two)
+    distance(targets, blurred(images, 6))  # without `update`
+    torch.testing.assert_close(distance.running, after_two)
+    distance(targets, blurred(images, 6), update=True)
+    torch.testing.assert_close(distance.running, 0.9 * after_two + 0.1 * errors[2])
+
+
+def test_running_means_are_saved_with_the_state(distance):
+    other = PerceptualDistance()
+    assert "running" in distance.state_dict()
+    other.load_state_dict(distance.state_dict())
+    assert torch.equal(other.running, distance.running)
+    images = smooth_images()
+    targets = distance.targets(images)
+    assert torch.equal(other(targets, blurred(images, 3)), distance(targets, blurred(images, 3)))
+
+
+def test_masked_pixels_do_not_count(distance):
+    images = smooth_images()
+    changed = images.clone()
+    changed[..., :16] = 1 - changed[..., :16]
+    mask = torch.ones(2, 1, 64, 64)
+    mask[..., :16] = 0
+    pixels = only_layer(distance, 0)
+    targets = pixels.targets(images)
+    assert pixels(targets, changed) > 0.01
+    assert pixels(targets, changed, mask) == 0
+
+
+def test_a_mask_hides_a_change_from_the_deep_layers_too(distance):
+    images = smooth_images()
+    changed = images.clone()
+    changed[..., :16] = 1 - changed[..., :16]
+    mask = torch.ones(2, 1, 64, 64)
+    mask[..., :32] = 0  # the maps see beyond their cells, hence the margin
+    targets = distance.targets(images)
+    assert distance(targets, changed, mask) < 0.1 * distance(targets, changed)
+
+
+def test_a_mask_of_ones_is_no_mask(distance):
+    images = smooth_images()
+    targets, other = distance.targets(images), blurred(images, 3)
+    masked = distance(targets, other, torch.ones(2, 1, 64, 64))
+    torch.testing.assert_close(masked, distance(targets, other))
+
+
+def test_an_image_counts_the_same_whatever_shares_its_batch(distance):
+    images = smooth_images(4)
+    other = blurred(images, 3)
+    mask = torch.ones(4, 1, 64, 64)
+    mask[1, :, :40] = 0
+    together = distance(distance.targets(images), other, mask)
+    halves = [
+        distance(distance.targets(images[half]), other[half], mask[half])
+        for half in (slice(0, 2), slice(2, 4))
+    ]
+    torch.testing.assert_close(together, sum(halves) / 2)
+
+
+def test_an_image_without_a_single_pixel_in_the_mask_counts_nothing(distance):
+    images = smooth_images()
+    value = distance(distance.targets(images), blurred(images, 3), torch.zeros(2, 1, 64, 64))
+    assert value == 0
+
+
+def test_gradients_reach_the_image_and_not_the_network(distance):
+    images = smooth_images()
+    painted = blurred(images, 4).requires_grad_()
+    targets = distance.targets(images.requires_grad_())
+    assert not any(target.requires_grad for target in targets)
+    distance(targets, painted).backward()
+    assert painted.grad is not None
+    assert painted.grad.abs().amax(dim=(1, 2, 3)).min() > 0
+    assert not any(parameter.requires_grad for parameter in distance.parameters())
+
+
+def test_the_network_stays_frozen_in_training_mode(distance):
+    distance.train()
+    assert distance.training
+    assert not any(module.training for module in distance.network.modules())
+
+
+@pytest.mark.parametrize("layout", list(VGG_REPEATS))
+@torch.no_grad()
+def test_vgg_maps_follow_the_second_convolution_of_each_stage(vgg_files, layout):
+    """Against the stages written out: convolutions and ReLUs, halved by a maximum in between."""
+    state, images = vgg_state(layout), smooth_images(1)
+    colours = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+    maps = torch.stack(
+        [(images[:, k] - mean) / deviation for k, (mean, deviation) in enumerate(colours)], dim=1
+    )
+    expected, place = [], 0
+    for repeats in VGG_REPEATS[layout]:
+        for convolution in range(repeats):
+            weight = state[f"features.{place}.weight"]
+            maps = F.conv2d(maps, weight, state[f"features.{place}.bias"], padding=1).relu()
+            place += 2
+            if convolution == 1:
+                expected.append(maps)
+        maps, place = F.max_pool2d(maps, 2), place + 1
+    found = VggFeatures(vgg_files[layout])(images)
+    assert [layer.shape[1] for layer in found] == [64, 128, 256, 512, 512]
+    for layer, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(layer, other)
+
+
+def test_a_vgg_file_takes_the_place_of_efficientnet(vgg_files):
+    distance = PerceptualDistance(vgg_files["VGG-16"])
+    images = smooth_images(1, 32)
+    targets = distance.targets(images)
+    value = distance(targets, blurred(images, 2), update=True)
+    assert value.item() == pytest.approx(6, rel=1e-4)
+    assert len(targets) == len(distance.running) == 6
+    assert not any(parameter.requires_grad for parameter in distance.parameters())
+
+
+def test_vgg_weights_may_be_safetensors(tmp_path):
+    from safetensors.torch import save_file
+
+    state = vgg_state("VGG-16")
+    save_file(state, tmp_path / "vgg.safetensors")
+    network = VggFeatures(tmp_path / "vgg.safetensors")
+    assert torch.equal(network.state_dict()["features.26.weight"], state["features.26.weight"])
+    assert network.state_dict().keys() == state.keys() - {"classifier.6.bias"}
+
+
+def resnet() -> dict:
+    return {"conv1.weight": torch.zeros(64, 3, 7, 7)}
+
+
+def with_batch_norm() -> dict:
+    return {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.1.weight": torch.zeros(64)}
+
+
+def a_layer_missing() -> dict:
+    return {name: value for name, value in small_vgg().items() if name != "features.7.weight"}
+
+
+def small_vgg() -> dict:
+    """The right names around tensors of the wrong sizes."""
+    return {name: torch.zeros(1) for name in vgg_state("VGG-16")}
+
+
+WRONG = {
+    "another network": (resnet, "no tensors named features"),
+    "one tensor": (lambda: torch.zeros(3), "no tensors named features"),
+    "a list": (lambda: [torch.zeros(3)], "no tensors named features"),
+    "numbered entries": (lambda: {0: torch.zeros(3)}, "no tensors named features"),
+    "VGG with batch norm": (with_batch_norm, "does not hold the weights of VGG-16"),
+    "a layer missing": (a_layer_missing, "does not hold the weights of VGG-16"),
+    "layers of other sizes": (small_vgg, "does not hold the weights of VGG-16"),
+    "no numbered layer": (lambda: {"features.x": torch.zeros(1)}, "does not hold the weights"),
+    "text for weights": (lambda: {"features.0.weight": "no"}, "no tensors named features"),
+    "a pickled object": (lambda: nn.Linear(2, 2), "cannot be read as a state dict"),
+}
+
+
+@pytest.mark.parametrize("content", WRONG)
+def test_a_file_that_is_not_vgg_is_refused(tmp_path, content):
+    make, message = WRONG[content]
+    path = tmp_path / "weights.pth"
+    torch.save(make(), path)
+    with pytest.raises(InputError, match=message) as caught:
+        VggFeatures(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_a_damaged_file_is_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"not weights at all" * 10)
+    with pytest.raises(InputError, match="cannot be read as a state dict"):
+        VggFeatures(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"No VGG weights at .*absent\.pth"):
+        PerceptualDistance(tmp_path / "absent.pth")
+
+
+class Trap:
+    """Writes a file when it is unpickled: what a hostile weights file would do."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
+    sprung = tmp_path / "sprung"
+    torch.save({"features.0.weight": Trap(str(sprung))}, tmp_path / "trap.pth")
+    with pytest.raises(InputError, match="cannot be read as a state dict"):
+        VggFeatures(tmp_path / "trap.pth")
+    assert not sprung.exists()
