@@ -188,6 +188,14 @@ def test_the_filter_loss_is_the_squared_distance_from_the_truth(features):
     assert flow.filter_loss(features, features, away).item() == pytest.approx(0.25, rel=1e-3)
 
 
+@pytest.mark.parametrize("consensus", [False, True])
+def test_the_module_says_where_in_i_the_cells_of_j_are(features, consensus):
+    flow = CrossImageFlow(temperature=0.01, locality=10.0, consensus=consensus)
+    moved, truth = features.roll(2, dims=-1), own_places().roll(2, dims=-2).expand(2, -1, -1, -1)
+    places = expected_places(flow(features, moved))
+    torch.testing.assert_close(places, truth, atol=1e-3, rtol=0)
+
+
 def test_only_a_flow_with_consensus_has_weights():
     assert not list(CrossImageFlow(temperature=0.1, locality=0.2, consensus=False).parameters())
     assert list(CrossImageFlow(temperature=0.1, locality=0.2, consensus=True).parameters())
