@@ -1,4 +1,4 @@
-# make demo    draw faces, learn their landmarks, evaluate them
+# make demo    draw faces, learn their landmarks, evaluate them; replaces an earlier demo
 # make test    run the tests
 # make lint    linter, formatter, type checker
 # make clean   remove the virtual environment
@@ -23,7 +23,7 @@ help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
 demo: $(VENV)/installed
-	$(IN_VENV) -m swapmark demo $(DEMO_FLAGS)
+	$(IN_VENV) -m swapmark demo --overwrite $(DEMO_FLAGS)
 
 test: $(VENV)/installed-test
 	$(IN_VENV) -m pytest $(PYTEST_FLAGS)

@@ -67,8 +67,10 @@ class SwapModel(nn.Module):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def features(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
-        """N(I), in float32 also under autocast: its depthwise layers gain nothing from bf16."""
-        with torch.autocast(images.device.type, enabled=False):
+        """N(I). On a CPU in float32 also under autocast: depthwise layers are slower in bf16."""
+        if images.device.type != "cpu":
+            return self.backbone(images)
+        with torch.autocast("cpu", enabled=False):
             return self.backbone(images.float())
 
     def pose(self, images: Float[Tensor, "batch 3 height width"]) -> Pose:

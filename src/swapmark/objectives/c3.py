@@ -38,6 +38,9 @@ class C3Config:
     """λ_inv, a squared distance in unit lengths: the pose survives a change of appearance."""
     equivariance: float = 10.0
     """λ_equiv, likewise: the pose of i is that of j, carried over by the flow."""
+    through_swap: bool = False
+    """Whether the second stage's gradient reaches the decoder of the first. Ours: it does not, the
+    generated pictures are data for the second stage."""
     second_swap: bool = True
     """Off: L_cycle compares the first swap with the picture that lent the appearance (ablation)."""
     reconstruction: float = 1.0
@@ -106,15 +109,15 @@ class C3(nn.Module):
         if ramp > 0 and (λ.cycle or λ.inverse):
             # First swap, I_ji = D(a_j, p_i), and what is found in it: p_i' and a_j'.
             swapped = model.decode(a[σ], p)
-            features = model.features(swapped)
+            features = model.features(swapped if λ.through_swap else swapped.detach())
             p_prime = model.landmark_encoder(features)
             a_prime = model.appearance_of(features, p_prime)
             poses.append(p_prime)
             # Second swap, I_i' = D(a_i', p_i').   L_cycle = P(I_i, I_i') + P(I_j, I_j')
-            if λ.second_swap:
+            if λ.cycle and λ.second_swap:
                 restored = model.decode(a_prime[σ], p_prime)
                 terms["cycle"] = self.perceptual(targets, restored, batch.mask)
-            else:
+            elif λ.cycle:
                 lent = [layer[σ] for layer in targets]
                 terms["cycle"] = self.perceptual(lent, swapped, batch.mask[σ])
             # L_inv = |p_i' - p_i|² + |p_j' - p_j|²; p is the target, and not taught by it (ours).

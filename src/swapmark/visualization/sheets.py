@@ -14,7 +14,10 @@ from swapmark.visualization.draw import draw_landmarks, save_image
 
 PAPER = (255, 255, 255)
 INK = (32, 32, 38)
-TERMS = ("reconstruction", "cycle", "inverse", "equivariance", "separation")
+TERMS = (
+    *("reconstruction", "known_equivariance", "separation"),
+    *("cycle", "inverse", "equivariance", "flow"),
+)
 """The terms of the losses of c3 and imm, by their names in metrics.jsonl."""
 HEADING = 22
 """Height of a line of text in pixels."""
@@ -161,7 +164,7 @@ def plot_losses(
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(panels_needed, 1, sharex=True, squeeze=False)[:, 0]
     _plot_curves(panels[0], history, losses, positive=True)
-    panels[0].set(ylabel="loss", title="Loss and its terms")
+    panels[0].set(ylabel="loss", title="Loss, and its terms before they are weighted")
     if any(line.get_ydata().size for line in panels[0].lines):
         panels[0].set_yscale("log")
     if shown_spreads:
