@@ -1,0 +1,155 @@
+"""The perceptual distance on a VGG file: which maps it takes, and which files it refuses."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from swapmark.errors import InputError
+from swapmark.objectives.perceptual import PerceptualDistance, VggFeatures
+
+VGG_REPEATS = {"VGG-16": (2, 2, 3, 3, 3), "VGG-19": (2, 2, 4, 4, 4)}
+
+
+def random_images(size: int) -> torch.Tensor:
+    return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(size))
+
+
+def vgg_state(layout: str, scale: float = 0.05) -> dict[str, torch.Tensor]:
+    """A state dict as torchvision names it, of random weights, with one entry of its classifier."""
+    source = torch.Generator().manual_seed(0)
+    state, place, inputs = {"classifier.6.bias": torch.zeros(1000)}, 0, 3
+    for repeats, width in zip(VGG_REPEATS[layout], (64, 128, 256, 512, 512), strict=True):
+        for _ in range(repeats):
+            weight = torch.empty(width, inputs, 3, 3)
+            state[f"features.{place}.weight"] = weight.uniform_(-scale, scale, generator=source)
+            state[f"features.{place}.bias"] = torch.zeros(width)
+            place, inputs = place + 2, width
+        place += 1
+    return state
+
+
+@pytest.fixture(scope="module")
+def vgg_files(tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("vgg")
+    files = {}
+    for layout in VGG_REPEATS:
+        files[layout] = str(folder / f"{layout}.pth")
+        torch.save(vgg_state(layout), files[layout])
+    return files
+
+
+@pytest.mark.parametrize("layout", list(VGG_REPEATS))
+@torch.no_grad()
+def test_vgg_maps_follow_the_second_convolution_of_each_stage(vgg_files, layout):
+    """Against the stages written out: convolutions and ReLUs, halved by a maximum in between."""
+    state, images = vgg_state(layout), random_images(64)
+    colours = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+    maps = torch.stack(
+        [(images[:, k] - mean) / deviation for k, (mean, deviation) in enumerate(colours)], dim=1
+    )
+    expected, place = [], 0
+    for repeats in VGG_REPEATS[layout]:
+        for convolution in range(repeats):
+            weight = state[f"features.{place}.weight"]
+            maps = F.conv2d(maps, weight, state[f"features.{place}.bias"], padding=1).relu()
+            place += 2
+            if convolution == 1:
+                expected.append(maps)
+        maps, place = F.max_pool2d(maps, 2), place + 1
+    found = VggFeatures(vgg_files[layout])(images)
+    assert [layer.shape[1] for layer in found] == [64, 128, 256, 512, 512]
+    for layer, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(layer, other)
+
+
+def test_a_vgg_file_takes_the_place_of_efficientnet(vgg_files):
+    distance = PerceptualDistance(vgg_files["VGG-16"])
+    images = random_images(32)
+    targets = distance.targets(images)
+    value = distance(targets, images.flip(-1), update=True)
+    assert value.item() == pytest.approx(6, rel=1e-4)
+    assert len(targets) == len(distance.running) == 6
+    assert not any(parameter.requires_grad for parameter in distance.parameters())
+
+
+def test_vgg_weights_may_be_safetensors(tmp_path):
+    from safetensors.torch import save_file
+
+    state = vgg_state("VGG-16")
+    save_file(state, tmp_path / "vgg.safetensors")
+    network = VggFeatures(tmp_path / "vgg.safetensors")
+    assert torch.equal(network.state_dict()["features.26.weight"], state["features.26.weight"])
+    assert network.state_dict().keys() == state.keys() - {"classifier.6.bias"}
+
+
+def resnet() -> dict:
+    return {"conv1.weight": torch.zeros(64, 3, 7, 7)}
+
+
+def with_batch_norm() -> dict:
+    return {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.1.weight": torch.zeros(64)}
+
+
+def a_layer_missing() -> dict:
+    return {name: value for name, value in small_vgg().items() if name != "features.7.weight"}
+
+
+def small_vgg() -> dict:
+    """The right names around tensors of the wrong sizes."""
+    return {name: torch.zeros(1) for name in vgg_state("VGG-16")}
+
+
+WRONG = {
+    "another network": (resnet, "no tensors named features"),
+    "one tensor": (lambda: torch.zeros(3), "no tensors named features"),
+    "a list": (lambda: [torch.zeros(3)], "no tensors named features"),
+    "numbered entries": (lambda: {0: torch.zeros(3)}, "no tensors named features"),
+    "VGG with batch norm": (with_batch_norm, "does not hold the weights of VGG-16"),
+    "a layer missing": (a_layer_missing, "does not hold the weights of VGG-16"),
+    "layers of other sizes": (small_vgg, "does not hold the weights of VGG-16"),
+    "no numbered layer": (lambda: {"features.x": torch.zeros(1)}, "does not hold the weights"),
+    "text for weights": (lambda: {"features.0.weight": "no"}, "no tensors named features"),
+    "a pickled object": (lambda: nn.Linear(2, 2), "cannot be read as a state dict"),
+}
+
+
+@pytest.mark.parametrize("content", WRONG)
+def test_a_file_that_is_not_vgg_is_refused(tmp_path, content):
+    make, message = WRONG[content]
+    path = tmp_path / "weights.pth"
+    torch.save(make(), path)
+    with pytest.raises(InputError, match=message) as caught:
+        VggFeatures(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_a_damaged_file_is_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"not weights at all" * 10)
+    with pytest.raises(InputError, match="cannot be read as a state dict"):
+        VggFeatures(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"No VGG weights at .*absent\.pth"):
+        PerceptualDistance(tmp_path / "absent.pth")
+
+
+class Trap:
+    """Writes a file when it is unpickled: what a hostile weights file would do."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
+    sprung = tmp_path / "sprung"
+    torch.save({"features.0.weight": Trap(str(sprung))}, tmp_path / "trap.pth")
+    with pytest.raises(InputError, match="cannot be read as a state dict"):
+        VggFeatures(tmp_path / "trap.pth")
+    assert not sprung.exists()
