@@ -32,12 +32,13 @@ from swapmark.objectives.regularisers import separation
 class C3Config:
     """Weights λ of the terms (0 switches one off, as in the ablations), and what keeps it alive."""
 
-    cycle: float = 1.0
+    cycle: float = 0.3
     """λ_cycle: the picture comes back after two swaps."""
     inverse: float = 10.0
     """λ_inv, a squared distance in unit lengths: the pose survives a change of appearance."""
-    equivariance: float = 10.0
-    """λ_equiv, likewise: the pose of i is that of j, carried over by the flow."""
+    equivariance: float = 0.0
+    """λ_equiv, likewise: the pose of i is that of j, carried over by the flow. Off: with features of
+    a frozen network T is less exact than the landmarks soon are (docs/experiments.md)."""
     through_swap: bool = False
     """Whether the second stage's gradient reaches the decoder of the first. Ours: it does not, the
     generated pictures are data for the second stage."""
@@ -45,13 +46,13 @@ class C3Config:
     """Off: L_cycle compares the first swap with the picture that lent the appearance (ablation)."""
     reconstruction: float = 1.0
     """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
-    known_equivariance: float = 10.0
+    known_equivariance: float = 100.0
     """Ours: L_equiv between the picture and its warped copy, where T is known and not estimated."""
     ramp_start: float = 0.1
     """Ours: share of the run after which the paper's three terms begin to fade in."""
-    ramp_end: float = 0.3
+    ramp_end: float = 0.2
     """Ours: share of the run at which they have their full weight."""
-    separation: float = 0.0
+    separation: float = 0.5
     """Ours: keeps landmarks apart (Zhang et al. 2018); 0 for none."""
     separation_width: float = 0.1
     """Ours: the distance at which landmarks begin to push, in unit lengths."""
