@@ -47,13 +47,15 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_settings() -> list[str]:
-    """Settings, as for --set, with which 40 steps take seconds: 32 px and a few channels."""
+    """Settings, as for --set, with which 40 steps take seconds; all of C³'s terms take part."""
     widths = {"backbone": 4, "landmark": 8, "appearance": 8, "decoder": 16}
     return [
         *("model.backbone=plain", "model.image_size=32", "model.landmarks=4"),
         *(f"model.{name}_width={width}" for name, width in widths.items()),
         *("training.batch_size=4", "training.steps=40", "training.precision=float32"),
         *("training.log_every=5", "training.checkpoint_every=20"),
+        *("c3.cycle=1", "c3.inverse=1", "c3.equivariance=1"),
+        *("c3.ramp_start=0.1", "c3.ramp_end=0.3"),
     ]
 
 

@@ -20,9 +20,8 @@ def test_the_table_has_a_row_an_image_with_three_decimals(tmp_path):
     path = found.to_csv(tmp_path / "new" / "points.csv")
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    assert header[:6] == ["file", "width", "height", *(f"landmark_1_{x}" for x in ("x", "y"))] + [
-        "landmark_1_confidence"
-    ]
+    parts = ("x", "y", "confidence")
+    assert header[:6] == ["file", "width", "height", *(f"landmark_1_{part}" for part in parts)]
     assert header[-1] == "landmark_3_confidence"
     assert [row[:3] for row in rows] == [["0.png", "640", "480"], ["1.png", "640", "480"]]
     assert rows[1][3:6] == ["0.857", "1.000", "0.600"]
@@ -57,7 +56,7 @@ def test_an_existing_table_is_kept_unless_told_otherwise(tmp_path):
 
 def test_a_table_that_cannot_be_written_is_an_error_of_the_user(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="points.csv cannot be written: Not a directory"):
+    with pytest.raises(InputError, match=r"points\.csv cannot be written"):
         landmarks().to_csv(tmp_path / "file" / "points.csv")
 
 
@@ -65,11 +64,6 @@ def test_a_file_name_that_is_no_text_is_written_escaped(tmp_path):
     name = os.fsdecode(b"caf\xe9.png")
     path = landmarks(1, 1, (name,)).to_csv(tmp_path / "points.csv")
     assert r"caf\udce9.png,640,480" in path.read_text(encoding="utf-8")
-
-
-def test_rows_that_do_not_match_the_names_are_refused():
-    with pytest.raises(ValueError, match="argument"):
-        landmarks(2, 1, ("only one.png",)).rows()
 
 
 def test_annotations_count_their_images():

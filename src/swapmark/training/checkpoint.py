@@ -55,6 +55,16 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Any], Path] | None:
     return None
 
 
+def one_line(error: Exception, limit: int = 200) -> str:
+    """The beginning of a message: torch lists every tensor that does not fit.
+
+    >>> one_line(ValueError("two\\n\\tlines"))
+    'two lines'
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else f"{text[:limit]} …"
+
+
 def save_model(folder: Path, model: SwapModel, fit: str, card: str) -> None:
     """Write config.json, model.safetensors and README.md, each in one step.
 
@@ -90,7 +100,7 @@ def load_model(folder: Path) -> tuple[SwapModel, str]:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise RunError(
-            f"The model in {folder} cannot be read: {error}. Copy the folder again from where it "
-            f"was made; `swapmark train … --resume` on that run writes it anew."
+            f"The model in {folder} cannot be read: {one_line(error)}. Copy the folder again from "
+            f"where it was made; `swapmark train … --resume` on that run writes it anew."
         ) from error
     return model.eval(), fit

@@ -177,7 +177,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} holds {type(values).__name__}; expected settings as key: value.")
-    return values
+    return {str(key): value for key, value in values.items()}
 
 
 def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = T
         report.warn(f"{newest} cannot be read; going on from {checkpoint[1].name}.")
     if main:
         run.keep_metrics_until(state.step)
+    if main and checkpoint:
+        _export(run, config, state)
     probes = _pictures(images, _probe_indices(len(images)), device)
     history: list[dict[str, Tensor]] = []
     stopping = False
@@ -107,8 +109,7 @@ def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = T
                 draw_history(run)
             if main and saving:
                 state.seconds = time.monotonic() - started
-                card = model_card(run, config, state.step)
-                save_model(run.model, state.average, training.fit, card)
+                _export(run, config, state)
                 save_checkpoint(run.checkpoints, state.state_dict(), state.step)
     accelerator.end_training()
     if state.step < steps:
@@ -148,6 +149,12 @@ def _not_finite(run: Run, step: int) -> str:
         f"learning rate (--set training.learning_rate=0.0003) or full precision "
         f"(--set training.precision=float32)."
     )
+
+
+def _export(run: Run, config: Config, state: State) -> None:
+    """Write the model folder, from the averaged weights."""
+    card = model_card(run, config, state.step)
+    save_model(run.model, state.average, config.training.fit, card)
 
 
 def _log(

@@ -15,6 +15,7 @@ from swapmark.model.model import SwapModel
 from swapmark.objectives.c3 import C3
 from swapmark.objectives.imm import Imm
 from swapmark.objectives.perceptual import PerceptualDistance
+from swapmark.training.checkpoint import one_line
 from swapmark.training.config import Config
 from swapmark.training.processes import process_state
 from swapmark.training.run import Run
@@ -62,10 +63,11 @@ class State:
             self.objective.load_state_dict(own | saved["objective"])
             self.average.load_state_dict(saved["average"])
             self.optimizer.load_state_dict(saved["optimizer"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(
-                f"The checkpoint in {run.checkpoints} does not fit {run.config}: {error}. Was the "
-                f"configuration edited? Put it back, or start again with --overwrite."
+                f"The checkpoint in {run.checkpoints} does not fit {run.config} "
+                f"({one_line(error)}). Was the configuration edited? Put it back, or start again "
+                f"with --overwrite."
             ) from error
 
     @torch.no_grad()

@@ -1,0 +1,23 @@
+from swapmark.training.card import model_card
+from swapmark.training.run import Run
+from swapmark.training.train import resolve_config
+
+
+def test_the_card_says_how_the_model_was_made_and_what_was_measured(tmp_path):
+    run = Run(tmp_path)
+    run.append_metrics({"step": 10, "loss": 2.5})
+    run.append_metrics({"step": 20, "loss": 1.25})
+    settings = ["model.landmarks=7", "training.steps=40", "training.seed=3"]
+    card = model_card(run, resolve_config("laptop", None, settings, {"method": "imm"}), 20)
+    assert "7 landmarks" in card
+    assert "IMM" in card
+    assert "20 of 40 steps of 32 images" in " ".join(card.split())
+    assert "seed 3" in card
+    assert "| loss | 1.25 |" in card
+    assert "2.5 |" not in card, "only the last line of the log"
+
+
+def test_a_run_without_metrics_has_a_card_too(tmp_path):
+    card = model_card(Run(tmp_path), resolve_config("laptop", None, [], {"method": "c3"}), 1)
+    assert "C³" in card
+    assert "2007.01053" in card

@@ -1,0 +1,97 @@
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from fcntl import ioctl
+
+import pytest
+
+from swapmark.training.progress import Progress
+
+WARNING = "the landmarks [all 10] hardly follow the picture: they are collapsing. " + "Try … " * 20
+
+
+REPORT = """
+with Progress(total=60_000, done=12_340, batch=64, show=show) as progress:
+    for _ in range(3):
+        progress.advance()
+    progress.log({"step": 12_343, "loss": 12.3456, "spread": 0.12345})
+    progress.warn(warning)
+    progress.warn(warning)
+    progress.advance()
+"""
+
+
+def report(*, show: bool = True) -> None:
+    exec(REPORT, {"Progress": Progress, "show": show, "warning": WARNING})
+
+
+def on_a_terminal(columns: int) -> str:
+    """What the same writes to a terminal of so many columns, without the control sequences."""
+    code = (
+        f"from swapmark.training.progress import Progress; show=True; warning={WARNING!r}{REPORT}"
+    )
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=theirs, env=os.environ | {"TERM": "xterm"}
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not chunk:
+            break
+        written += chunk
+    os.close(ours)
+    assert child.wait() == 0
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
+
+
+def test_plain_lines_tell_step_loss_speed_and_time_left(capsys):
+    report()
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, warning, *rest = err.splitlines()
+    assert re.fullmatch(
+        r"step 12343/60000 · loss 12\.346 · spread 0\.123 · \d+ img/s · .+ left", first
+    )
+    assert warning == f"Warning at step 12343: {WARNING}"
+    assert rest == [], "a warning is given once"
+
+
+def test_silent_when_told_so(capsys):
+    report(show=False)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_bar_on_a_terminal_tells_speed_and_time_left_in_one_line(columns):
+    written = re.split(r"[\r\n]+", on_a_terminal(columns))
+    frames = [frame.strip() for frame in written if "img/s" in frame]
+    assert frames
+    assert re.search(r"12344/60000 \d+ img/s · .+ left loss 12\.346 · spread 0\.123$", frames[-1])
+    assert all(len(frame) <= columns for frame in frames)
+
+
+def test_a_warning_stands_above_the_bar_and_is_whole():
+    words = " ".join(on_a_terminal(100).split())
+    assert words.count("Warning at step 12343:") == 1
+    assert f"Warning at step 12343: {WARNING.strip()}" in words
+    assert "━" not in words[words.index("Warning") : words.rindex("Try …")]
+
+
+def test_time_left_follows_from_the_speed_of_this_session(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("swapmark.training.progress.time.monotonic", lambda: now[0])
+    with Progress(total=1000, done=500, batch=32, show=False) as progress:
+        now[0] += 10
+        for _ in range(50):
+            progress.advance()
+    assert progress.speed == "160 img/s · 1 min 30 s left"

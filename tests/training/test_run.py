@@ -1,0 +1,143 @@
+import errno
+import json
+
+import pytest
+import yaml
+
+from swapmark.errors import RunError
+from swapmark.training.config import Config, config_to_mapping
+from swapmark.training.run import Run, existing_run, new_run, refuse_run
+
+OWN = (
+    *("config.yaml", "environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
+    *("samples/step-0000100.png", "checkpoints/step-0000100.pt"),
+    *("model/config.json", "model/model.safetensors", "model/README.md"),
+    "evaluation/lfw/metrics.json",
+)
+FOREIGN = (
+    *("notes.txt", "photos/a.png", "samples/mine.png", "checkpoints/best.pt", "model/notes.md"),
+    *("evaluation/lfw/figure.png", ".git/config"),
+)
+
+
+def contents(folder) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def full_run(tmp_path):
+    """A folder with all that a run holds, and other people's files beside every one of them."""
+    folder = tmp_path / "run"
+    for name in (*OWN, *FOREIGN):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    (folder / "config.yaml").write_text(yaml.safe_dump(config_to_mapping(Config())))
+    return folder
+
+
+def test_a_new_run_goes_into_a_new_or_an_empty_folder(tmp_path):
+    assert new_run(tmp_path / "a" / "b", overwrite=False) == Run(tmp_path / "a" / "b")
+    assert new_run(tmp_path / "a" / "b", overwrite=True).path.is_dir()
+
+
+def test_an_existing_run_is_never_overwritten_unasked(full_run):
+    before = contents(full_run)
+    with pytest.raises(RunError, match=r"already holds a run.*--resume.*--overwrite.*--out"):
+        new_run(full_run, overwrite=False)
+    assert contents(full_run) == before
+
+
+def test_overwriting_a_run_removes_its_files_and_no_others(full_run):
+    new_run(full_run, overwrite=True)
+    assert contents(full_run) == sorted(FOREIGN)
+
+
+def test_overwriting_removes_the_folders_that_are_empty_then(full_run):
+    for name in FOREIGN:
+        (full_run / name).unlink()
+    for name in ("photos", ".git"):
+        (full_run / name).rmdir()
+    new_run(full_run, overwrite=True)
+    assert [path.name for path in full_run.rglob("*")] in ([], ["evaluation"])
+
+
+def test_overwriting_does_not_follow_links_out_of_the_run(full_run, tmp_path):
+    outside = tmp_path / "precious.png"
+    outside.write_text("x")
+    (full_run / "samples/step-0000200.png").symlink_to(outside)
+    new_run(full_run, overwrite=True)
+    assert outside.exists()
+    assert not (full_run / "samples/step-0000200.png").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [None, "", "learning_rate: 1", "model: x\ntraining: {}\nmethod: sgd", "- 1", "a: [", "\0"],
+    ids=["none", "empty", "another program's", "a similar one's", "a list", "no yaml", "binary"],
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_is_no_run_is_never_touched(tmp_path, config, overwrite):
+    for name in ("model/model.safetensors", "checkpoints/step-0000100.pt", "metrics.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("precious")
+    if config is not None:
+        (tmp_path / "config.yaml").write_text(config)
+    before = contents(tmp_path)
+    with pytest.raises(RunError, match=r"holds no swapmark run.*nothing in it was touched"):
+        new_run(tmp_path, overwrite=overwrite)
+    assert contents(tmp_path) == before
+
+
+def test_a_file_in_the_place_of_the_run_is_never_touched(tmp_path):
+    path = tmp_path / "run"
+    path.write_text("precious")
+    with pytest.raises(RunError, match="is a file"):
+        new_run(path, overwrite=True)
+    assert path.read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_user(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be made"):
+        new_run(tmp_path / "file" / "run", overwrite=False)
+
+
+def test_refusing_alone_writes_nothing(full_run, tmp_path):
+    refuse_run(tmp_path / "absent", overwrite=False)
+    assert not (tmp_path / "absent").exists()
+    before = contents(full_run)
+    refuse_run(full_run, overwrite=True)
+    assert contents(full_run) == before
+
+
+def test_a_run_that_is_not_there_is_told_how_to_be_made(tmp_path, full_run):
+    assert existing_run(full_run) == Run(full_run)
+    with pytest.raises(RunError, match=r"holds no swapmark run.*swapmark train IMAGES --out"):
+        existing_run(tmp_path)
+
+
+def test_metrics_past_a_step_and_cut_lines_are_dropped(tmp_path):
+    run = Run(tmp_path)
+    assert run.metrics() == []
+    for step in (10, 20, 30):
+        run.append_metrics({"step": step, "loss": step / 10})
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 40, "lo')
+    assert [line["step"] for line in run.metrics()] == [10, 20, 30]
+    run.keep_metrics_until(20)
+    run.append_metrics({"step": 30, "loss": 5.0})
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 10, "loss": 1.0},
+        {"step": 20, "loss": 2.0},
+        {"step": 30, "loss": 5.0},
+    ]
+
+
+def test_a_full_disk_while_metrics_are_written_says_what_to_do(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("swapmark.training.run.json.dumps", full)
+    with pytest.raises(RunError, match=r"metrics\.jsonl could not be written.*--resume"):
+        Run(tmp_path).append_metrics({"step": 1})

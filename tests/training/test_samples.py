@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from swapmark.errors import RunError
+from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.training.run import Run
+from swapmark.training.samples import draw_history, draw_samples
+
+SMALL = ModelConfig(
+    *(2, 32, "plain", 2), landmark_width=4, appearance_width=4, decoder_width=4, sigma=0.2
+)
+
+
+def picture(path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize(("count", "columns"), [(2, 2), (3, 2), (7, 6), (20, 8)])
+def test_a_sheet_has_a_column_an_image_in_whole_pairs(tmp_path, count, columns):
+    draw_samples(Run(tmp_path), SwapModel(SMALL), torch.rand(count, 3, 32, 32), 100)
+    height, width = picture(tmp_path / "samples" / "step-0000100.png").shape[:2]
+    assert width == columns * (128 + 4) + 4
+    assert height > 4 * 128, "input, partner, first swap, second swap"
+
+
+def test_the_partner_of_each_image_is_shown_under_it(tmp_path):
+    images = torch.zeros(2, 3, 32, 32)
+    images[0, 0], images[1, 2] = 1.0, 1.0  # red and blue
+    draw_samples(Run(tmp_path), SwapModel(SMALL), images, 1)
+    sheet = picture(tmp_path / "samples" / "step-0000001.png")
+    red = (sheet == (255, 0, 0)).all(axis=2)
+    rows, columns = np.nonzero(red[:, : 128 + 4])[0], np.nonzero(red[:, 128 + 4 :])[0]
+    assert rows.min() < columns.min(), "the first image is red; lower down, the second's partner is"
+
+
+def test_the_losses_are_drawn_as_soon_as_there_are_any(tmp_path):
+    run = Run(tmp_path)
+    draw_history(run)
+    assert not (tmp_path / "loss.png").exists()
+    run.append_metrics({"step": 5, "loss": 1.0, "spread": 0.1})
+    draw_history(run)
+    assert picture(tmp_path / "loss.png").std() > 0
+
+
+def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "samples").write_text("a file in the place of the folder")
+    with pytest.raises(RunError, match=r"step-0000001\.png could not be written"):
+        draw_samples(Run(tmp_path), SwapModel(SMALL), torch.rand(2, 3, 32, 32), 1)

@@ -1,0 +1,122 @@
+import pytest
+import torch
+
+from swapmark.errors import InputError, RunError
+from swapmark.training.run import Run
+from swapmark.training.state import State, make_accelerator, make_state
+from swapmark.training.train import resolve_config
+
+
+@pytest.fixture
+def make(tiny_settings):
+    """Makes the state of a tiny run with some settings changed."""
+
+    def with_settings(*settings: str) -> State:
+        config = resolve_config("laptop", None, [*tiny_settings, *settings], {})
+        return make_state(config, make_accelerator(config))
+
+    return with_settings
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_random_state_alone(make):
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    first = make("c3.flow_consensus=true").state_dict()["objective"]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(6)
+    again = make("c3.flow_consensus=true").state_dict()["objective"]
+    other = make("c3.flow_consensus=true", "training.seed=1").state_dict()["objective"]
+    assert all(torch.equal(first[name], again[name]) for name in first | again)
+    name = "model.decoder.colours.weight"
+    assert not torch.equal(first[name], other[name])
+
+
+def test_every_weight_that_is_not_frozen_is_trained_also_the_filter_of_the_flow(make):
+    state = make("c3.flow_consensus=true")
+    trained = {id(value) for value in state.trained}
+    for name, value in state.objective.named_parameters():
+        assert (id(value) in trained) == (not name.startswith("perceptual.")), name
+    assert any("flow.filter" in name for name in state.state_dict()["objective"])
+
+
+def test_the_backbone_has_its_own_rate(make):
+    state = make("training.learning_rate=0.01", "training.backbone_rate=0.1")
+    backbone, others = state.optimizer.param_groups
+    assert (backbone["peak"], others["peak"]) == pytest.approx((0.001, 0.01))
+    own = {id(value) for value in state.objective.model.backbone.parameters()}
+    assert {id(value) for value in backbone["params"]} == own
+
+
+def test_a_checkpoint_holds_no_frozen_weights_and_fits_what_saved_it(make, tmp_path):
+    state = make()
+    state.step, state.seconds = 7, 1.5
+    state.objective.perceptual.running.fill_(3.0)
+    saved = state.state_dict()
+    assert not any(name.startswith("perceptual.network") for name in saved["objective"])
+    torch.save(saved, tmp_path / "state.pt")
+    read = torch.load(tmp_path / "state.pt", weights_only=True)
+    again = make("training.seed=9")
+    again.restore(read, Run(tmp_path))
+    assert (again.step, again.seconds) == (7, 1.5)
+    assert torch.equal(again.objective.perceptual.running, torch.full((4,), 3.0))
+    name = "decoder.colours.weight"
+    assert torch.equal(again.objective.model.state_dict()[name], saved["average"][name])
+    frozen = again.objective.perceptual.network.state_dict()
+    assert all(
+        torch.equal(value, state.objective.perceptual.network.state_dict()[name])
+        for name, value in frozen.items()
+    )
+
+
+@pytest.mark.parametrize(
+    "setting", ["model.landmarks=5", "c3.flow_consensus=true", "model.backbone=efficientnet"]
+)
+def test_a_checkpoint_of_other_nets_is_refused(make, tmp_path, setting):
+    saved = make().state_dict()
+    with pytest.raises(RunError, match=r"does not fit .*config\.yaml .*--overwrite") as caught:
+        make(setting).restore(saved, Run(tmp_path))
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("saved", [{}, {"step": 1}, {"step": 1, "seconds": 0.0, "objective": None}])
+def test_something_else_in_a_checkpoint_is_refused(make, tmp_path, saved):
+    with pytest.raises(RunError, match="does not fit"):
+        make().restore(saved, Run(tmp_path))
+
+
+def test_the_average_follows_by_its_closed_form(make):
+    state = make()
+    weight = state.objective.model.decoder.colours.weight
+    slow = state.average.decoder.colours.weight
+    start = slow.clone()
+    with torch.no_grad():
+        weight.add_(1.0)
+    state.step = 0
+    state.update_average(0.99)  # min(0.99, 1 / 10) of the old one is kept
+    assert torch.allclose(slow, start + 0.9)
+    state.step = 10_000
+    state.update_average(0.99)
+    assert torch.allclose(slow, start + 0.9 + 0.01 * 0.1, atol=1e-6)
+    state.update_average(0.0)
+    assert torch.equal(slow, weight)
+
+
+def test_runs_of_one_session_may_differ_in_precision(make):
+    states = [make(f"training.precision={name}") for name in ("float32", "bfloat16", "float32")]
+    assert [state.step for state in states] == [0, 0, 0]
+
+
+def test_half_precision_is_used_where_it_is_asked_for(tiny_settings):
+    for precision, expected in (("float32", "no"), ("bfloat16", "bf16")):
+        settings = [*tiny_settings, f"training.precision={precision}"]
+        accelerator = make_accelerator(resolve_config("laptop", None, settings, {}))
+        assert accelerator.mixed_precision == expected
+
+
+def test_nets_that_cannot_be_built_are_an_error_of_the_user(make, monkeypatch):
+    def fail(config):
+        raise ValueError("width 7 cannot be grouped")
+
+    monkeypatch.setattr("swapmark.training.state.SwapModel", fail)
+    with pytest.raises(InputError, match="settings in model: width 7 cannot be grouped"):
+        make()

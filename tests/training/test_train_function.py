@@ -1,0 +1,251 @@
+"""What `swapmark.train` makes of its arguments, and what it refuses before anything is lost."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from swapmark.errors import InputError, RunError
+from swapmark.inference.detector import load
+from swapmark.training.config import config_from_mapping, config_to_mapping, read_yaml
+from swapmark.training.run import Run
+from swapmark.training.train import resolve_config, train
+
+QUICK = ("training.steps=2", "method=imm", "training.sample_every=2")
+RUN_FILES = [
+    *("checkpoints/step-0000020.pt", "checkpoints/step-0000040.pt", "config.yaml"),
+    *("environment.json", "images.json", "loss.png", "metrics.jsonl"),
+    *("model/README.md", "model/config.json", "model/model.safetensors"),
+    "samples/step-0000040.png",
+]
+
+
+def contents(folder) -> dict[str, bytes]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def save_images(folder, count: int, size: tuple[int, int] = (40, 30)):
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(count):
+        pixels = random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    return folder
+
+
+def test_a_run_folder_holds_what_is_documented_and_nothing_else(tiny_run):
+    assert list(contents(tiny_run.path)) == RUN_FILES
+
+
+def test_the_files_of_a_run_say_what_it_was(tiny_run, tiny_faces, tiny_settings):
+    config = config_from_mapping(read_yaml(tiny_run.config))
+    assert config == resolve_config("laptop", None, tiny_settings, {})
+    assert yaml.safe_load(tiny_run.config.read_text()) == config_to_mapping(config)
+    environment = json.loads((tiny_run.path / "environment.json").read_text())
+    assert {"swapmark", "torch"} <= set(str(environment).replace("'", " ").split())
+    images = json.loads(tiny_run.images.read_text())
+    assert (images["source"], images["images"]) == (str(tiny_faces), 24)
+    assert re.fullmatch(r"[0-9a-f]{64}", images["fingerprint"])
+    lines = tiny_run.metrics()
+    assert [line["step"] for line in lines] == list(range(5, 41, 5))
+    expected = {"step", "seconds", "loss", "reconstruction", "cycle", "inverse", "equivariance"}
+    expected |= {"spread", "spread_min", "coverage", "nearest", "nearest_min", "following"}
+    assert expected <= lines[-1].keys()
+    assert "40 of 40 steps" in (tiny_run.model / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_arguments_by_name_reach_the_configuration(train_tiny):
+    run = train_tiny(*QUICK, landmarks=1, method="c3", steps=1, seed=3)
+    config = config_from_mapping(read_yaml(run.config))
+    assert (config.model.landmarks, config.method) == (1, "c3")
+    assert (config.training.steps, config.training.seed) == (1, 3)
+    assert "nearest" not in run.metrics()[0], "one landmark has no neighbour"
+    assert load(run).landmarks == 1
+
+
+def test_skipped_images_are_listed_and_counted(train_tiny, tmp_path, capsys):
+    images = save_images(tmp_path / "images", 3)
+    (images / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    run = train_tiny(*QUICK, images=images, progress=True)
+    header, row = (run.path / "skipped.csv").read_text().splitlines()
+    assert header == "file,reason"
+    assert row.startswith("broken.jpg,")
+    assert "Skipped 1 of 4 images" in capsys.readouterr().err
+    assert json.loads(run.images.read_text())["images"] == 3
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_fewer_images_than_a_batch_and_odd_counts_train(train_tiny, tmp_path, count):
+    images = save_images(tmp_path / "images", count)
+    run = train_tiny(*QUICK, "method=c3", "training.batch_size=6", images=images)
+    assert (run.samples / "step-0000002.png").exists()
+    assert run.metrics()[-1]["spread"] >= 0
+
+
+def test_arrays_train_as_files_do(train_tiny):
+    images = np.random.default_rng(0).integers(0, 256, (4, 20, 30), dtype=np.uint8)
+    run = train_tiny(*QUICK, images=images)
+    assert json.loads(run.images.read_text())["source"] == "given as a list or array"
+
+
+def test_one_image_alone_is_refused_with_the_reason(train_tiny, tmp_path):
+    images = save_images(tmp_path / "images", 1)
+    (images / "broken.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"only one usable image \(0\.png\).*at least 2"):
+        train_tiny(*QUICK, images=images)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "words"),
+    [
+        (["training.batch_size=5"], {}, "batch_size is 5; expected an even number"),
+        (["training.bacth_size=4"], {}, "Did you mean training.batch_size"),
+        (["training.batch_size=6"], {"devices": 2}, "with 2 devices it must be a multiple of 4"),
+        ([], {"devices": 0}, "devices is 0"),
+        ([], {"devices": 2, "images": np.zeros((4, 8, 8), np.uint8)}, "one path"),
+        ([], {"images": "absent-photos"}, "absent-photos"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_written(
+    train_tiny, tmp_path, settings, arguments, words
+):
+    with pytest.raises(InputError, match=words):
+        train_tiny(*settings, **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_work_leaves_the_run_that_was_to_be_overwritten(train_tiny):
+    run = train_tiny(*QUICK)
+    before = contents(run.path)
+    for images, settings in (("absent-photos", ()), (np.zeros((4, 8, 8), np.uint8), ["c3.x=1"])):
+        with pytest.raises(InputError):
+            train_tiny(*settings, images=images, overwrite=True)
+    assert contents(run.path) == before
+
+
+def test_an_existing_run_is_refused_before_the_images_are_read(train_tiny, monkeypatch):
+    run = train_tiny(*QUICK)
+    before = contents(run.path)
+    monkeypatch.setattr("swapmark.training.train.load_images", lambda *_, **__: 1 / 0)
+    with pytest.raises(RunError, match="already holds a run"):
+        train_tiny(*QUICK)
+    assert contents(run.path) == before
+
+
+def test_overwriting_starts_anew_and_keeps_files_of_others(train_tiny):
+    run = train_tiny(*QUICK, "training.checkpoint_every=1", "training.steps=3")
+    (run.path / "notes.txt").write_text("mine")
+    (run.samples / "mine.png").write_text("mine")
+    again = train_tiny(*QUICK, "training.seed=1", overwrite=True)
+    assert again == run
+    assert (run.path / "notes.txt").read_text() == "mine"
+    assert (run.samples / "mine.png").read_text() == "mine"
+    assert [line["step"] for line in run.metrics()] == [2]
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-0000002.pt"]
+
+
+def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(train_tiny, tmp_path):
+    folder = tmp_path / "run"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "README.md").write_text("mine")
+    with pytest.raises(RunError, match="holds no swapmark run"):
+        train_tiny(*QUICK, overwrite=True)
+    assert contents(folder) == {"model/README.md": b"mine"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *({"landmarks": 4}, {"method": "c3"}, {"steps": 40}, {"seed": 0}, {"preset": "demo"}),
+        *({"settings": ["c3.cycle=1"]}, {"config": "mine.yaml"}, {"overwrite": True}),
+    ],
+)
+def test_a_run_is_resumed_with_its_own_settings_only(tiny_run, tiny_faces, arguments):
+    before = contents(tiny_run.path)
+    with pytest.raises(InputError, match="resumed with the settings it was started with"):
+        train(tiny_faces, tiny_run.path, resume=True, progress=False, **arguments)
+    assert contents(tiny_run.path) == before
+
+
+def test_there_must_be_a_run_to_resume(tmp_path, tiny_faces):
+    with pytest.raises(RunError, match="holds no swapmark run"):
+        train(tiny_faces, tmp_path / "absent", resume=True, progress=False)
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_damaged_configuration_is_named_on_resume(train_tiny):
+    run = train_tiny(*QUICK)
+    text = run.config.read_text()
+    run.config.write_text(text.replace("batch_size: 4", "batch_size: four"))
+    with pytest.raises(InputError, match=r"config\.yaml is not valid:\n  training\.batch_size: "):
+        train_tiny(resume=True)
+    run.config.write_text(text.replace("landmarks: 4", "landmarks: 5"))
+    with pytest.raises(RunError, match="does not fit"):
+        train_tiny(resume=True)
+
+
+def test_resuming_with_other_images_is_refused(train_tiny, tmp_path):
+    images = save_images(tmp_path / "images", 4)
+    run = train_tiny(*QUICK, images=images)
+    before = contents(run.path)
+    (images / "0.png").rename(images / "z.png")
+    with pytest.raises(RunError, match=r"was trained on 4 images of .*images.*holds 4 others"):
+        train_tiny(images=images, resume=True)
+    assert contents(run.path) == before
+    (images / "z.png").rename(images / "0.png")
+    train_tiny(images=images, resume=True)
+
+
+def test_the_pixels_count_too(train_tiny, tmp_path):
+    run = train_tiny(*QUICK, images=save_images(tmp_path / "images", 4))
+    other = save_images(tmp_path / "other", 4)
+    Image.new("RGB", (40, 30)).save(other / "2.png")
+    with pytest.raises(RunError, match="others"):
+        train_tiny(images=other, resume=True)
+    assert run.metrics()
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"images": 3}'])
+def test_without_a_record_of_the_images_resuming_warns_and_goes_on(train_tiny, content, capsys):
+    run = train_tiny(*QUICK)
+    recorded = run.images.read_text()
+    run.images.unlink()
+    if content is not None:
+        run.images.write_text(content)
+    train_tiny(resume=True, progress=True)
+    assert "nobody can check that these are the images" in capsys.readouterr().err
+    assert run.images.read_text() == recorded
+
+
+def test_resuming_a_finished_run_changes_nothing_and_writes_a_lost_model_anew(train_tiny):
+    run = train_tiny(*QUICK)
+    before = contents(run.path)
+    (run.model / "model.safetensors").unlink()
+    train_tiny(resume=True)
+    assert contents(run.path) == before
+
+
+def test_a_run_that_was_cut_before_its_first_checkpoint_starts_again(train_tiny, monkeypatch):
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("swapmark.training.loop.make_state", cut)
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(*QUICK)
+    run = train_tiny(resume=True)
+    assert [line["step"] for line in run.metrics()] == [2]
+
+
+def test_a_run_can_be_moved_and_resumed_there(train_tiny, tmp_path):
+    run = train_tiny(*QUICK)
+    moved = run.path.rename(tmp_path / "moved")
+    before = contents(moved)
+    train_tiny(out=moved, resume=True)
+    assert contents(moved) == before
+    assert load(Run(moved)).landmarks == 4
