@@ -37,8 +37,8 @@ class C3Config:
     inverse: float = 10.0
     """λ_inv, a squared distance in unit lengths: the pose survives a change of appearance."""
     equivariance: float = 0.0
-    """λ_equiv, likewise: the pose of i is that of j, carried over by the flow. Off: with features of
-    a frozen network T is less exact than the landmarks soon are (docs/experiments.md)."""
+    """λ_equiv, likewise: the pose of i is that of j, carried over by the flow. Off by default: with
+    features of a frozen network T is less exact than the landmarks soon are."""
     through_swap: bool = False
     """Whether the second stage's gradient reaches the decoder of the first. Ours: it does not, the
     generated pictures are data for the second stage."""
