@@ -12,7 +12,7 @@ from swapmark.errors import InputError
 from swapmark.evaluation.result import Evaluation
 from swapmark.evaluation.run import evaluate_run
 from swapmark.inference.detector import Detector, load
-from swapmark.training.run import Run
+from swapmark.training.run import Run, refuse_run
 from swapmark.training.train import train
 from swapmark.visualization.draw import save_image
 from swapmark.visualization.sheets import plot_landmarks_sheet
@@ -47,7 +47,8 @@ def demo(
 ) -> Demo:
     """Draw `count` faces, learn their landmarks with the preset `demo`, evaluate, write pictures.
 
-    Raises InputError if `out` holds an earlier demo and `overwrite` is not set.
+    Raises InputError if `out` holds an earlier demo and `overwrite` is not set, and RunError if
+    the place of the run is taken by something else.
     """
     out = Path(out)
     faces_path, run_path = out / "faces.zip", out / "run"
@@ -56,6 +57,7 @@ def demo(
             f"{out} already holds a demo. Replace it by --overwrite, or name another folder "
             f"by --out."
         )
+    refuse_run(run_path, overwrite=overwrite)
     _say(f"Drawing {count} faces …", progress)
     faces = draw_faces(count, seed=seed)
     save_faces(faces, faces_path, overwrite=overwrite)

@@ -62,10 +62,11 @@ def test_two_processes_train_as_one_does_on_the_same_global_batch(shared_run, tr
     assert other is not None
     one, other = one[0]["objective"], other[0]["objective"]
     assert any(name.startswith("flow.filter") for name in one)
-    differences = [(one[name] - other[name]).abs().flatten() for name in one]
+    difference = torch.cat([(one[name] - other[name]).abs().flatten() for name in one])
+    assert difference.max() > 0, "halves round differently: the work was shared"
     # The weights have moved by 4e-5 on average. Single ones may differ: Adam makes whole steps of
     # gradients that are rounding.
-    assert torch.cat(differences).mean() < 1e-6
+    assert difference.mean() < 1e-6
 
 
 def test_torchrun_starts_the_same_and_one_process_alone_writes_and_tells(
@@ -90,7 +91,8 @@ def test_torchrun_starts_the_same_and_one_process_alone_writes_and_tells(
 
 def test_ctrl_c_ends_all_processes_after_saving(tiny_faces, tiny_settings, tmp_path):
     run = Run(tmp_path / "run")
-    settings = (*tiny_settings, *SHARED, "training.steps=100000", "c3.ramp_start=0")
+    settings = (*tiny_settings, *SHARED, "training.steps=100000")
+    settings += ("c3.flow_consensus=false", "c3.ramp_start=0")  # as most users have it
     words = [word for text in settings for word in ("--set", text)]
     process = subprocess.Popen(
         [

@@ -49,4 +49,8 @@ def predict(
     skipped.unlink(missing_ok=True)
     if landmarks.skipped:
         write_skipped(skipped, landmarks.skipped)
-        print(f"Skipped {len(landmarks.skipped)} images; reasons: {skipped}", file=sys.stderr)
+        count = len(landmarks.skipped)
+        print(
+            f"Skipped {count} of {count + len(landmarks)} images; reasons: {skipped}",
+            file=sys.stderr,
+        )

@@ -49,7 +49,7 @@ class TrainingConfig:
     fit: Literal["pad", "crop"] = "pad"
     """How pictures become square: `pad` keeps all, `crop` keeps the centre square."""
     log_every: int = 50
-    """Steps between lines of metrics.jsonl."""
+    """Steps between lines of metrics.jsonl; one more is written with each sample sheet."""
     sample_every: int = 500
     """Steps between sample sheets; one more is made after the first 100 steps."""
     checkpoint_every: int = 500

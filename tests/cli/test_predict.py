@@ -1,0 +1,86 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from swapmark.cli import main
+from swapmark.inference.detector import load
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index, shape in enumerate([(40, 60, 3), (64, 32), (50, 50, 4)]):
+        pixels = random.integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    return folder
+
+
+def predict(tiny_run, images, out, *more: str) -> int:
+    return main(["predict", str(tiny_run.path), str(images), "--out", str(out), *more])
+
+
+def rows(path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_holds_what_python_gives(tiny_run, images, tmp_path, capsys):
+    out = tmp_path / "tables" / "points.csv"
+    assert predict(tiny_run, images, out, "--quiet", "--batch-size", "2") == 0
+    found = load(tiny_run).predict(images)
+    table = rows(out)
+    assert [row["file"] for row in table] == list(found.paths) == ["0.png", "1.png", "2.png"]
+    assert [(row["width"], row["height"]) for row in table] == [
+        ("60", "40"),
+        ("32", "64"),
+        ("50", "50"),
+    ]
+    for k, name in enumerate(found.names):
+        for part, expected in (
+            ("x", found.xy[:, k, 0]),
+            ("y", found.xy[:, k, 1]),
+            ("confidence", found.confidence[:, k]),
+        ):
+            values = [float(row[f"{name}_{part}"]) for row in table]
+            assert values == pytest.approx(expected.tolist(), abs=2e-3)
+    captured = capsys.readouterr()
+    assert captured.out == f"3 images, 4 landmarks each: {out}\n"
+    assert captured.err == ""
+    assert [path.name for path in out.parent.iterdir()] == ["points.csv"]
+
+
+def test_skipped_images_are_listed_beside_the_table(tiny_run, images, tmp_path, capsys):
+    (images / "1.png").write_bytes(b"")
+    out, skipped = tmp_path / "points.csv", tmp_path / "points-skipped.csv"
+    assert predict(tiny_run, images, out, "--quiet") == 0
+    assert [row["file"] for row in rows(out)] == ["0.png", "2.png"]
+    assert rows(skipped) == [{"file": "1.png", "reason": "the file is empty"}]
+    assert f"Skipped 1 of 3 images; reasons: {skipped}" in capsys.readouterr().err
+    (images / "1.png").unlink()
+    assert predict(tiny_run, images, out, "--quiet", "--overwrite") == 0
+    assert not skipped.exists(), "it would speak of another table"
+
+
+@pytest.mark.parametrize("name", ["points.csv", "points-skipped.csv"])
+def test_existing_files_are_kept_before_any_work_is_done(
+    tiny_run, images, tmp_path, capsys, monkeypatch, name
+):
+    monkeypatch.setattr("swapmark.inference.detector.load", lambda *_, **__: 1 / 0)
+    (tmp_path / name).write_text("precious")
+    assert predict(tiny_run, images, tmp_path / "points.csv") == 2
+    assert f"{name} exists already" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "precious"
+
+
+def test_what_is_missing_is_told_without_a_traceback(tiny_run, images, tmp_path, capsys):
+    assert main(["predict", str(tmp_path / "absent"), str(images)]) == 2
+    assert "swapmark: There is no folder" in capsys.readouterr().err
+    assert predict(tiny_run, tmp_path / "nowhere", tmp_path / "points.csv") == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert predict(tiny_run, images, tmp_path / "points.csv", "--device", "tpu") == 2
+    assert "device is 'tpu'" in capsys.readouterr().err
+    assert not (tmp_path / "points.csv").exists()

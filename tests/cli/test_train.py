@@ -1,0 +1,137 @@
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+import pytest
+
+from swapmark.cli import main
+from swapmark.training.config import config_from_mapping, read_yaml
+from swapmark.training.run import Run
+from swapmark.training.train import train
+
+
+@pytest.fixture
+def command(tiny_faces, tiny_settings, tmp_path):
+    """The words of `swapmark train` for a run of two steps; later settings go over earlier ones."""
+
+    def words(*more: str, images=tiny_faces) -> list[str]:
+        settings = [*tiny_settings, "training.steps=2", "method=imm"]
+        out = ["--out", str(tmp_path / "run")]
+        return ["train", str(images), *out, *(f"--set={text}" for text in settings), *more]
+
+    return words
+
+
+def test_the_command_trains_and_says_what_comes_next(command, tmp_path, capsys):
+    assert main([*command(), "--landmarks", "3", "--seed", "5", "--quiet"]) == 0
+    run = Run(tmp_path / "run")
+    config = config_from_mapping(read_yaml(run.config))
+    assert (config.model.landmarks, config.training.seed, config.method) == (3, 5, "imm")
+    out, err = capsys.readouterr()
+    assert f"The run is in {run.path}; look at {run.samples}." in out
+    assert f"swapmark predict {run.path} IMAGES --out points.csv" in out
+    assert err == ""
+
+
+def test_without_quiet_it_tells_how_far_it_is(command, capsys):
+    assert main([*command(), "--steps", "5"]) == 0
+    assert re.search(r"step 5/5 · loss \d.* · \d+ img/s · 0 s left", capsys.readouterr().err)
+
+
+def test_what_goes_wrong_is_told_without_a_traceback(command, tmp_path, capsys):
+    assert main(command("--set", "training.stepz=3")) == 2
+    assert "Did you mean training.steps?" in capsys.readouterr().err
+    assert main(command(images="absent-photos")) == 2
+    assert "absent-photos" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*command(), "--quiet"]) == 0
+    assert main([*command(), "--quiet"]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*command("--overwrite", "--steps", "1"), "--quiet"]) == 0
+    assert [line["step"] for line in Run(tmp_path / "run").metrics()] == [1]
+
+
+def test_settings_come_from_a_file_too(command, tmp_path):
+    (tmp_path / "mine.yaml").write_text("training: {fit: crop, steps: 9}")
+    assert main([*command("--config", str(tmp_path / "mine.yaml")), "--quiet"]) == 0
+    training = config_from_mapping(read_yaml(tmp_path / "run" / "config.yaml")).training
+    assert (training.fit, training.steps) == ("crop", 2)
+
+
+def test_ctrl_c_before_there_is_a_run_promises_no_resume(command, tmp_path, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("swapmark.training.train.load_images", interrupt)
+    assert main(command()) == 130
+    assert capsys.readouterr().err == "swapmark: stopped.\n"
+
+
+def test_ctrl_c_on_a_terminal_saves_and_prints_the_command_that_goes_on(
+    tiny_faces, tiny_settings, tmp_path
+):
+    run = Run(tmp_path / "my run")
+    settings = [*tiny_settings, "training.steps=100000", "method=imm"]
+    words = [word for text in settings for word in ("--set", text)]
+    ours, theirs = pty.openpty()
+    # setsid makes the terminal the controlling one, whose Ctrl-C is a signal.
+    code = "import os, sys; os.setsid(); os.close(os.open(os.ttyname(2), os.O_RDWR)); "
+    code += "from swapmark.cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "train", tiny_faces, "--out", run.path, *words],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "200"},
+    )
+    os.close(theirs)
+    written, due, stopped = b"", time.monotonic() + 120, False
+    while time.monotonic() < due:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        written += chunk
+        if not chunk:
+            break
+        if not stopped and b"loss " in written:
+            os.write(ours, b"\x03")
+            stopped = True
+    os.close(ours)
+    process.communicate(timeout=120)
+    assert process.returncode == 130
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
+    assert re.search(r"\d+/100000 \d+ img/s · .+ left loss \d", text)
+    assert "Traceback" not in text
+    (line,) = re.findall(r"^ +(swapmark train .*?)\r?$", text, re.MULTILINE)
+    again = shlex.split(line)
+    assert again == ["swapmark", "train", str(tiny_faces), "--out", str(run.path), "--resume"]
+    (checkpoint,) = run.checkpoints.iterdir()
+    steps = int(checkpoint.stem[5:]) + 1
+    run.config.write_text(run.config.read_text().replace("steps: 100000\n", f"steps: {steps}\n"))
+    assert main([*again[1:], "--quiet"]) == 0
+    assert run.metrics()[-1]["step"] == steps
+
+
+def test_under_torchrun_one_process_speaks_for_all(command, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("swapmark.training.train.train", lambda *_, **__: Run(tmp_path / "run"))
+    monkeypatch.setenv("RANK", "1")
+    assert main(command()) == 0
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("RANK", "0")
+    assert main(command()) == 0
+    assert "The run is in" in capsys.readouterr().out
+
+
+def test_the_options_are_those_of_the_function():
+    import inspect
+
+    from swapmark.cli.train import train as train_command
+
+    theirs = set(inspect.signature(train).parameters)
+    ours = set(inspect.signature(train_command).parameters)
+    assert ours ^ theirs == {"set", "settings", "quiet", "progress"}
