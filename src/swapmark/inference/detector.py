@@ -99,8 +99,8 @@ class Detector:
         images = as_model_input(torch.from_numpy(squares), self.device)
         pose = self.model.pose(images)
         confidence = self.model.landmark_encoder.confidence(pose)
-        xy = unit_to_pixels(pose.points.double().cpu().numpy(), self.image_size)
-        return xy, confidence.double().cpu().numpy()
+        xy = unit_to_pixels(pose.points.cpu().double().numpy(), self.image_size)
+        return xy, confidence.cpu().double().numpy()
 
 
 def as_model_input(squares: UInt8[Tensor, "batch size size 3"], device: torch.device) -> Tensor:
