@@ -47,6 +47,7 @@ def demo(
 ) -> Demo:
     """Draw `count` faces, learn their landmarks with the preset `demo`, evaluate, write pictures.
 
+    Training sees the train split alone, so that the scores are of faces that were kept apart.
     Raises InputError if `out` holds an earlier demo and `overwrite` is not set, and RunError if
     the place of the run is taken by something else.
     """
@@ -61,9 +62,9 @@ def demo(
     _say(f"Drawing {count} faces …", progress)
     faces = draw_faces(count, seed=seed)
     save_faces(faces, faces_path, overwrite=overwrite)
-    _say("Learning landmarks from them, without looking at the annotation …", progress)
+    _say("Learning landmarks from the train split, without annotation …", progress)
     run = train(
-        faces_path,
+        _images_of(faces, "train"),
         run_path,
         preset="demo",
         steps=steps,
@@ -79,12 +80,15 @@ def demo(
 
 def _landmark_picture(detector: Detector, faces: DrawnFaces) -> np.ndarray:
     """Faces of the test split, drawn large again, with the landmarks found in them."""
-    test = [index for index, split in enumerate(faces.annotations.splits) if split == "test"]
-    images = faces.images[test[:SHOWN]]
+    images = _images_of(faces, "test")[:SHOWN]
     squares, _ = detector.predict_squares(images)
     size = np.array(images.shape[2:0:-1])
     points = unit_to_pixels(pixels_to_unit(squares, detector.image_size), size)
     return plot_landmarks_sheet(images, points, columns=8)
+
+
+def _images_of(faces: DrawnFaces, split: str) -> np.ndarray:
+    return faces.images[np.array(faces.annotations.splits) == split]
 
 
 def _say(text: str, progress: bool) -> None:
