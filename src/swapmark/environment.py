@@ -15,7 +15,8 @@ from pathlib import Path
 
 from swapmark import __version__
 from swapmark.data.cache import cache_folder
-from swapmark.data.images import decode_image
+from swapmark.data.decoding import default_workers, load_item
+from swapmark.data.items import Item
 
 PACKAGES = (
     *("torch", "accelerate", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", "rich"),
@@ -75,9 +76,7 @@ def bfloat16_speedup(device: str = "cpu") -> float:
 
 
 def decode_rate(size: int = 128, count: int = 32) -> float:
-    """Images a second from JPEGs of 640 x 480 in memory, decoded for a model of `size` pixels.
-
-    Uses one thread a core, as training does.
+    """Images a second from JPEGs of 640 x 480 in memory to squares of `size`, as for training.
 
     >>> decode_rate(count=4) > 0
     True
@@ -91,11 +90,9 @@ def decode_rate(size: int = 128, count: int = 32) -> float:
     pixels = np.stack([x // 4 + grain, y // 3 + grain, (x + y) // 6 + grain], axis=-1)
     file = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(file, "JPEG", quality=90)
-    images = [file.getvalue()] * count
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seconds = _seconds(
-            lambda: list(pool.map(lambda data: decode_image(data, draft_size=size), images))
-        )
+    items = [Item("drawn.jpg", "", file.getvalue)] * count
+    with ThreadPoolExecutor(default_workers()) as pool:
+        seconds = _seconds(lambda: list(pool.map(lambda item: load_item(item, size), items)))
     return count / seconds
 
 

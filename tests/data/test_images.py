@@ -102,6 +102,14 @@ def test_tiff_that_only_tifffile_reads(planar):
     assert np.abs(pixels / 255 - values).max() < 0.003
 
 
+def test_a_tiff_of_few_pixels_and_many_channels_is_not_decoded():
+    tifffile = pytest.importorskip("tifffile")
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((8, 8, 500)), photometric="minisblack", planarconfig="contig")
+    with pytest.raises(ImageProblem, match="in memory is over the limit"):
+        decode_image(file.getvalue(), max_pixels=100)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_turn_is_applied(kind, orientation):

@@ -11,7 +11,6 @@ from swapmark.model.heatmaps import (
     gaussians,
     soft_argmax,
     spatial_softmax,
-    variances,
 )
 
 
@@ -87,24 +86,6 @@ def test_a_gaussian_has_the_stated_height_and_width():
     assert drawn[3, 3].item() == pytest.approx(torch.tensor(-2.0).exp().item())
 
 
-def test_variances_of_known_distributions():
-    def variance(maps):
-        return variances(maps, soft_argmax(maps)).item()
-
-    assert variance(peaks((3, 3))) == pytest.approx(0, abs=1e-9)
-    assert variance(peaks((3, 3), (3, 11))) == pytest.approx(0.5**2)  # half of 8 cells of 1/8 each
-    # n cells of a line [-1, 1]: (1 - 1/n²) / 3 an axis.
-    assert variance(flat(16, 16)) == pytest.approx(2 * (1 - 1 / 16**2) / 3)
-    assert variance(flat(4, 8)) == pytest.approx((1 - 1 / 4**2) / 3 + (1 - 1 / 8**2) / 3)
-
-
-def test_variance_is_measured_around_the_point_that_is_given():
-    away = torch.tensor([[[0.3, -0.4]]])
-    maps = peaks((7, 7), (8, 8), (7, 8), (8, 7))  # their mean is 0
-    expected = variances(maps, torch.zeros(1, 1, 2)) + 0.3**2 + 0.4**2
-    torch.testing.assert_close(variances(maps, away), expected)
-
-
 def confidence(maps: torch.Tensor, sigma: float = 0.15) -> float:
     return confidences(maps, soft_argmax(maps), sigma).item()
 
@@ -136,7 +117,6 @@ def test_gradients_reach_the_scores_from_each_measure():
     measures = {
         "points": points,
         "gaussians": gaussians(points, 8, 8, 0.2),
-        "variances": variances(maps, points),
         "confidences": confidences(maps, points, 0.2),
     }
     for name, measure in measures.items():

@@ -1,13 +1,11 @@
-"""The small terms against closed forms."""
+"""The separation of landmarks against closed forms."""
 
 import math
 
 import pytest
 import torch
 
-from swapmark.model.heatmaps import gaussians
-from swapmark.model.landmark_encoder import Pose
-from swapmark.objectives.regularisers import concentration, separation
+from swapmark.objectives.regularisers import separation
 
 
 def row(*xs: float) -> torch.Tensor:
@@ -37,12 +35,3 @@ def test_separation_pushes_landmarks_apart():
     separation(points, 0.1).backward()
     left, right = (-points.grad[0, :, 0]).tolist()
     assert left < 0 < right
-
-
-def test_concentration_is_the_mean_variance():
-    probabilities = torch.zeros(1, 2, 8, 8)
-    probabilities[0, 0, 3, 3] = 1
-    probabilities[0, 1, 3, 2] = probabilities[0, 1, 3, 6] = 0.5  # half a unit to both sides
-    points = torch.tensor([[[-0.125, -0.125], [0.125, -0.125]]])
-    pose = Pose(probabilities, points, gaussians(points, 8, 8, 0.2))
-    assert concentration(pose).item() == pytest.approx((0 + 0.5**2) / 2)

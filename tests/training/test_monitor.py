@@ -63,7 +63,13 @@ def test_constant_landmarks_are_told_as_a_collapse_with_what_to_try():
     assert found.spread == pytest.approx(0, abs=1e-6)
     (warning,) = found.warnings()
     assert "collapsing to constant places" in warning
-    for cure in ("c3.reconstruction", "c3.inverse", "c3.ramp_start", "--method imm"):
+    for cure in (
+        "c3.known_equivariance",
+        "c3.reconstruction",
+        "c3.inverse",
+        "c3.ramp_start",
+        "--method imm",
+    ):
         assert cure in warning
 
 

@@ -127,6 +127,8 @@ def _decode_with_tifffile(data: bytes, max_pixels: int, error: Exception) -> Dec
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
             check_size(page.imagewidth, page.imagelength, max_pixels)
+            if page.nbytes > 32 * max_pixels:  # four channels of 64 bits are the most that is read
+                raise ImageProblem(f"{page.nbytes / 2**20:,.0f} MiB in memory is over the limit")
             values = page.asarray()
             planar = values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
     except ImageProblem:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from swapmark.errors import InputError
 from swapmark.evaluation.evaluate import evaluate
 from swapmark.evaluation.matching import marked_rows
 from swapmark.evaluation.normaliser import choose_normaliser
 from swapmark.evaluation.result import Evaluation
+from swapmark.types import refuse_existing
 
 
 def metrics_path(run: str | Path, annotated: str | Path) -> Path:
@@ -48,11 +48,7 @@ def evaluate_run(
     from swapmark.inference.detector import load
 
     out = metrics_path(run, annotated) if out is None else Path(out)
-    if out.exists() and not overwrite:
-        raise InputError(
-            f"{out} exists already. Choose another file with out (--out on the command line), or "
-            f"pass overwrite=True (--overwrite) to replace it."
-        )
+    refuse_existing(out, overwrite=overwrite)
     annotations = read_annotations(annotated)
     choose_normaliser(normaliser, annotations.names)
     wanted = marked_rows(annotations)

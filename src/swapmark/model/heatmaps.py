@@ -56,18 +56,6 @@ def gaussians(
     return torch.exp(-(y[..., :, None] ** 2) - x[..., None, :] ** 2)
 
 
-def variances(
-    probabilities: Float[Tensor, "batch landmark height width"],
-    points: Float[Tensor, "batch landmark 2"],
-) -> Float[Tensor, "batch landmark"]:
-    """Spread of each probability map around its point, E|u - point|², in squared unit lengths."""
-    height, width = probabilities.shape[-2:]
-    x = (cell_centres(width, points.device) - points[..., 0:1]) ** 2
-    y = (cell_centres(height, points.device) - points[..., 1:2]) ** 2
-    across, down = probabilities.sum(dim=-2), probabilities.sum(dim=-1)
-    return (across * x).sum(dim=-1) + (down * y).sum(dim=-1)
-
-
 def confidences(
     probabilities: Float[Tensor, "batch landmark height width"],
     points: Float[Tensor, "batch landmark 2"],

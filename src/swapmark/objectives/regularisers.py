@@ -1,11 +1,8 @@
-"""Small terms that shape the landmarks: apart from one another, and each in one place."""
+"""A small term that keeps the landmarks apart."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-from swapmark.model.heatmaps import variances
-from swapmark.model.landmark_encoder import Pose
 
 
 def separation(points: Float[Tensor, "batch landmark 2"], width: float) -> Float[Tensor, ""]:
@@ -17,8 +14,3 @@ def separation(points: Float[Tensor, "batch landmark 2"], width: float) -> Float
     near = torch.exp(-squared / (2 * width**2))
     count = points.shape[1]
     return (near.sum(dim=(1, 2)) - count).mean() / count
-
-
-def concentration(pose: Pose) -> Float[Tensor, ""]:
-    """Mean variance of the heatmaps, in squared unit lengths (Zhang et al. 2018, eq. 1)."""
-    return variances(pose.probabilities, pose.points).mean()

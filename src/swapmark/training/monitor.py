@@ -40,8 +40,8 @@ class LandmarkHealth:
             found.append(
                 f"the landmarks hardly follow the picture (following {self.following:.2f}, 1 is "
                 f"ideal; spread {self.spread:.3f}): they are collapsing to constant places. Try a "
-                f"larger c3.reconstruction, a smaller c3.inverse and c3.equivariance, a later "
-                f"c3.ramp_start, or --method imm."
+                f"larger c3.known_equivariance or c3.reconstruction, a smaller c3.inverse and "
+                f"c3.equivariance, a later c3.ramp_start, or --method imm."
             )
         if self.nearest_min < 0.04:
             found.append(
