@@ -48,7 +48,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert code.startswith("import swapmark\n")
     monkeypatch.chdir(tmp_path)
     # Every folder or archive that the code reads is written the same way: "photos/", "faces.zip".
-    for name in re.findall(r"[\"']([^\"'\n]+(?:/|\.zip))[\"']", code):
+    for name in set(re.findall(r"[\"']([^\"'\n]+(?:/|\.zip))[\"']", code)):
         save_faces(draw_faces(20, size=64, fit=0.4, test=0.4), tmp_path / name)
     quick = partial(
         swapmark.train, steps=2, settings=["training.batch_size=4"], overwrite=True, progress=False

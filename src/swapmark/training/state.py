@@ -108,8 +108,9 @@ def make_state(config: Config, accelerator: Accelerator) -> State:
     Raises InputError if no nets can be built from these settings.
     """
     training = config.training
-    with torch.random.fork_rng():
-        torch.manual_seed(training.seed)
+    # The nets are made on the CPU; to fork the generators of several GPUs takes time and warns.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(training.seed)
         try:
             model = SwapModel(config.model)
         except (ValueError, RuntimeError) as error:
