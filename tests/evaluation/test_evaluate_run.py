@@ -11,6 +11,7 @@ import swapmark
 from swapmark.cli import main
 from swapmark.errors import InputError
 from swapmark.evaluation.run import metrics_path
+from swapmark.training.run import Run
 from swapmark.types import Landmarks, Skipped
 
 COUNT = 60
@@ -57,7 +58,8 @@ def test_only_marked_fit_and_test_images_are_looked_at_and_numbers_are_written(
     tmp_path, marked_folder, detector
 ):
     folder, _ = marked_folder
-    result = swapmark.evaluate(tmp_path / "run", folder, normaliser="base,tip", draws=2)
+    run = Run(tmp_path / "run")  # what `swapmark.train` gives is taken as well as its path
+    result = swapmark.evaluate(run, folder, normaliser="base,tip", draws=2)
     assert detector == [f"images/{i:02d}.png" for i in range(COUNT) if i % 3 and i != 1]
     assert result.forward["imm"].nme == pytest.approx(0, abs=1e-6)
     assert result.missing == ("images/02.png",)
@@ -74,6 +76,8 @@ def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path, marked_folder,
     assert (out.read_text(), detector) == ("precious", [])
     swapmark.evaluate(tmp_path, marked_folder[0], out=out, overwrite=True, draws=1)
     assert "forward.imm.nme" in json.loads(out.read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match=r"numbers\.json/all\.json cannot be written.*--out"):
+        swapmark.evaluate(tmp_path, marked_folder[0], out=out / "all.json", draws=1)
 
 
 def test_a_wrong_normaliser_is_told_before_any_image_is_read(tmp_path, marked_folder, detector):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from swapmark.evaluation.matching import Matched, PairedPoints, is_marked
+from swapmark.evaluation.normaliser import EYES
 from swapmark.evaluation.protocols import to_relative
 
 STILL = 0.1
@@ -115,9 +116,9 @@ def _about_left_out(matched: Matched, test: PairedPoints) -> list[str]:
 
 
 def _about_normaliser(requested: str | None, names: tuple[str, ...]) -> list[str]:
-    if requested is not None or {"left_eye", "right_eye"} <= set(names):
+    if requested is not None or set(EYES) <= set(names):
         return []
     return [
-        "No points called left_eye and right_eye, so errors are in % of the image's diagonal; "
+        f"No points called {' and '.join(EYES)}, so errors are in % of the image's diagonal; "
         "choose another length with --normaliser NAME1,NAME2 or --normaliser box."
     ]

@@ -1,5 +1,6 @@
 """From a trained run and annotated images to an evaluation on disk."""
 
+import os
 from pathlib import Path
 
 from swapmark.evaluation.evaluate import evaluate
@@ -9,7 +10,7 @@ from swapmark.evaluation.result import Evaluation
 from swapmark.types import refuse_existing
 
 
-def metrics_path(run: str | Path, annotated: str | Path) -> Path:
+def metrics_path(run: str | os.PathLike, annotated: str | os.PathLike) -> Path:
     """Where the numbers of `annotated` belong in a run folder.
 
     >>> metrics_path("runs/faces", "data/lfw.zip").as_posix()
@@ -25,11 +26,11 @@ def metrics_path(run: str | Path, annotated: str | Path) -> Path:
 
 
 def evaluate_run(
-    run: str | Path,
-    annotated: str | Path,
+    run: str | os.PathLike,
+    annotated: str | os.PathLike,
     *,
     normaliser: str | None = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike | None = None,
     overwrite: bool = False,
     bootstrap: int = 1000,
     draws: int = 10,
@@ -38,8 +39,8 @@ def evaluate_run(
 ) -> Evaluation:
     """Find landmarks in the fit and test images of `annotated`, score them, write metrics.json.
 
-    `run` is a run folder; `annotated` a zip or folder with images and landmarks.csv, or that file;
-    `out` the JSON file (default: `metrics_path(run, annotated)`). The other options are those of
+    `run` is a run folder, or what `swapmark.train` gave; `annotated` a zip or folder with images
+    and landmarks.csv, or that file; `out` the JSON file (default: `metrics_path(run, annotated)`). The other options are those of
     `swapmark.evaluation.evaluate.evaluate`. Only images with a marked point are looked at.
 
     Raises InputError if the file exists and `overwrite` is not set, before any work is done.

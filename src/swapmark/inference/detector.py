@@ -1,5 +1,6 @@
 """A trained model that finds landmarks in pictures of any size."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -109,13 +110,13 @@ def as_model_input(squares: UInt8[Tensor, "batch size size 3"], device: torch.de
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def load(run: str | Path | Run, *, device: str | None = None) -> Detector:
+def load(run: str | os.PathLike, *, device: str | None = None) -> Detector:
     """Load the detector of a run folder, or of a `model/` folder alone.
 
     `device` is `cuda`, `mps` or `cpu`; the best there is by default. Raises RunError that says
     what is missing. No pickle is read.
     """
-    folder = run.path if isinstance(run, Run) else Path(run)
+    folder = Path(run)
     if not folder.exists():
         raise RunError(f"There is no folder {folder}. Expected one made by `swapmark train`.")
     inside = Run(folder).model

@@ -40,6 +40,10 @@ class Run:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        """A run is taken wherever a path of one is."""
+        return str(self.path)
+
     @property
     def config(self) -> Path:
         """All settings, as YAML."""
