@@ -40,8 +40,9 @@ def evaluate_run(
     """Find landmarks in the fit and test images of `annotated`, score them, write metrics.json.
 
     `run` is a run folder, or what `swapmark.train` gave; `annotated` a zip or folder with images
-    and landmarks.csv, or that file; `out` the JSON file (default: `metrics_path(run, annotated)`). The other options are those of
-    `swapmark.evaluation.evaluate.evaluate`. Only images with a marked point are looked at.
+    and landmarks.csv, or that file; `out` the JSON file (default: `metrics_path(run, annotated)`).
+    The other options are those of `swapmark.evaluation.evaluate.evaluate`. Only images with a
+    marked point are looked at.
 
     Raises InputError if the file exists and `overwrite` is not set, before any work is done.
     """
