@@ -1,13 +1,13 @@
 """Turn evaluated runs into lines of JSON, for benchmarks/results/.
 
-    python benchmarks/record.py RUN [RUN …] >> benchmarks/results/laptop.jsonl
+    python benchmarks/record.py COMMIT RUN [RUN …] >> benchmarks/results/laptop.jsonl
 
-Each RUN must have been evaluated (`swapmark evaluate RUN ANNOTATED`). A line holds what is needed
-to run it again, what it cost, and what it gave; nothing is computed here.
+COMMIT is that of the code that trained them. Each RUN must have been evaluated
+(`swapmark evaluate RUN ANNOTATED`). A line holds what is needed to run it again, what it cost, and
+what it gave; nothing is computed here.
 """
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -50,14 +50,12 @@ def record(run: Path, commit: str) -> dict:
 
 
 def main(arguments: list[str]) -> int:
-    """Print a line for each run folder named."""
-    if not arguments:
+    """Print a line for each run folder named after the commit."""
+    if len(arguments) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    for run in arguments:
+    commit, *runs = arguments
+    for run in runs:
         print(json.dumps(record(Path(run), commit)))
     return 0
 
