@@ -54,14 +54,14 @@ def test_an_ideal_encoder_follows_the_picture_and_gives_no_warning():
     found = check_landmarks(BlobModel(), blobs(random_points()))
     assert found.following == pytest.approx(1, abs=0.05)
     assert found.spread == pytest.approx(random_points().std(dim=0).mean().item(), abs=0.01)
-    assert found.warnings() == []
+    assert found.warnings("c3") == found.warnings("imm") == {}
 
 
 def test_constant_landmarks_are_told_as_a_collapse_with_what_to_try():
     found = check_landmarks(ConstantModel(), blobs(random_points()))
     assert found.following == pytest.approx(0, abs=0.01)
     assert found.spread == pytest.approx(0, abs=1e-6)
-    (warning,) = found.warnings()
+    (warning,) = found.warnings("c3").values()
     assert "collapsing to constant places" in warning
     for cure in (
         "c3.known_equivariance",
@@ -73,20 +73,34 @@ def test_constant_landmarks_are_told_as_a_collapse_with_what_to_try():
         assert cure in warning
 
 
+def test_the_baseline_is_told_only_what_works_for_it():
+    points = torch.zeros(4, 2, 2)
+    found = landmark_health(points, points, random_warp(4, torch.Generator().manual_seed(2)))
+    told = found.warnings("imm")
+    assert list(told) == ["collapse", "crowding"]
+    for text in told.values():
+        assert " c3." not in text.replace("--method c3.", ""), "no setting of the other method"
+        assert "--method imm" not in text
+        for cure in ("--steps", "--landmarks", "--method c3"):
+            assert cure in text
+    assert "training.learning_rate" in told["collapse"]
+
+
 def test_landmarks_on_the_same_place_are_told_with_what_to_try():
     points = random_points()
     points[:, 1] = points[:, 0] + 0.01
     found = check_landmarks(BlobModel(), blobs(points))
-    (warning,) = found.warnings()
-    assert "sit on the same place" in warning
-    assert "--landmarks" in warning
+    told = found.warnings("c3")
+    assert list(told) == ["crowding"]
+    assert "sit on the same place" in told["crowding"]
+    assert "c3.separation or fewer --landmarks" in told["crowding"]
 
 
 def test_one_landmark_has_no_neighbour_and_gives_no_warning():
     found = check_landmarks(BlobModel(landmarks=1), blobs(random_points(1)).expand(-1, 3, -1, -1))
     assert math.isnan(found.nearest)
     assert found.following == pytest.approx(1, abs=0.05)
-    assert found.warnings() == []
+    assert found.warnings("c3") == {}
 
 
 def test_spread_is_the_standard_deviation_over_images():

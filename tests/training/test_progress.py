@@ -19,8 +19,8 @@ with Progress(total=60_000, done=12_340, batch=64, show=show) as progress:
     for _ in range(3):
         progress.advance()
     progress.log({"step": 12_343, "loss": 12.3456, "spread": 0.12345})
-    progress.warn(warning)
-    progress.warn(warning)
+    progress.warn("collapse", warning)
+    progress.warn("collapse", warning)
     progress.advance()
 """
 
@@ -64,6 +64,14 @@ def test_plain_lines_tell_step_loss_speed_and_time_left(capsys):
     )
     assert warning == f"Warning at step 12343: {WARNING}"
     assert rest == [], "a warning is given once"
+
+
+def test_each_kind_of_trouble_is_told_though_the_words_begin_alike(capsys):
+    with Progress(total=10, done=0, batch=1, show=True) as progress:
+        for kind in ("collapse", "crowding", "collapse"):
+            progress.warn(kind, f"{WARNING} {kind}")
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split()[-1] for line in told] == ["collapse", "crowding"]
 
 
 def test_silent_when_told_so(capsys):

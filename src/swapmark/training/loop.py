@@ -54,7 +54,7 @@ def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = T
         state.restore(checkpoint[0], run)
     report = Progress(total=steps, done=state.step, batch=batch_size, show=progress and main)
     if checkpoint and checkpoint[1] != (newest := checkpoint_paths(run.checkpoints)[0]):
-        report.warn(f"{newest} cannot be read; going on from {checkpoint[1].name}.")
+        report.warn("checkpoint", f"{newest} cannot be read; going on from {checkpoint[1].name}.")
     if main:
         run.keep_metrics_until(state.step)
     if main and checkpoint:
@@ -186,5 +186,5 @@ def _log(
     run.append_metrics(line)
     report.log(line)
     if state.step >= max(100, config.training.steps // 5):
-        for warning in health.warnings():
-            report.warn(warning)
+        for kind, text in health.warnings(config.method).items():
+            report.warn(kind, text)

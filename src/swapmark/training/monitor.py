@@ -8,8 +8,21 @@ from torch import Tensor
 
 from swapmark.data.warp import Warp, inverse_points, random_warp, warp_images
 from swapmark.model.model import SwapModel
+from swapmark.training.config import Method
 
 COVERAGE_CELLS = 8
+# The baseline has no term for either trouble, so it can only be given an easier task.
+_AGAINST_COLLAPSE: dict[Method, str] = {
+    "c3": (
+        "Try a larger c3.known_equivariance or c3.reconstruction, a smaller c3.inverse and "
+        "c3.equivariance, a later c3.ramp_start, or --method imm."
+    ),
+    "imm": "Try more --steps, a lower training.learning_rate, fewer --landmarks, or --method c3.",
+}
+_AGAINST_CROWDING: dict[Method, str] = {
+    "c3": "Try a larger c3.separation or fewer --landmarks.",
+    "imm": "Try fewer --landmarks, more --steps, or --method c3, which keeps landmarks apart.",
+}
 
 
 @dataclass(frozen=True)
@@ -33,21 +46,23 @@ class LandmarkHealth:
         """The numbers by name, as in metrics.jsonl."""
         return asdict(self)
 
-    def warnings(self) -> list[str]:
-        """What is wrong, in words, with what to try."""
-        found = []
+    def warnings(self, method: Method) -> dict[str, str]:
+        """What is wrong, in words, with what to try with that method; by the kind of trouble.
+
+        >>> list(LandmarkHealth(0.01, 0.01, 0.1, 0.2, 0.2, following=0.05).warnings("imm"))
+        ['collapse']
+        """
+        found = {}
         if self.following < 0.3:
-            found.append(
+            found["collapse"] = (
                 f"the landmarks hardly follow the picture (following {self.following:.2f}, 1 is "
-                f"ideal; spread {self.spread:.3f}): they are collapsing to constant places. Try a "
-                f"larger c3.known_equivariance or c3.reconstruction, a smaller c3.inverse and "
-                f"c3.equivariance, a later c3.ramp_start, or --method imm."
+                f"ideal; spread {self.spread:.3f}): they are collapsing to constant places. "
+                f"{_AGAINST_COLLAPSE[method]}"
             )
         if self.nearest_min < 0.04:
-            found.append(
+            found["crowding"] = (
                 f"at least two landmarks sit on the same place (nearest neighbour "
-                f"{self.nearest_min:.3f} of an image 2 wide). Try a larger c3.separation or fewer "
-                f"--landmarks."
+                f"{self.nearest_min:.3f} of an image 2 wide). {_AGAINST_CROWDING[method]}"
             )
         return found
 

@@ -66,9 +66,8 @@ class Progress:
         elif self.show:
             self._print(f"step {self.done}/{self.total} · {note} · {self.speed}")
 
-    def warn(self, text: str) -> None:
-        """Say what is wrong, once for each kind of trouble."""
-        kind = text[:30]
+    def warn(self, kind: str, text: str) -> None:
+        """Say what is wrong, once for each kind of trouble, which a short word names."""
         if self.show and kind not in self.warned:
             self.warned.add(kind)
             self._print(f"Warning at step {self.done}: {text}")
