@@ -9,10 +9,10 @@ import swapmark
 
 PACKAGE = Path(swapmark.__file__).parent
 ORDER = (
-    *("errors", "coordinates", "types", "data", "visualization", "environment", "model"),
+    *("errors", "atomic", "coordinates", "types", "data", "visualization", "environment", "model"),
     *("objectives", "training", "inference", "evaluation", "demo", "cli", "__main__"),
 )
-FOUNDATION = {"errors", "coordinates", "types"}
+FOUNDATION = {"errors", "atomic", "coordinates", "types"}
 
 
 def imported_modules(source: str, module: str, *, is_package: bool) -> list[str]:

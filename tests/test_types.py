@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, OutputError
 from swapmark.types import Annotations, Landmarks, refuse_existing
 
 
@@ -56,7 +56,7 @@ def test_an_existing_table_is_kept_unless_told_otherwise(tmp_path):
 
 def test_a_table_that_cannot_be_written_is_an_error_of_the_user(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"points\.csv cannot be written"):
+    with pytest.raises(OutputError, match=r"points\.csv could not be written"):
         landmarks().to_csv(tmp_path / "file" / "points.csv")
 
 

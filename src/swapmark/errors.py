@@ -12,6 +12,10 @@ class InputError(SwapmarkError):
     """Images, annotations or options that cannot be used as they are."""
 
 
+class OutputError(SwapmarkError):
+    """A file that cannot be written: the disk is full, or the folder is not for writing."""
+
+
 class RunError(SwapmarkError):
     """A run folder that is missing, incomplete, already there, or from another version."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
 
 
@@ -74,21 +75,20 @@ class Landmarks:
     def to_csv(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write one row an image; pixels and confidences with three decimals.
 
-        Raises InputError if the file exists and `overwrite` is not set, or if it cannot be written.
+        Raises InputError if the file exists and `overwrite` is not set, and OutputError if it
+        cannot be written.
         """
         path = Path(path)
         refuse_existing(path, overwrite=overwrite)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Names of files need not be valid text on every system.
-            with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-                writer = csv.writer(file)
-                writer.writerow(self.columns)
-                for name, width, height, *values in self.rows():
-                    writer.writerow([name, width, height, *(f"{value:.3f}" for value in values)])
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
-        return path
+        return write_atomically(path, self._write_csv)
+
+    def _write_csv(self, path: Path) -> None:
+        # Names of files need not be valid text on every system.
+        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.writer(file)
+            writer.writerow(self.columns)
+            for name, width, height, *values in self.rows():
+                writer.writerow([name, width, height, *(f"{value:.3f}" for value in values)])
 
     def to_pandas(self):
         """The same table as a pandas DataFrame (needs the extra `pandas`)."""

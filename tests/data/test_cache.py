@@ -16,7 +16,7 @@ from PIL import Image
 from swapmark.data import cache_files, decoding
 from swapmark.data.cache import cache_folder, load_images, write_skipped
 from swapmark.data.images import fit_image
-from swapmark.errors import InputError
+from swapmark.errors import InputError, OutputError
 from swapmark.types import Skipped
 
 
@@ -230,6 +230,12 @@ def test_arrays_are_a_set_too(tmp_path):
 def test_wrong_options_are_refused(photos):
     with pytest.raises(InputError, match="fit='stretch'"):
         load_images(photos, 16, fit="stretch")
+
+
+def test_a_skipped_table_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"skipped\.csv could not be written"):
+        write_skipped(tmp_path / "file" / "skipped.csv", [Skipped("a.png", "empty")])
 
 
 def test_skipped_table_survives_odd_names(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from swapmark.coordinates import pixels_to_unit
 from swapmark.data.synthetic import draw_face, draw_faces, save_faces
-from swapmark.errors import InputError
+from swapmark.errors import InputError, OutputError
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +174,14 @@ def test_replacing_a_folder_spares_what_is_not_ours(tmp_path):
     (place / "images" / "holiday.jpg").write_bytes(b"mine")
     save_faces(draw_faces(1, size=16), place, overwrite=True)
     assert (place / "images" / "holiday.jpg").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["faces.zip", "faces"])
+def test_a_place_that_cannot_be_written_is_told(tmp_path, name):
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(OutputError, match=rf"{name} could not be written.*--out"):
+        save_faces(draw_faces(1, size=16), tmp_path / "file" / name)
+    assert (tmp_path / "file").read_text() == "text"
 
 
 def test_an_empty_folder_can_be_filled(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 import swapmark
 from swapmark.cli import main
-from swapmark.errors import InputError
+from swapmark.errors import InputError, OutputError
 from swapmark.evaluation.run import metrics_path
 from swapmark.training.run import Run
 from swapmark.types import Landmarks, Skipped
@@ -76,7 +76,7 @@ def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path, marked_folder,
     assert (out.read_text(), detector) == ("precious", [])
     swapmark.evaluate(tmp_path, marked_folder[0], out=out, overwrite=True, draws=1)
     assert "forward.imm.nme" in json.loads(out.read_text(encoding="utf-8"))
-    with pytest.raises(InputError, match=r"numbers\.json/all\.json cannot be written.*--out"):
+    with pytest.raises(OutputError, match=r"numbers\.json/all\.json could not be written.*--out"):
         swapmark.evaluate(tmp_path, marked_folder[0], out=out / "all.json", draws=1)
 
 

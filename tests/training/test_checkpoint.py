@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from swapmark.errors import RunError
+from swapmark.errors import OutputError, RunError
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.training import checkpoint
 from swapmark.training.checkpoint import (
@@ -89,15 +90,22 @@ def test_a_checkpoint_that_hides_a_program_does_not_run_it(tmp_path, monkeypatch
     assert (tmp_path / "hacked").exists(), "the file would have done it"
 
 
-@pytest.mark.parametrize("module", ["torch", "os"])
-def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch, module):
+@pytest.mark.parametrize(
+    ("module", "failure"),
+    [
+        ("torch", OSError(errno.ENOSPC, "No space left on device")),
+        ("torch", RuntimeError("PytorchStreamWriter failed: No space left on device")),
+        ("os", OSError(errno.ENOSPC, "No space left on device")),
+    ],
+)
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch, module, failure):
     def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise failure
 
     save_checkpoint(tmp_path, {"step": 1}, 1)
     target = (torch, "save") if module == "torch" else (os, "fsync")
     monkeypatch.setattr(*target, full)
-    with pytest.raises(RunError, match="No space left on device"):
+    with pytest.raises(OutputError, match="No space left on device"):
         save_checkpoint(tmp_path, {"step": 2}, 2)
     monkeypatch.undo()
     assert names(tmp_path) == ["step-0000001.pt"]
@@ -176,15 +184,18 @@ def test_damaged_weights_are_refused_and_no_pickle_is_read(
     assert not (tmp_path / "hacked").exists()
 
 
-def test_a_failure_while_a_model_is_written_leaves_the_old_one(model_folder, monkeypatch):
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.ENOSPC, "No space left on device"), SafetensorError("I/O error")]
+)
+def test_a_failure_while_a_model_is_written_leaves_the_old_one(model_folder, monkeypatch, failure):
     before = load_file(model_folder / "model.safetensors")
 
     def full(weights, path):
         path.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise failure
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(RunError, match=r"model\.safetensors could not be written"):
+    with pytest.raises(OutputError, match=r"model\.safetensors could not be written"):
         save_model(model_folder, SwapModel(SMALL), "pad", "# Card")
     after = load_file(model_folder / "model.safetensors")
     assert all(torch.equal(before[name], after[name]) for name in before | after)

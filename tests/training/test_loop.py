@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from swapmark.errors import RunError, TrainingError
+from swapmark.errors import OutputError, TrainingError
 from swapmark.objectives.imm import Imm
 from swapmark.training import loop
 from swapmark.training.checkpoint import checkpoint_paths, load_checkpoint
@@ -162,7 +162,7 @@ def test_a_full_disk_stops_with_what_to_do_and_the_run_can_go_on(
 
     place = {
         "checkpoint": "swapmark.training.checkpoint.torch.save",
-        "history": "swapmark.training.samples.plot_losses",
+        "history": "swapmark.visualization.draw.Image.Image.save",
     }[target]
     settings = (*QUICK, "training.checkpoint_every=2", "training.sample_every=4")
     real, run = loop._log, Run(tmp_path / "run")
@@ -173,7 +173,7 @@ def test_a_full_disk_stops_with_what_to_do_and_the_run_can_go_on(
         real(*arguments)
 
     monkeypatch.setattr(loop, "_log", fill_after_the_third_step)
-    with pytest.raises(RunError, match=r"could not be written: .*No space left.*--resume"):
+    with pytest.raises(OutputError, match=r"could not be written: .*No space left.*--resume"):
         train_tiny(*settings)
     assert names(run.checkpoints) == ["step-0000002.pt"]
     monkeypatch.undo()

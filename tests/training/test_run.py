@@ -4,7 +4,7 @@ import json
 import pytest
 import yaml
 
-from swapmark.errors import RunError
+from swapmark.errors import OutputError, RunError
 from swapmark.training.config import Config, config_to_mapping
 from swapmark.training.run import Run, existing_run, new_run, refuse_run
 
@@ -139,5 +139,5 @@ def test_a_full_disk_while_metrics_are_written_says_what_to_do(tmp_path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("swapmark.training.run.json.dumps", full)
-    with pytest.raises(RunError, match=r"metrics\.jsonl could not be written.*--resume"):
+    with pytest.raises(OutputError, match=r"metrics\.jsonl could not be written.*--resume"):
         Run(tmp_path).append_metrics({"step": 1})

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from swapmark.errors import RunError
+from swapmark.errors import OutputError
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.training.run import Run
 from swapmark.training.samples import draw_history, draw_samples
@@ -47,5 +47,5 @@ def test_the_losses_are_drawn_as_soon_as_there_are_any(tmp_path):
 
 def test_a_picture_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "samples").write_text("a file in the place of the folder")
-    with pytest.raises(RunError, match=r"step-0000001\.png could not be written"):
+    with pytest.raises(OutputError, match=r"step-0000001\.png could not be written"):
         draw_samples(Run(tmp_path), SwapModel(SMALL), torch.rand(2, 3, 32, 32), 1)

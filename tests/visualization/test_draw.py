@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from swapmark.errors import InputError
 from swapmark.visualization.colours import landmark_colours
 from swapmark.visualization.draw import draw_landmarks, save_image
 
@@ -81,6 +82,13 @@ def test_saving_replaces_the_file_as_a_whole(tmp_path):
         with Image.open(path) as saved:
             assert np.asarray(saved).tolist() == [[[value] * 3] * 5] * 4
     assert [file.name for file in path.parent.iterdir()] == ["image.png"]
+
+
+def test_an_ending_of_no_picture_format_is_told(tmp_path):
+    for name in ("image", "image.part", "image.psd"):
+        with pytest.raises(InputError, match=r"no picture can be written.*\.png"):
+            save_image(np.zeros((4, 4, 3), np.uint8), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from swapmark.atomic import write_atomically
 from swapmark.data.cache_files import (
     building_folder,
     cache_key,
@@ -165,14 +166,20 @@ def cache_folder() -> Path:
 def write_skipped(path: str | os.PathLike, skipped: Iterable[Skipped]) -> None:
     """Write the skipped files and their reasons as a table (file, reason).
 
+    Raises OutputError if it cannot be written.
+
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     write_skipped(Path(folder, "skipped.csv"), [Skipped("a.png", "the file is empty")])
     ...     Path(folder, "skipped.csv").read_text().splitlines()
     ['file,reason', 'a.png,the file is empty']
     """
-    # Names of files need not be valid text on every system.
-    with Path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "reason"])
-        writer.writerows([entry.file, entry.reason] for entry in skipped)
+
+    def write(partial: Path) -> None:
+        # Names of files need not be valid text on every system.
+        with partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "reason"])
+            writer.writerows([entry.file, entry.reason] for entry in skipped)
+
+    write_atomically(Path(path), write)

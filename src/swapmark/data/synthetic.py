@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from swapmark.atomic import write_atomically, writing
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.face_drawing import LANDMARK_NAMES, face_landmarks, face_parts, paint
 from swapmark.data.face_variety import (
@@ -103,7 +104,8 @@ def save_faces(faces: DrawnFaces, path: str | Path, overwrite: bool = False) -> 
     """Write images/*.png and landmarks.csv into a folder, or a zip if `path` ends in .zip.
 
     Coordinates are in pixels with two decimals; those of the train split are left empty, as in a
-    real set. Raises InputError if something is at `path` already and `overwrite` is not set.
+    real set. Raises InputError if something is at `path` already and `overwrite` is not set, and
+    OutputError if it cannot be written.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "faces.zip"
@@ -124,19 +126,20 @@ def save_faces(faces: DrawnFaces, path: str | Path, overwrite: bool = False) -> 
             f"(--overwrite on the command line) to replace the faces in it."
         )
     if zipped:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
-        with zipfile.ZipFile(unfinished, "w") as archive:
-            for name, data in _files(faces):
-                archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same bytes each time
-        unfinished.replace(path)
-        return path
-    (path / "images").mkdir(parents=True, exist_ok=True)
-    for old in (path / "images").glob("face-*.png"):
-        old.unlink()
-    for name, data in _files(faces):
-        (path / name).write_bytes(data)
+        return write_atomically(path, lambda partial: _write_zip(faces, partial))
+    with writing(path):
+        (path / "images").mkdir(parents=True, exist_ok=True)
+        for old in (path / "images").glob("face-*.png"):
+            old.unlink()
+        for name, data in _files(faces):
+            (path / name).write_bytes(data)
     return path
+
+
+def _write_zip(faces: DrawnFaces, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in _files(faces):
+            archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same bytes each time
 
 
 def _files(faces: DrawnFaces) -> Iterator[tuple[str, bytes]]:

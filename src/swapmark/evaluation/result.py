@@ -2,12 +2,11 @@
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swapmark.errors import InputError
+from swapmark.atomic import write_text
 from swapmark.evaluation.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -121,21 +120,10 @@ class Evaluation:
     def write(self, path: str | Path) -> Path:
         """Write `metrics()` as JSON, replacing the file in one step so it is never half written.
 
-        Raises InputError if it cannot be written.
+        Raises OutputError if it cannot be written.
         """
-        path = Path(path)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         text = json.dumps(self.metrics(), indent=2, ensure_ascii=False, allow_nan=False)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(text + "\n", encoding="utf-8")
-            unfinished.replace(path)
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be written: {error.strerror or error}. Name another file with out "
-                f"(--out on the command line)."
-            ) from error
-        return path
+        return write_text(Path(path), text + "\n")
 
     def table(self) -> "Table":
         """A rich table for the screen: the errors, the few-shot curve, the points, the notes."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from swapmark.atomic import write_atomically, write_text
 from swapmark.data.images import FIT_MODES
 from swapmark.errors import RunError
 from swapmark.model.model import ModelConfig, SwapModel
-from swapmark.training.atomic import write_atomically, write_text
 
 MODEL_FORMAT = 1
 KEPT = 2
@@ -28,11 +29,19 @@ def checkpoint_paths(folder: Path) -> list[Path]:
 def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> Path:
     """Write checkpoints/step-N.pt, and drop all but the newest `KEPT`."""
     path = folder / f"step-{step:07d}.pt"
-    write_atomically(path, lambda partial: torch.save(state, partial))
+    write_atomically(path, lambda partial: _as_os_error(torch.save, state, partial))
     # Besides old ones, what a process that was killed while it wrote has left.
     for old in [*checkpoint_paths(folder)[KEPT:], *folder.glob(".step-*.part")]:
         old.unlink(missing_ok=True)
     return path
+
+
+def _as_os_error(save: Callable[[Any, Path], Any], content: Any, path: Path) -> None:
+    """Save; torch and safetensors report a full disk by errors of their own."""
+    try:
+        save(content, path)
+    except (RuntimeError, SafetensorError) as error:
+        raise OSError(one_line(error)) from error
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Any], Path] | None:
@@ -72,7 +81,9 @@ def save_model(folder: Path, model: SwapModel, fit: str, card: str) -> None:
     """
     values = {"format": MODEL_FORMAT, "fit": fit, "model": dataclasses.asdict(model.config)}
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    write_atomically(folder / "model.safetensors", lambda partial: save_file(weights, partial))
+    write_atomically(
+        folder / "model.safetensors", lambda partial: _as_os_error(save_file, weights, partial)
+    )
     write_text(folder / "config.json", json.dumps(values, indent=2) + "\n")
     write_text(folder / "README.md", card)
 

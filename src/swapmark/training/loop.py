@@ -38,7 +38,7 @@ FIRST_PICTURES = 100
 def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = True) -> None:
     """Train in `run` from its last checkpoint, or from the start, to the end of the schedule.
 
-    Raises TrainingError when the loss is not a number, RunError when the disk is full, and
+    Raises TrainingError when the loss is not a number, OutputError when the disk is full, and
     KeyboardInterrupt, after saving, when the user asks to stop.
     """
     # Set up the devices, the nets and the optimiser.

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from swapmark.atomic import write_text, writing
 from swapmark.errors import RunError
-from swapmark.training.atomic import write_text, writing
 
 # All that swapmark ever writes into a run folder: --overwrite removes these and nothing else.
 _OWN = (
@@ -89,7 +89,7 @@ class Run:
         write_text(self.path / "metrics.jsonl", text)
 
     def append_metrics(self, line: dict[str, Any]) -> None:
-        """Add one line to metrics.jsonl; raises RunError when the disk is full."""
+        """Add one line to metrics.jsonl; raises OutputError when the disk is full."""
         path = self.path / "metrics.jsonl"
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

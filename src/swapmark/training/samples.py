@@ -8,7 +8,6 @@ from torch import Tensor
 
 from swapmark.coordinates import unit_to_pixels
 from swapmark.model.model import SwapModel
-from swapmark.training.atomic import writing
 from swapmark.training.run import Run
 from swapmark.visualization.draw import save_image
 from swapmark.visualization.sheets import plot_losses, sample_sheet
@@ -37,17 +36,13 @@ def draw_samples(
         _pictures(second),
         partners=_pictures(images[partners]),
     )
-    path = run.samples / f"step-{step:07d}.png"
-    with writing(path):
-        save_image(sheet, path)
+    save_image(sheet, run.samples / f"step-{step:07d}.png")
 
 
 def draw_history(run: Run) -> None:
     """Write loss.png from metrics.jsonl, as soon as that has a line."""
-    path = run.path / "loss.png"
     if lines := run.metrics():
-        with writing(path):
-            plot_losses(lines, path)
+        plot_losses(lines, run.path / "loss.png")
 
 
 def _pictures(images: Tensor) -> np.ndarray:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from swapmark.atomic import write_text
 from swapmark.data.cache import ImageSet, load_images, write_skipped
 from swapmark.data.sources import Source
 from swapmark.environment import environment_report
 from swapmark.errors import InputError, RunError
-from swapmark.training.atomic import write_atomically, write_text
 from swapmark.training.checkpoint import checkpoint_paths
 from swapmark.training.config import (
     Config,
@@ -61,8 +61,8 @@ def train(
     then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one process a
     device is started; under torchrun, its processes are used.
 
-    Raises InputError, RunError or TrainingError, each saying what to do. Nothing is written before
-    settings and images are known to be usable.
+    Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
+    written before settings and images are known to be usable.
     """
     out = Path(out)
     named = _given(
@@ -202,7 +202,7 @@ def _record(run: Run, source: Source, images: ImageSet, progress: bool) -> None:
     write_text(run.images, json.dumps({"source": shown, **found}, indent=2) + "\n")
     if images.skipped:
         skipped = run.path / "skipped.csv"
-        write_atomically(skipped, lambda partial: write_skipped(partial, images.skipped))
+        write_skipped(skipped, images.skipped)
         if progress:
             print(
                 f"Skipped {len(images.skipped)} of {len(images.skipped) + len(images)} images; "

@@ -1,13 +1,14 @@
 """Landmarks drawn over an image, and images saved whole."""
 
-import uuid
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from swapmark.atomic import write_atomically
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
+from swapmark.errors import InputError
 from swapmark.visualization.colours import landmark_colours
 
 OUTLINE = (20, 20, 24)
@@ -85,18 +86,18 @@ def _draw_mark(canvas, centre, colour, radius, opacity, number, marker) -> None:
 def save_image(array: np.ndarray, path: str | Path) -> Path:
     """Write a uint8 (H, W, 3) image in the format of the ending, whole or not at all.
 
-    A reader that looks while it is written sees the old file or the new one.
+    A reader that looks while it is written sees the old file or the new one. Raises InputError if
+    no format has this ending, and OutputError if the file cannot be written.
 
     >>> import tempfile
     >>> save_image(np.zeros((4, 4, 3), np.uint8), Path(tempfile.mkdtemp()) / "black.png").name
     'black.png'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        Image.fromarray(array).save(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise InputError(
+            f"{path} has the ending {path.suffix!r}, of which no picture can be written. Name it "
+            f"with .png or .jpg."
+        )
+    return write_atomically(path, lambda partial: Image.fromarray(array).save(partial, kind))
