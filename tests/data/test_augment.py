@@ -76,11 +76,6 @@ def test_the_mask_hides_what_padding_made_up():
     assert 0.1 < (neighbours == 0).float().mean() < 0.9
 
 
-def test_partners_come_in_twos():
-    batch = make_batch(pictures(6), STILL, seeded())
-    assert batch.partners.tolist() == [1, 0, 3, 2, 5, 4]
-
-
 def test_tps_pairs_keep_the_first_image_and_lend_it_to_the_second():
     alone = make_batch(pictures(), Strength(), seeded())
     pairs = make_batch(pictures(), Strength(pairs="tps"), seeded())

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from swapmark.data.tensors import as_model_input, partners_of
 from swapmark.data.warp import Warp, inside, random_warp, warp_images
 
 
@@ -53,7 +54,7 @@ class Batch:
     @property
     def partners(self) -> Tensor:
         """The index of each image's partner: 1, 0, 3, 2, …"""
-        return torch.arange(len(self.images), device=self.images.device) ^ 1
+        return partners_of(self.images)
 
 
 def make_batch(
@@ -90,8 +91,7 @@ def make_batch(
     gains = 1 + strength.colour * (2 * torch.rand(count, 5, generator=generator) - 1)
     between = random_warp(count, generator) if strength.pairs == "tps" else None
     view, copy = _take(view, share).to(device), _take(copy, share).to(device)
-    pictures = images[share].to(device).permute(0, 3, 1, 2).float() / 255
-    pictures = jitter_colours(pictures, gains[share].to(device))
+    pictures = jitter_colours(as_model_input(images[share], device), gains[share].to(device))
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     seen = warp_images(pictures, view)
     mask = inside(view, *seen.shape[-2:])

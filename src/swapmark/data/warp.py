@@ -13,10 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-
-def _full_precision(device: torch.device) -> torch.autocast:
-    """Autocast would round the products below, and so the places of pixels, to bfloat16."""
-    return torch.autocast(device.type, enabled=False)
+from swapmark.data.tensors import full_precision
 
 
 def unit_grid(height: int, width: int, device=None) -> Float[Tensor, "height width 2"]:
@@ -133,7 +130,7 @@ def warp_points(
     points: Float[Tensor, "batch point 2"], warp: Warp
 ) -> Float[Tensor, "batch point 2"]:
     """W(u) for unit coordinates u."""
-    with _full_precision(points.device):
+    with full_precision(points.device):
         linear = torch.einsum("bij,bpj->bpi", warp.matrix, points) + warp.shift[:, None]
         values = _spline_values(points, warp.side) @ _spline_solver(warp.side, points.device)
         return linear + values @ warp.displacements
@@ -149,7 +146,7 @@ def inverse_points(
     """
     inverse = torch.linalg.inv(warp.matrix)
     solver = _spline_solver(warp.side, points.device)
-    with _full_precision(points.device):
+    with full_precision(points.device):
         guess = torch.einsum("bij,bpj->bpi", inverse, points - warp.shift[:, None])
         for _ in range(iterations):
             bend = _spline_values(guess, warp.side) @ solver @ warp.displacements
@@ -161,7 +158,7 @@ def warp_grid(warp: Warp, height: int, width: int) -> Float[Tensor, "batch heigh
     """W(u) at every pixel centre u, from a basis that is computed once a size."""
     device = warp.matrix.device
     pixels = unit_grid(height, width, device).reshape(-1, 2)
-    with _full_precision(device):
+    with full_precision(device):
         linear = pixels @ warp.matrix.mT + warp.shift[:, None]
         bend = _spline_basis(warp.side, height, width, device) @ warp.displacements
     return (linear + bend).reshape(-1, height, width, 2)

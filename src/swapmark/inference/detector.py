@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import UInt8
-from torch import Tensor
 
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.decoding import stream_images, track
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
+from swapmark.data.tensors import as_model_input
 from swapmark.errors import InputError, RunError
 from swapmark.model.model import SwapModel
 from swapmark.training.checkpoint import load_model
@@ -102,12 +101,6 @@ class Detector:
         confidence = self.model.landmark_encoder.confidence(pose)
         xy = unit_to_pixels(pose.points.cpu().double().numpy(), self.image_size)
         return xy, confidence.cpu().double().numpy()
-
-
-def as_model_input(squares: UInt8[Tensor, "batch size size 3"], device: torch.device) -> Tensor:
-    """uint8 pictures to float (batch, 3, size, size) in [0, 1] on the device."""
-    images = rearrange(squares, "b h w c -> b c h w").to(device).float() / 255
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 def load(run: str | os.PathLike, *, device: str | None = None) -> Detector:

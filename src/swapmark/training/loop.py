@@ -11,6 +11,7 @@ from torch import Tensor
 
 from swapmark.data.augment import Batch, make_batch
 from swapmark.data.cache import ImageSet
+from swapmark.data.tensors import as_model_input
 from swapmark.errors import TrainingError
 from swapmark.training.card import model_card
 from swapmark.training.checkpoint import (
@@ -59,7 +60,8 @@ def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = T
         run.keep_metrics_until(state.step)
     if main and checkpoint:
         _export(run, config, state)
-    probes = _pictures(images, _probe_indices(len(images)), device)
+    chosen = images.batch(_probe_indices(len(images)))
+    probes = as_model_input(torch.from_numpy(chosen), device)
     history: list[dict[str, Tensor]] = []
     stopping = False
     started = time.monotonic() - state.seconds
@@ -118,11 +120,6 @@ def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = T
 
 def _probe_indices(count: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(count)[:PROBES]
-
-
-def _pictures(images: ImageSet, indices: np.ndarray, device: torch.device) -> Tensor:
-    pictures = torch.from_numpy(images.batch(indices)).to(device)
-    return pictures.permute(0, 3, 1, 2).float() / 255
 
 
 def _global_batch(images: ImageSet, step: int, config: Config, share: slice) -> np.ndarray:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from swapmark.coordinates import unit_to_pixels
+from swapmark.data.tensors import partners_of
 from swapmark.model.model import SwapModel
 from swapmark.training.run import Run
 from swapmark.visualization.draw import save_image
@@ -24,7 +25,7 @@ def draw_samples(
     Takes pairs from the front of `probes`, of which there are at least 2.
     """
     images = probes[: min(COLUMNS, len(probes) // 2 * 2)]
-    partners = torch.arange(len(images), device=images.device) ^ 1
+    partners = partners_of(images)
     pose = model.pose(images)
     first = model.decode(model.appearance(images)[partners], pose)
     second = model.decode(model.appearance(first)[partners], model.pose(first))
