@@ -17,6 +17,12 @@ from swapmark.training.schedule import rate_factor
 QUICK = ("training.steps=6", "training.log_every=2", "method=imm")
 
 
+TERMS = (
+    *("loss", "reconstruction", "known_equivariance", "separation"),
+    *("cycle", "inverse", "equivariance"),
+)
+
+
 def names(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -79,8 +85,14 @@ def test_metrics_are_means_over_the_steps_since_the_last_line(train_tiny):
     pairs = train_tiny(*QUICK, overwrite=True).metrics()
     assert [line["step"] for line in pairs] == [2, 4, 6]
     for line, first, second in zip(pairs, each[::2], each[1::2], strict=True):
-        assert line["loss"] == pytest.approx((first["loss"] + second["loss"]) / 2, abs=2e-6)
+        assert line["loss"] == pytest.approx((first["loss"] + second["loss"]) / 2, rel=1e-5)
     assert all(line["seconds"] >= 0 and 0 < line["coverage"] <= 1 for line in each)
+
+
+def test_small_terms_keep_six_digits(train_tiny, break_step):
+    break_step(1, lambda loss: loss * 0 + 1.2345678e-5)
+    (line,) = train_tiny(*QUICK, "training.steps=1").metrics()
+    assert line["loss"] == 1.23457e-5
 
 
 def test_a_term_that_fades_in_between_two_lines_is_in_the_second(train_tiny, tiny_run):
@@ -200,8 +212,17 @@ def test_ctrl_c_saves_after_the_step_and_the_run_goes_on_bit_for_bit(
     monkeypatch.undo()
     train_tiny(resume=True)
     lines, expected = run.metrics(), tiny_run.metrics()
-    assert [line["step"] for line in lines] == [line["step"] for line in expected]
-    lines[2] = expected[2]  # the mean of steps 12 to 15 in place of 11 to 15
+    # The stop adds a line for step 11, and what followed is the mean of steps 12 to 15.
+    stopped, rest = lines.pop(2), lines[2]
+    assert (stopped["step"], rest["step"]) == (11, 15)
+    for name in ("loss", "reconstruction", "known_equivariance"):
+        mean = (stopped[name] + 4 * rest[name]) / 5
+        assert mean == pytest.approx(expected[2][name], rel=1e-5), "no step is lost"
+    assert {**rest, **{name: expected[2][name] for name in TERMS}} == {
+        **expected[2],
+        "seconds": rest["seconds"],
+    }
+    lines[2] = expected[2]
     (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert_same_run(run, tiny_run)
 

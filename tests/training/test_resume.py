@@ -45,6 +45,26 @@ def test_a_killed_run_goes_on_bit_for_bit(
     assert_same_run(run, at_once)
 
 
+def test_metrics_are_the_same_where_checkpoints_fall_between_their_lines(
+    train_tiny, assert_same_run, monkeypatch, tmp_path
+):
+    settings = ("method=imm", "training.steps=12", "training.checkpoint_every=7")
+    real = Run.append_metrics
+
+    def stop(self, line):
+        real(self, line)
+        if line["step"] == 10:
+            raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "append_metrics", stop)
+        with pytest.raises(ZeroDivisionError):
+            train_tiny(*settings)
+    run = train_tiny(resume=True)
+    assert [line["step"] for line in run.metrics()] == [5, 7, 10, 12]
+    assert_same_run(run, train_tiny(*settings, out=tmp_path / "at once"))
+
+
 def test_a_damaged_last_checkpoint_is_passed_over(
     train_tiny, tiny_run, assert_same_run, monkeypatch, tmp_path, capsys
 ):

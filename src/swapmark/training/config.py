@@ -43,13 +43,14 @@ class TrainingConfig:
     average: float = 0.99
     """Decay of the moving average of the weights that is evaluated and exported; 0 for none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of decoder and heads. `auto`: bfloat16 where the machine computes it natively."""
+    """Of the nets and the frozen network of P; on a CPU the backbone stays in float32, which is
+    faster there. `auto`: bfloat16 where the machine computes it natively."""
     seed: int = 0
     """Every random choice follows from it."""
     fit: Literal["pad", "crop"] = "pad"
     """How pictures become square: `pad` keeps all, `crop` keeps the centre square."""
     log_every: int = 50
-    """Steps between lines of metrics.jsonl; one more is written with each sample sheet."""
+    """Steps between lines of metrics.jsonl; one more with each sample sheet and each checkpoint."""
     sample_every: int = 500
     """Steps between sample sheets; one more is made after the first 100 steps."""
     checkpoint_every: int = 500

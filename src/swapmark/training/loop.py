@@ -101,7 +101,8 @@ def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = T
             last = state.step == steps
             drawing = state.step in (FIRST_PICTURES, steps) or state.step % sample_every == 0
             saving = last or stopping or state.step % training.checkpoint_every == 0
-            if drawing or state.step % training.log_every == 0:
+            # With a checkpoint, too: a resumed run starts a new mean, as one that went on does.
+            if drawing or saving or state.step % training.log_every == 0:
                 state.seconds = time.monotonic() - started
                 _log(run, state, config, history, probes, report, accelerator)
                 history.clear()
@@ -177,7 +178,7 @@ def _log(
     line = {
         "step": state.step,
         "seconds": round(state.seconds, 1),
-        **{name: round(value, 6) for name, value in zip(names, means.tolist(), strict=True)},
+        **{name: float(f"{value:.6g}") for name, value in zip(names, means.tolist(), strict=True)},
         **{k: round(value, 4) for k, value in health.metrics().items() if math.isfinite(value)},
     }
     run.append_metrics(line)
