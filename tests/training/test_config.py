@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 import yaml
@@ -26,7 +27,7 @@ OTHER = {
     "training.precision": "float32",
     "training.fit": "crop",
     "method": "imm",
-    "perceptual_vgg": "vgg16.pth",
+    "perceptual_vgg": str(Path("vgg16.pth").absolute()),
 }
 
 
@@ -168,6 +169,18 @@ def test_named_arguments_go_over_settings_over_the_file_over_the_preset(tmp_path
     training = config.training
     assert (training.steps, training.seed, training.batch_size) == (7, 6, 8)
     assert (config.model.landmarks, config.model.image_size) == (5, 128)
+
+
+def test_a_relative_path_of_vgg_weights_holds_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = resolved("perceptual_vgg=weights/vgg16.pth")
+    assert config.perceptual_vgg == str(Path.cwd() / "weights" / "vgg16.pth")
+    assert resolved(f"perceptual_vgg={config.perceptual_vgg}") == config
+    assert resolved().perceptual_vgg is None
+
+
+def test_the_preset_is_laptop_unless_given():
+    assert resolve_config(None, None, [], {}) == resolved()
 
 
 def test_resolving_leaves_the_presets_as_they_are():

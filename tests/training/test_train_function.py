@@ -162,6 +162,7 @@ def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(train_tiny, tmp_
     "arguments",
     [
         *({"landmarks": 4}, {"method": "c3"}, {"steps": 40}, {"seed": 0}, {"preset": "demo"}),
+        {"preset": "laptop"},
         *({"settings": ["c3.cycle=1"]}, {"config": "mine.yaml"}, {"overwrite": True}),
     ],
 )

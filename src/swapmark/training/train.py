@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def train(
     out: str | Path,
     *,
     landmarks: int | None = None,
-    preset: PresetName = "laptop",
+    preset: PresetName | None = None,
     method: Method | None = None,
     steps: int | None = None,
     seed: int | None = None,
@@ -56,10 +57,10 @@ def train(
 ) -> Run:
     """Learn landmarks from a folder, zip, tar, list or array of pictures of one kind of thing.
 
-    Settings are the preset's, then those of the YAML file `config`, then `settings`
-    (`section.name=value`), then the arguments by name. `resume` goes on with the run in `out`, and
-    then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one process a
-    device is started; under torchrun, its processes are used.
+    Settings are the preset's (`laptop` unless given), then those of the YAML file `config`, then
+    `settings` (`section.name=value`), then the arguments by name. `resume` goes on with the run in
+    `out`, and then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one
+    process a device is started; under torchrun, its processes are used.
 
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
@@ -73,7 +74,7 @@ def train(
         }
     )
     if resume:
-        if preset != "laptop" or config or settings or overwrite or any(named.values()):
+        if preset is not None or config or settings or overwrite or any(named.values()):
             raise InputError(
                 "A run is resumed with the settings it was started with, and not overwritten. "
                 "Leave the other settings out, or start a new run with another --out."
@@ -123,17 +124,21 @@ def _train(run: Run, config: Config, source: Source, images: ImageSet, progress:
 
 
 def resolve_config(
-    preset: PresetName,
+    preset: PresetName | None,
     config: str | Path | None,
     settings: Sequence[str],
     named: dict[str, Any],
 ) -> Config:
     """Lay the sources of settings over one another: preset, YAML file, settings, `named`.
 
+    The preset is `laptop` unless given. A relative path of `perceptual_vgg` is made absolute, so
+    that the run can be resumed from another folder.
+
     >>> config = resolve_config("laptop", None, ["training.steps=7"], {"method": "imm"})
     >>> config.training.steps, config.method, config.model.image_size
     (7, 'imm', 64)
     """
+    preset = "laptop" if preset is None else preset
     if preset not in PRESETS:
         raise InputError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     values: dict[str, Any] = PRESETS[preset]
@@ -141,7 +146,10 @@ def resolve_config(
         values = override(values, read_yaml(Path(config)))
     for setting in settings:
         values = override(values, parse_setting(setting))
-    return config_from_mapping(override(values, named))
+    resolved = config_from_mapping(override(values, named))
+    if not resolved.perceptual_vgg:
+        return resolved
+    return replace(resolved, perceptual_vgg=str(Path(resolved.perceptual_vgg).absolute()))
 
 
 def read_config(run: Run) -> Config:
