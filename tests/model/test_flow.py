@@ -100,6 +100,15 @@ def test_a_shift_by_whole_cells_is_found(features, right, down):
     torch.testing.assert_close(carried, points + shift, atol=0.02, rtol=0)
 
 
+def test_autocast_does_not_round_the_carried_points(features):
+    match = matches(correlation(features, features.roll(1, dims=-1)), 0.01)
+    points = torch.tensor([[[0.013, 0.207]], [[0.311, -0.302]]])
+    expected = carried_points(match, points, 0.2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = carried_points(match, points, 0.2)
+    assert torch.equal(cast, expected)
+
+
 def test_points_stay_in_their_own_image_of_the_batch(features):
     both = matches(correlation(features, features.roll(1, dims=-1)), 0.01)
     points = torch.tensor([[[0.0, 0.0]], [[0.3, -0.3]]])

@@ -152,3 +152,16 @@ def test_the_flow_carries_the_partner_s_landmarks(stages, weights):
     assert equivariance(0.5) < 1e-3
     assert equivariance(0.0) == pytest.approx(0.5**2, rel=0.1)
     assert equivariance(0.25) == pytest.approx(0.25**2, rel=0.1)
+
+
+def test_the_learned_flow_computes_the_enlarged_features_once_a_picture():
+    distance, seen = PixelDistance(), []
+    real = distance.targets
+    distance.targets = lambda images: (seen.append(images.shape[-1]), real(images))[1]
+    settings = config(equivariance=1.0, flow_scale=2, flow_consensus=True)
+    points = torch.zeros(2, 1, 2)
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    batch = Batch(images, images, torch.ones(2, 1, 64, 64), Warp.identity(2))
+    terms = C3(FixedModel(points), distance, settings)(batch, FULL)
+    assert "flow" in terms
+    assert seen.count(128) == 2, "of the pictures and of their warped copies"

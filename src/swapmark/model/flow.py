@@ -12,6 +12,7 @@ from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from swapmark.data.tensors import full_precision
 from swapmark.model.devices import mean_over_devices
 from swapmark.model.heatmaps import cell_centres, gaussians, soft_argmax
 
@@ -107,10 +108,13 @@ def carried_points(
     """T(i→j)∘p_i as points of j: the soft-argmax of the soft transfer of Gaussians at the points.
 
     `sigma` is their width (see `gaussians`). A landmark that no cell of j matches at all stays at
-    the mean of the cells, weighted by what little match there is.
+    the mean of the cells, weighted by what little match there is. Also under autocast all of it is
+    in single precision: a landmark's place would be rounded to bfloat16.
     """
     height, width = match.shape[3:]
-    carried = soft_transfer(match, gaussians(points_i, height, width, sigma))
+    with full_precision(match.device):
+        maps = gaussians(points_i.float(), height, width, sigma)
+        carried = soft_transfer(match.float(), maps)
     return soft_argmax(carried / carried.sum(dim=(-2, -1), keepdim=True).clamp_min(1e-12))
 
 

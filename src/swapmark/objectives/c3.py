@@ -125,15 +125,18 @@ class C3(nn.Module):
             terms["inverse"] = _squared(p_prime.points - p.points.detach())
             weights |= {"cycle": ramp * λ.cycle, "inverse": ramp * λ.inverse}
         if ramp > 0 and λ.equivariance:
-            # L_equiv = |p_i - T(j→i)∘p_j|² + …, in both stages. I_ji has the geometry of I_i, so
-            # its T is the same. T∘p is the target, and not taught by it (ours).
-            match = self._flow(images, σ, targets)
+            # L_equiv = |p_i - T(j→i)∘p_j|² + …, and the same of p' where there was a first swap.
+            # I_ji has the geometry of I_i, so its T is the same. T∘p is the target, and not taught
+            # by it (ours).
+            flow_maps = self._flow_features(images, targets)
+            with torch.no_grad():
+                match = self.flow(flow_maps[σ], flow_maps)
             terms["equivariance"] = torch.stack(
                 [_squared(pose.points - self._carried(match, pose, σ)) for pose in poses]
             ).sum()
             weights["equivariance"] = ramp * λ.equivariance
             if self.flow.filter is not None:
-                terms["flow"] = self._filter_loss(batch, targets)
+                terms["flow"] = self._filter_loss(batch, flow_maps)
                 weights["flow"] = 1.0
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
@@ -142,14 +145,9 @@ class C3(nn.Module):
         start, end = self.config.ramp_start, self.config.ramp_end
         return min(1.0, max(0.0, (progress - start) / max(end - start, 1e-9)))
 
-    def _flow(self, images: Tensor, partners: Tensor, targets: list[Tensor]) -> Volume:
-        """S(j→i) for every image i with its partner j, from the frozen network's features."""
-        features = self._flow_features(images, targets)
-        with torch.no_grad():
-            return self.flow(features[partners], features)
-
     @torch.no_grad()
     def _flow_features(self, images: Tensor, targets: list[Tensor]) -> Tensor:
+        """What T compares: the frozen network's features, of pictures enlarged by `flow_scale`."""
         scale = self.config.flow_scale
         if scale != 1:
             larger = F.interpolate(
@@ -164,9 +162,8 @@ class C3(nn.Module):
         """T(j→i)∘p_j as points of i, without a gradient."""
         return carried_points(match, pose.points[partners].detach(), self.model.config.sigma)
 
-    def _filter_loss(self, batch: Batch, targets: list[Tensor]) -> Tensor:
+    def _filter_loss(self, batch: Batch, features: Tensor) -> Tensor:
         """Teach the flow's filter the warp between each picture and its warped copy."""
-        features = self._flow_features(batch.images, targets)
         warped = self._flow_features(batch.warped, self.perceptual.targets(batch.warped))
         truth = warp_grid(batch.warp, *warped.shape[-2:])
         return self.flow.filter_loss(features, warped, truth)
