@@ -46,6 +46,29 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def turn():
+    """Turns a picture so that readers who obey the EXIF tag given with it see it as it was."""
+    from PIL import Image
+
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+
+    def by(orientation: int, upright: Image.Image) -> tuple[Image.Image, Image.Exif]:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        return upright.transpose(undo[orientation]) if orientation > 1 else upright, exif
+
+    return by
+
+
+@pytest.fixture(scope="session")
 def tiny_settings() -> list[str]:
     """Settings, as for --set, with which 40 steps take seconds; all of C³'s terms take part."""
     widths = {"backbone": 4, "landmark": 8, "appearance": 8, "decoder": 16}

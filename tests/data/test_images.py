@@ -112,20 +112,9 @@ def test_a_tiff_of_few_pixels_and_many_channels_is_not_decoded():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_exif_turn_is_applied(kind, orientation):
+def test_exif_turn_is_applied(turn, kind, orientation):
     upright = quadrants()
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
+    stored, exif = turn(orientation, upright)
     decoded = decode_image(encoded(stored, kind, exif=exif))
     assert decoded.size == (96, 64)
     assert np.abs(corners(decoded.pixels) - corners(np.asarray(upright))).max() <= 12

@@ -51,22 +51,17 @@ def encoded(pixels: np.ndarray, kind: str = "PNG", **options) -> bytes:
     return file.getvalue()
 
 
-def turned(pixels: np.ndarray, orientation: int) -> bytes:
-    """A JPEG that is stored so that readers who obey its EXIF tag see `pixels`."""
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = io.BytesIO()
-    Image.fromarray(pixels).transpose(undo).save(file, "JPEG", quality=95, exif=exif)
-    return file.getvalue()
+@pytest.fixture
+def turned(turn):
+    """Makes a JPEG that is stored so that readers who obey its EXIF tag see `pixels`."""
+
+    def jpeg(pixels: np.ndarray, orientation: int) -> bytes:
+        stored, exif = turn(orientation, Image.fromarray(pixels))
+        file = io.BytesIO()
+        stored.save(file, "JPEG", quality=95, exif=exif)
+        return file.getvalue()
+
+    return jpeg
 
 
 def items(*contents: bytes | np.ndarray) -> list[Item]:
@@ -90,13 +85,13 @@ def test_landmarks_are_in_pixels_of_the_original(width, height, x, y, fit):
 
 
 @pytest.mark.parametrize("orientation", TURNS, ids=TURNS.values())
-def test_landmarks_are_in_pixels_of_the_upright_image(detector, orientation):
+def test_landmarks_are_in_pixels_of_the_upright_image(detector, turned, orientation):
     found = detector.predict(items(turned(spot(200, 120, 150, 40), orientation)))
     assert found.sizes.tolist() == [[200, 120]]
     assert np.abs(found.xy[0, 0] - (150, 40)).max() < 0.5
 
 
-def test_a_large_jpeg_that_is_decoded_at_a_fraction_keeps_its_pixels(detector):
+def test_a_large_jpeg_that_is_decoded_at_a_fraction_keeps_its_pixels(detector, turned):
     found = detector.predict(items(turned(spot(1501, 1003, 1200, 333), 6)))
     assert found.sizes.tolist() == [[1501, 1003]]
     assert np.abs(found.xy[0, 0] - (1200, 333)).max() < 1.5  # the model sees 23 pixels as one
