@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,8 @@ def test_ctrl_c_ends_all_processes_after_saving(tiny_faces, tiny_settings, tmp_p
         ],
         stderr=subprocess.PIPE,
         text=True,
+        # Where a script started the tests in the background, Ctrl-C is ignored, and by heirs too.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: len(run.metrics()) > 2, process)
     os.kill(process.pid, signal.SIGINT)
