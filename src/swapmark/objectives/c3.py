@@ -108,14 +108,15 @@ class C3(nn.Module):
         ramp = self._ramp(progress)
         poses = [p]
         if ramp > 0 and (λ.cycle or λ.inverse):
-            # First swap, I_ji = D(a_j, p_i), and what is found in it: p_i' and a_j'.
+            # First swap, I_ji = D(a_j, p_i), and what is found in it: p_i'.
             swapped = model.decode(a[σ], p)
             features = model.features(swapped if λ.through_swap else swapped.detach())
             p_prime = model.landmark_encoder(features)
-            a_prime = model.appearance_of(features, p_prime)
             poses.append(p_prime)
-            # Second swap, I_i' = D(a_i', p_i').   L_cycle = P(I_i, I_i') + P(I_j, I_j')
+            # Second swap, with a_j' found there too: I_i' = D(a_i', p_i').
+            # L_cycle = P(I_i, I_i') + P(I_j, I_j')
             if λ.cycle and λ.second_swap:
+                a_prime = model.appearance_of(features, p_prime)
                 restored = model.decode(a_prime[σ], p_prime)
                 terms["cycle"] = self.perceptual(targets, restored, batch.mask)
             elif λ.cycle:

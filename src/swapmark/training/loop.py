@@ -13,6 +13,7 @@ from swapmark.data.augment import Batch, make_batch
 from swapmark.data.cache import ImageSet
 from swapmark.data.tensors import as_model_input
 from swapmark.errors import TrainingError
+from swapmark.model.devices import mean_over_devices
 from swapmark.training.card import model_card
 from swapmark.training.checkpoint import (
     checkpoint_paths,
@@ -169,9 +170,7 @@ def _log(
     means = torch.stack(
         [torch.stack([t[name].float() for t in history if name in t]).mean() for name in names]
     )
-    if accelerator.num_processes > 1:
-        torch.distributed.all_reduce(means)
-        means = means / accelerator.num_processes
+    means = mean_over_devices(means)
     if not accelerator.is_main_process:
         return
     health = check_landmarks(state.average, probes)
