@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from swapmark.errors import InputError, OutputError
-from swapmark.types import Annotations, Landmarks, refuse_existing
+from swapmark.types import Annotations, Landmarks, PointTable, refuse_existing
 
 
 def landmarks(count: int = 2, points: int = 3, paths: tuple[str, ...] | None = None) -> Landmarks:
@@ -71,3 +71,19 @@ def test_annotations_count_their_images():
         ("tip",), ("a.png", "b.png"), ("fit", "test"), ("", ""), np.zeros((2, 1, 2))
     )
     assert len(marked) == 2
+
+
+def test_a_point_table_refuses_arrays_of_other_shapes():
+    with pytest.raises(ValueError, match=r"xy has shape \(1, 1, 2\); expected \(2, 1, 2\)"):
+        PointTable(("nose",), ("a.png", "b.png"), np.zeros((1, 1, 2)))
+    with pytest.raises(ValueError, match="splits has 1 entries; expected 2"):
+        PointTable(("nose",), ("a.png", "b.png"), np.zeros((2, 1, 2)), splits=("fit",))
+
+
+def test_landmarks_become_a_point_table():
+    points = Landmarks(np.ones((1, 2, 2)), np.full((1, 2), 0.5), ("a.png",), np.array([[64, 48]]))
+    table = points.table()
+    assert table.names == ("landmark_1", "landmark_2")
+    assert table.files == ("a.png",)
+    assert table.confidence is points.confidence
+    assert table.marked.all()

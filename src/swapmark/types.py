@@ -72,6 +72,12 @@ class Landmarks:
             )
         ]
 
+    def table(self) -> "PointTable":
+        """The same points as what file formats are written from."""
+        return PointTable(
+            self.names, self.paths, self.xy, confidence=self.confidence, sizes=self.sizes
+        )
+
     def to_csv(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write one row an image; pixels and confidences with three decimals.
 
@@ -114,3 +120,62 @@ class Annotations:
 
     def __len__(self) -> int:
         return len(self.files)
+
+
+@dataclass(frozen=True)
+class PointTable:
+    """Named points in N images, P in each: what every file format is read into and written from.
+
+    >>> import numpy as np
+    >>> table = PointTable(("nose",), ("a.png",), np.array([[[3.0, np.nan]]]))
+    >>> len(table), table.marked.tolist()
+    (1, [[False]])
+    """
+
+    names: tuple[str, ...]
+    """P names of the points."""
+    files: tuple[str, ...]
+    """N image names; for frames of a video, the name of the video."""
+    xy: np.ndarray
+    """(N, P, 2) pixel coordinates as in `Landmarks`; NaN where a point is missing."""
+    confidence: np.ndarray | None = None
+    """(N, P) in [0, 1], NaN where unknown; None where the points have none (marked by hand)."""
+    sizes: np.ndarray | None = None
+    """(N, 2) width and height of each image in pixels, NaN where unknown; None if all are."""
+    splits: tuple[str, ...] | None = None
+    """N splits, `train`, `fit` or `test`; None where the images are not split."""
+    groups: tuple[str, ...] | None = None
+    """N groups (person, recording), empty where none; None where no image has one."""
+    scales: np.ndarray | None = None
+    """(N,) length of a pixel in the user's unit (SCALE of TPS), NaN where unknown."""
+    frames: np.ndarray | None = None
+    """(N,) index of the frame in its video; None for images."""
+    times: np.ndarray | None = None
+    """(N,) seconds since the start of the video; None for images."""
+
+    def __post_init__(self):
+        count, points = len(self.files), len(self.names)
+        shapes = {
+            "xy": (count, points, 2),
+            "confidence": (count, points),
+            "sizes": (count, 2),
+            "scales": (count,),
+            "frames": (count,),
+            "times": (count,),
+        }
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is not None and value.shape != shape:
+                raise ValueError(f"{name} has shape {value.shape}; expected {shape}")
+        for name in ("splits", "groups"):
+            value = getattr(self, name)
+            if value is not None and len(value) != count:
+                raise ValueError(f"{name} has {len(value)} entries; expected {count}")
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def marked(self) -> np.ndarray:
+        """(N, P): whether both coordinates of a point are there."""
+        return np.isfinite(self.xy).all(axis=-1)
