@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from swapmark.data.synthetic import draw_faces
     from swapmark.errors import SwapmarkError
     from swapmark.evaluation.run import evaluate_run as evaluate
-    from swapmark.inference.detector import load
+    from swapmark.inference.load import load
     from swapmark.training.train import train
     from swapmark.types import Annotations, Landmarks
 
@@ -32,7 +32,7 @@ _DEFINED_IN = {
     "SwapmarkError": "swapmark.errors:SwapmarkError",
     "draw_faces": "swapmark.data.synthetic:draw_faces",
     "evaluate": "swapmark.evaluation.run:evaluate_run",
-    "load": "swapmark.inference.detector:load",
+    "load": "swapmark.inference.load:load",
     "train": "swapmark.training.train:train",
 }
 

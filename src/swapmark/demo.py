@@ -11,7 +11,8 @@ from swapmark.data.synthetic import DrawnFaces, draw_faces, save_faces
 from swapmark.errors import InputError
 from swapmark.evaluation.result import Evaluation
 from swapmark.evaluation.run import evaluate_run
-from swapmark.inference.detector import Detector, load
+from swapmark.inference.load import load
+from swapmark.inference.predictor import Predictor
 from swapmark.training.run import Run, refuse_run
 from swapmark.training.train import train
 from swapmark.visualization.draw import save_image
@@ -78,7 +79,7 @@ def demo(
     return Demo(out, faces_path, run, evaluation, picture)
 
 
-def _landmark_picture(detector: Detector, faces: DrawnFaces) -> np.ndarray:
+def _landmark_picture(detector: Predictor, faces: DrawnFaces) -> np.ndarray:
     """Faces of the test split, drawn large again, with the landmarks found in them."""
     images = _images_of(faces, "test")[:SHOWN]
     squares, _ = detector.predict_squares(images)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from swapmark.cli import main
-from swapmark.inference.detector import load
+from swapmark.inference.load import load
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_skipped_images_are_listed_beside_the_table(tiny_run, images, tmp_path, 
 def test_existing_files_are_kept_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch, name
 ):
-    monkeypatch.setattr("swapmark.inference.detector.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
     (tmp_path / name).write_text("precious")
     assert predict(tiny_run, images, tmp_path / "points.csv") == 2
     assert f"{name} exists already" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def detector(monkeypatch, marked_folder):
         )
 
     module = SimpleNamespace(load=lambda run: SimpleNamespace(predict=predict))
-    monkeypatch.setitem(sys.modules, "swapmark.inference.detector", module)
+    monkeypatch.setitem(sys.modules, "swapmark.inference.load", module)
     return asked
 
 
@@ -59,6 +59,7 @@ def test_only_marked_fit_and_test_images_are_looked_at_and_numbers_are_written(
 ):
     folder, _ = marked_folder
     run = Run(tmp_path / "run")  # what `swapmark.train` gives is taken as well as its path
+    run.path.mkdir()
     result = swapmark.evaluate(run, folder, normaliser="base,tip", draws=2)
     assert detector == [f"images/{i:02d}.png" for i in range(COUNT) if i % 3 and i != 1]
     assert result.forward["imm"].nme == pytest.approx(0, abs=1e-6)

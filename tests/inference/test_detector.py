@@ -1,18 +1,16 @@
 """Landmarks in original pixels: a stub model finds a bright spot whose place is known."""
 
 import io
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from swapmark.data.items import Item
-from swapmark.errors import InputError, RunError
-from swapmark.inference.detector import Detector, load
+from swapmark.errors import InputError
+from swapmark.inference.detector import Detector
 from swapmark.model.landmark_encoder import Pose
 from swapmark.model.model import ModelConfig, SwapModel
-from swapmark.training.run import Run
 
 SIZE = 64
 TURNS = {2: "mirrored", 3: "half", 4: "flipped", 5: "transposed", 6: "right", 7: "both", 8: "left"}
@@ -165,45 +163,3 @@ def test_squares_are_answered_in_their_own_pixels(detector):
     xy, confidence = detector.predict_squares(squares)
     assert xy[:, 0] == pytest.approx(np.array([[12, 20], [47, 20]]), abs=0.3)
     assert confidence.shape == (2, 1)
-
-
-def test_a_run_its_path_and_its_model_folder_alone_load_alike(tiny_run, tiny_faces, tmp_path):
-    moved = shutil.copytree(tiny_run.path, tmp_path / "moved")
-    alone = shutil.copytree(tiny_run.model, tmp_path / "alone")
-    expected = load(tiny_run, device="cpu").predict(tiny_faces)
-    assert expected.xy.shape == (24, 4, 2)
-    for place in (moved, str(moved), alone, Run(moved)):
-        found = load(place, device="cpu").predict(tiny_faces)
-        assert np.array_equal(found.xy, expected.xy)
-
-
-def test_the_fit_that_a_run_was_trained_with_is_kept(tiny_run, tmp_path):
-    alone = shutil.copytree(tiny_run.model, tmp_path / "alone")
-    assert load(alone).fit == "pad"
-    config = alone / "config.json"
-    config.write_text(config.read_text().replace('"pad"', '"crop"'))
-    assert load(alone).fit == "crop"
-    assert (load(alone).landmarks, load(alone).image_size) == (4, 32)
-
-
-def test_what_is_not_there_or_not_ready_is_told_with_what_to_do(tiny_run, tmp_path):
-    with pytest.raises(RunError, match=r"There is no folder .*absent"):
-        load(tmp_path / "absent")
-    (tmp_path / "photos").mkdir()
-    with pytest.raises(RunError, match=r"no model folder: it has no config\.json.*swapmark train"):
-        load(tmp_path / "photos")
-    young = tmp_path / "young"
-    young.mkdir()
-    shutil.copy(tiny_run.config, young)
-    with pytest.raises(RunError, match=r"has no model yet.* --resume"):
-        load(young)
-    whole = shutil.copytree(tiny_run.path, tmp_path / "whole")
-    (whole / "model" / "model.safetensors").write_bytes(b"damaged")
-    with pytest.raises(RunError, match=r"cannot be read: .*Copy the folder again"):
-        load(whole)
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "mps:7"])
-def test_a_device_that_is_not_there_is_told_with_those_that_may_be(tiny_run, device):
-    with pytest.raises(InputError, match=rf"device is '{device}'.*cuda, mps and cpu"):
-        load(tiny_run, device=device)

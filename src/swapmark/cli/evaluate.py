@@ -22,7 +22,7 @@ def evaluate(
     Parameters
     ----------
     run
-        The run folder.
+        Run folder, or a model folder, an .onnx file, or the name of a model (see `predict`).
     annotated
         A zip or folder with images and landmarks.csv, or that csv file.
     normaliser
@@ -30,7 +30,7 @@ def evaluate(
         Default: left_eye,right_eye if both are marked, else diagonal.
     out
         Where the numbers go. Default: RUN/evaluation/NAME/metrics.json, with the name of
-        ANNOTATED.
+        ANNOTATED; RUN-evaluation-NAME.json here, where RUN is no folder.
     overwrite
         Replace that file if it is there.
     bootstrap

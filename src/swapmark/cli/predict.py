@@ -19,7 +19,8 @@ def predict(
     Parameters
     ----------
     run
-        Run folder made by `swapmark train`.
+        Run folder made by `swapmark train`, or a model folder, an .onnx file, the name of a
+        built-in model, or OWNER/NAME of one on the Hugging Face hub.
     images
         Folder (walked), zip, tar or one picture file.
     out
@@ -31,12 +32,12 @@ def predict(
     batch_size
         Images at once.
     device
-        cuda, mps or cpu; the best there is by default.
+        cuda, mps or cpu; the best there is by default, the cpu for an .onnx file.
     quiet
         Show no progress.
     """
     from swapmark.data.cache import write_skipped
-    from swapmark.inference.detector import load
+    from swapmark.inference.load import load
     from swapmark.types import refuse_existing
 
     skipped = out.with_name(f"{out.stem}-skipped.csv")

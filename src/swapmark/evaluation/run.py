@@ -11,17 +11,21 @@ from swapmark.types import refuse_existing
 
 
 def metrics_path(run: str | os.PathLike, annotated: str | os.PathLike) -> Path:
-    """Where the numbers of `annotated` belong in a run folder.
+    """Where the numbers of `annotated` belong: in the run folder, or here where `run` is none.
 
-    >>> metrics_path("runs/faces", "data/lfw.zip").as_posix()
-    'runs/faces/evaluation/lfw/metrics.json'
-    >>> metrics_path("runs/faces", "data/wings/landmarks.csv").as_posix()
-    'runs/faces/evaluation/wings/metrics.json'
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as run:
+    ...     metrics_path(run, "data/wings/landmarks.csv").relative_to(run).as_posix()
+    'evaluation/wings/metrics.json'
+    >>> metrics_path("exported/faces.onnx", "data/lfw.zip").as_posix()
+    'faces-evaluation-lfw.json'
     """
     source = Path(annotated).resolve()
     name = source.name if source.is_dir() else source.stem
     if source.suffix.lower() == ".csv":
         name = source.parent.name
+    if not Path(run).is_dir():  # an .onnx file, or the name of a model
+        return Path(f"{Path(run).stem}-evaluation-{name}.json")
     return Path(run) / "evaluation" / name / "metrics.json"
 
 
@@ -39,7 +43,7 @@ def evaluate_run(
 ) -> Evaluation:
     """Find landmarks in the fit and test images of `annotated`, score them, write metrics.json.
 
-    `run` is a run folder, or what `swapmark.train` gave; `annotated` a zip or folder with images
+    `run` is what `swapmark.load` takes, a run folder say; `annotated` a zip or folder with images
     and landmarks.csv, or that file; `out` the JSON file (default: `metrics_path(run, annotated)`).
     The other options are those of `swapmark.evaluation.evaluate.evaluate`. Only images with a
     marked point are looked at.
@@ -47,7 +51,7 @@ def evaluate_run(
     Raises InputError if the file exists and `overwrite` is not set, before any work is done.
     """
     from swapmark.data.annotations import annotated_items, read_annotations
-    from swapmark.inference.detector import load
+    from swapmark.inference.load import load
 
     out = metrics_path(run, annotated) if out is None else Path(out)
     refuse_existing(out, overwrite=overwrite)

@@ -44,8 +44,8 @@ class ModelConfig:
             raise ValueError(f"landmarks is {self.landmarks}; expected at least 1")
 
 
-class SwapModel(nn.Module):
-    """N, E_p, E_a and D with one set of weights, used in every place of the method.
+class PoseModel(nn.Module):
+    """N and E_p: all that finding landmarks needs.
 
     `pretrained=False` builds the nets without the ImageNet weights, to be filled from a file.
     """
@@ -56,14 +56,9 @@ class SwapModel(nn.Module):
         self.backbone = build_backbone(
             config.backbone, width=config.backbone_width, pretrained=pretrained
         )
-        channels = self.backbone.channels
         self.landmark_encoder = LandmarkEncoder(
-            channels, config.landmarks, config.landmark_width, config.sigma
+            self.backbone.channels, config.landmarks, config.landmark_width, config.sigma
         )
-        self.appearance_encoder = AppearanceEncoder(
-            channels, config.appearance_width, config.appearance
-        )
-        self.decoder = Decoder(config.appearance_width, config.landmarks, config.decoder_width)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def features(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
@@ -76,6 +71,18 @@ class SwapModel(nn.Module):
     def pose(self, images: Float[Tensor, "batch 3 height width"]) -> Pose:
         """p = E_p(N(I))."""
         return self.landmark_encoder(self.features(images))
+
+
+class SwapModel(PoseModel):
+    """N, E_p, E_a and D with one set of weights, used in every place of the method."""
+
+    def __init__(self, config: ModelConfig, *, pretrained: bool = True):
+        super().__init__(config, pretrained=pretrained)
+        self.appearance_encoder = AppearanceEncoder(
+            self.backbone.channels, config.appearance_width, config.appearance
+        )
+        self.decoder = Decoder(config.appearance_width, config.landmarks, config.decoder_width)
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def appearance(self, images: Float[Tensor, "batch 3 height width"]) -> Tensor:
         """a = E_a(N(I))."""

@@ -1,0 +1,28 @@
+"""`swapmark.load`: from whatever names a model to what finds landmarks."""
+
+import os
+
+from swapmark.inference.find import find_model
+from swapmark.inference.predictor import Predictor
+
+
+def load(source: str | os.PathLike, *, device: str | None = None) -> Predictor:
+    """Load what finds landmarks: by a run or model folder, an .onnx file, or a model's name.
+
+    A name is that of a built-in model, or OWNER/NAME of one on the Hugging Face hub; a folder
+    here of that name comes first. `device` is `cuda`, `mps` or `cpu`: the best there is by
+    default, for an .onnx file the CPU. An .onnx file needs onnxruntime, and torch for nothing.
+
+    Raises RunError that says what is missing, and InputError for a device that is not there. No
+    pickle is read.
+    """
+    found = find_model(source)
+    if found.is_file():
+        from swapmark.inference.onnx_detector import OnnxDetector
+
+        return OnnxDetector(found, device=device)
+    from swapmark.inference.detector import Detector
+    from swapmark.training.checkpoint import load_model
+
+    model, fit = load_model(found)
+    return Detector(model, fit=fit, device=device)
