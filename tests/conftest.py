@@ -99,3 +99,11 @@ def tiny_run(tiny_faces, tiny_settings, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
     return train(tiny_faces, out, settings=tiny_settings, progress=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_run, tmp_path_factory) -> Path:
+    """The detector of that run as an ONNX file."""
+    from swapmark.export.onnx import export_onnx
+
+    return export_onnx(tiny_run, tmp_path_factory.mktemp("onnx") / "tiny.onnx").path

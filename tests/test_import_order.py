@@ -10,7 +10,7 @@ import swapmark
 PACKAGE = Path(swapmark.__file__).parent
 ORDER = (
     *("errors", "atomic", "coordinates", "types", "data", "visualization", "environment", "model"),
-    *("objectives", "training", "inference", "evaluation", "demo", "cli", "__main__"),
+    *("objectives", "training", "inference", "export", "evaluation", "demo", "cli", "__main__"),
 )
 FOUNDATION = {"errors", "atomic", "coordinates", "types"}
 

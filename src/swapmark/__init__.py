@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from swapmark.data.synthetic import draw_faces
     from swapmark.errors import SwapmarkError
     from swapmark.evaluation.run import evaluate_run as evaluate
+    from swapmark.export.hub import export_hub
+    from swapmark.export.onnx import export_onnx
     from swapmark.inference.load import load
     from swapmark.training.train import train
     from swapmark.types import Annotations, Landmarks
@@ -22,6 +24,8 @@ __all__ = [
     "SwapmarkError",
     "draw_faces",
     "evaluate",
+    "export_hub",
+    "export_onnx",
     "load",
     "train",
 ]
@@ -32,6 +36,8 @@ _DEFINED_IN = {
     "SwapmarkError": "swapmark.errors:SwapmarkError",
     "draw_faces": "swapmark.data.synthetic:draw_faces",
     "evaluate": "swapmark.evaluation.run:evaluate_run",
+    "export_hub": "swapmark.export.hub:export_hub",
+    "export_onnx": "swapmark.export.onnx:export_onnx",
     "load": "swapmark.inference.load:load",
     "train": "swapmark.training.train:train",
 }

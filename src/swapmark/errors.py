@@ -20,5 +20,9 @@ class RunError(SwapmarkError):
     """A run folder that is missing, incomplete, already there, or from another version."""
 
 
+class ExportError(SwapmarkError):
+    """An exported model that does not give the landmarks of the model it was made from."""
+
+
 class TrainingError(SwapmarkError):
     """A training run that cannot usefully continue, such as one whose loss is not a number."""

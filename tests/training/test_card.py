@@ -1,4 +1,4 @@
-from swapmark.training.card import model_card
+from swapmark.training.card import model_card, with_metadata
 from swapmark.training.run import Run
 from swapmark.training.train import resolve_config
 
@@ -21,3 +21,11 @@ def test_a_run_without_metrics_has_a_card_too(tmp_path):
     card = model_card(Run(tmp_path), resolve_config("laptop", None, [], {"method": "c3"}), 1)
     assert "C³" in card
     assert "2007.01053" in card
+
+
+def test_the_head_for_the_hub_is_replaced_and_keeps_the_license_it_named():
+    card = with_metadata("# Card\n\n---\n\ntext\n---\n", license="mit")
+    assert with_metadata(card) == card
+    assert with_metadata(card, license="cc0-1.0").count("license: ") == 1
+    assert "license: unknown" in with_metadata("# Card")
+    assert card.endswith("\n\n# Card\n\n---\n\ntext\n---\n"), "a line of dashes is no head"

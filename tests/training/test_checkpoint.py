@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from swapmark.errors import OutputError, RunError
-from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.model.model import ModelConfig, PoseModel, SwapModel
 from swapmark.training import checkpoint
 from swapmark.training.checkpoint import (
     checkpoint_paths,
@@ -144,6 +144,8 @@ def test_a_model_of_another_format_is_refused_with_both_numbers(model_folder):
     [
         {"fit": "stretch"},
         {"fit": None},
+        {"parts": "half"},
+        {"parts": "detector"},
         {"model": {"landmarks": 2, "colour": "red"}},
         {"model": {"landmarks": 7}},
         {"model": {"image_size": 17}},
@@ -205,3 +207,32 @@ def test_a_failure_while_a_model_is_written_leaves_the_old_one(model_folder, mon
 def test_a_model_folder_can_be_moved(model_folder, tmp_path):
     moved = shutil.move(model_folder, tmp_path / "elsewhere")
     assert load_model(moved)[0].config == SMALL
+
+
+def test_a_detector_alone_comes_back_as_one(tmp_path):
+    whole = SwapModel(SMALL)
+    save_model(tmp_path, whole.detector_only(), "pad", "# Card")
+    again, _ = load_model(tmp_path)
+    assert type(again) is PoseModel
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(again.pose(images).points, whole.eval().pose(images).points)
+
+
+def test_weights_in_half_precision_come_back_in_full(tmp_path):
+    whole = SwapModel(SMALL)
+    save_model(tmp_path, whole, "pad", "# Card", half=True)
+    again, _ = load_model(tmp_path)
+    assert type(again) is SwapModel
+    ours = whole.state_dict()
+    for name, value in again.state_dict().items():
+        assert value.dtype == ours[name].dtype
+        expected = ours[name].half().float() if value.ndim > 1 else ours[name]
+        assert torch.equal(value, expected), name
+
+
+def test_a_model_without_a_word_on_its_parts_has_all(model_folder):
+    path = model_folder / "config.json"
+    values = json.loads(path.read_text())
+    assert values.pop("parts") == "all"
+    path.write_text(json.dumps(values))
+    assert type(load_model(model_folder)[0]) is SwapModel

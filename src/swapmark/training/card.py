@@ -1,8 +1,17 @@
-"""The README.md of a model folder: what the model is, and what it was made of."""
+"""The README.md of a model folder: what the model is, and what it was made of.
+
+Its head is YAML that the Hugging Face hub reads, so that a model folder is a repository of it.
+"""
+
+import re
+
+import yaml
 
 from swapmark import __version__
 from swapmark.training.config import Config
 from swapmark.training.run import Run
+
+_HEAD = re.compile(r"\A---\n.*?^---\n+", re.DOTALL | re.MULTILINE)
 
 
 def model_card(run: Run, config: Config, step: int) -> str:
@@ -15,7 +24,7 @@ def model_card(run: Run, config: Config, step: int) -> str:
         "imm": "IMM, conditional image generation (Jakab et al. 2018)",
     }[config.method]
     size, training = config.model.image_size, config.training
-    return f"""# Landmark detector
+    return with_metadata(f"""# Landmark detector
 
 {config.model.landmarks} landmarks, learned without annotation by {method},
 with swapmark {__version__}.
@@ -35,4 +44,40 @@ from `swapmark evaluate`.
 | metric | value |
 |---|---|
 {measured}
-"""
+""")
+
+
+def with_metadata(card: str, *, license: str | None = None) -> str:
+    """The card with the YAML head that the Hugging Face hub reads, in place of any it had.
+
+    `license` is one of the hub's identifiers; what the old head says, else `unknown`: weights are
+    bound by the terms of the pictures they were learned from, which swapmark cannot know.
+
+    >>> print(with_metadata("# Card", license="mit"))
+    ---
+    license: mit
+    library_name: swapmark
+    pipeline_tag: keypoint-detection
+    tags:
+    - swapmark
+    - keypoint-detection
+    - landmarks
+    - unsupervised
+    ---
+    <BLANKLINE>
+    # Card
+    """
+    head = _HEAD.match(card)
+    values = {
+        "license": license or (_license(head[0]) if head else None) or "unknown",
+        "library_name": "swapmark",
+        "pipeline_tag": "keypoint-detection",
+        "tags": ["swapmark", "keypoint-detection", "landmarks", "unsupervised"],
+    }
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return f"---\n{text}---\n\n{card[head.end() :] if head else card}"
+
+
+def _license(head: str) -> str | None:
+    found = re.search(r"^license: *(\S+)", head, re.MULTILINE)
+    return found[1] if found else None

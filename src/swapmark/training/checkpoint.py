@@ -13,9 +13,12 @@ from safetensors.torch import load_file, save_file
 from swapmark.atomic import write_atomically, write_text
 from swapmark.data.images import FIT_MODES
 from swapmark.errors import RunError
-from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.model.model import ModelConfig, PoseModel, SwapModel
 
 MODEL_FORMAT = 1
+PARTS = {"all": SwapModel, "detector": PoseModel}
+"""What a model.safetensors may hold: all nets, or those that find landmarks. Without a word: all.
+"""
 KEPT = 2
 """Checkpoints kept in a run: the newest, and one more in case that is damaged."""
 
@@ -74,13 +77,18 @@ def one_line(error: Exception, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit]} …"
 
 
-def save_model(folder: Path, model: SwapModel, fit: str, card: str) -> None:
+def save_model(folder: Path, model: PoseModel, fit: str, card: str, *, half: bool = False) -> None:
     """Write config.json, model.safetensors and README.md, each in one step.
 
-    `fit` is how pictures were made square (see `swapmark.data.images.Frame`).
+    `fit` is how pictures were made square (see `swapmark.data.images.Frame`). With `half` the
+    weights of the convolutions are rounded to float16; norms and biases are few, and stay.
     """
-    values = {"format": MODEL_FORMAT, "fit": fit, "model": dataclasses.asdict(model.config)}
+    parts = "all" if isinstance(model, SwapModel) else "detector"
+    settings = dataclasses.asdict(model.config)
+    values = {"format": MODEL_FORMAT, "fit": fit, "parts": parts, "model": settings}
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    if half:
+        weights = {n: value.half() if value.ndim > 1 else value for n, value in weights.items()}
     write_atomically(
         folder / "model.safetensors", lambda partial: _as_os_error(save_file, weights, partial)
     )
@@ -88,8 +96,11 @@ def save_model(folder: Path, model: SwapModel, fit: str, card: str) -> None:
     write_text(folder / "README.md", card)
 
 
-def load_model(folder: Path) -> tuple[SwapModel, str]:
-    """The model and `fit` of a model folder; raises RunError that says what is wrong with it."""
+def load_model(folder: Path) -> tuple[PoseModel, str]:
+    """The model, in float32, and `fit` of a model folder: a SwapModel, if all nets are in it.
+
+    Raises RunError that says what is wrong with the folder.
+    """
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise RunError(
@@ -107,7 +118,10 @@ def load_model(folder: Path) -> tuple[SwapModel, str]:
         fit = config["fit"]
         if fit not in FIT_MODES:
             raise ValueError(f"fit is {fit!r}, expected one of {', '.join(FIT_MODES)}")
-        model = SwapModel(ModelConfig(**config["model"]), pretrained=False)
+        parts = config.get("parts", "all")
+        if parts not in PARTS:
+            raise ValueError(f"parts is {parts!r}, expected one of {', '.join(PARTS)}")
+        model = PARTS[parts](ModelConfig(**config["model"]), pretrained=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise RunError(

@@ -1,0 +1,48 @@
+"""The example that readers copy gives the points that swapmark gives."""
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from swapmark.data.synthetic import draw_faces
+from swapmark.inference.load import load
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "onnx_predict.py"
+SHAPES = ((90, 90), (61, 90), (90, 41), (33, 32))
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_it_gives_the_points_of_swapmark_without_swapmark(tiny_onnx, tmp_path, turn, fit):
+    model = onnx.load(tiny_onnx)
+    next(entry for entry in model.metadata_props if entry.key == "fit").value = fit
+    onnx.save(model, tmp_path / "model.onnx")
+    pictures = []
+    for index, (height, width) in enumerate(SHAPES):
+        face = draw_faces(1, size=90, seed=index).images[0, :height, :width]
+        stored, exif = turn(6 if index == 1 else 1, Image.fromarray(face))
+        pictures.append(tmp_path / f"{index}.png")
+        stored.save(pictures[-1], exif=exif)
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('swapmark', 'torch'))); sys.argv.pop(0); "
+        "import runpy; runpy.run_path(sys.argv[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, EXAMPLE, tmp_path / "model.onnx", *pictures],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    printed = np.array([[float(row[key]) for key in ("x", "y", "confidence")] for row in rows])
+    found = load(tmp_path / "model.onnx").predict(pictures)
+    assert found.sizes.tolist() == [[width, height] for height, width in SHAPES]
+    assert [row["landmark"] for row in rows] == list(found.names) * len(SHAPES)
+    expected = np.concatenate([found.xy, found.confidence[..., None]], axis=-1).reshape(-1, 3)
+    assert np.abs(printed - expected).max() < 0.01
