@@ -41,7 +41,7 @@ def read_morphoj(path: Path, images: Path | None = None) -> PointTable:
     lines = table.lines[1:] if labels else table.lines
     if not lines:
         raise InputError(f"{path} has labels but no specimen.")
-    if labels and any(label.lower().startswith("z") for label in labels[1:4]):
+    if labels and len(labels) > 3 and labels[3].lower() in ("z", "z1", "z 1", "z_1"):
         raise InputError(f"{path} holds points in three dimensions; swapmark's have two.")
     if width < 3 or width % 2 == 0:
         raise InputError(
