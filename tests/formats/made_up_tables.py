@@ -71,18 +71,18 @@ def tables(draw, *, images: bool = False, missing: bool = True, extra: str = "",
     some_split = st.sampled_from(["train", "fit", "test"])
     splits = draw(st.none() | st.lists(some_split, min_size=count, max_size=count))
     groups = draw(st.none() | st.lists(words() | st.just(""), min_size=count, max_size=count))
-    return dict(
-        names=tuple(names),
-        files=tuple(files),
-        xy=xy,
-        confidence=None if confidence is None else confidence.reshape(count, points),
-        sizes=None if sizes is None else sizes.reshape(count, 2),
-        splits=None if splits is None else tuple(splits),
-        groups=None if groups is None else tuple(groups),
-        scales=draw(column(count, st.floats(1e-6, 1e3) | st.just(np.nan))),
-        frames=draw(column(count, st.integers(0, 10**9))) if video else None,
-        times=draw(column(count, st.floats(0, 1e6))) if video else None,
-    )
+    return {
+        "names": tuple(names),
+        "files": tuple(files),
+        "xy": xy,
+        "confidence": None if confidence is None else confidence.reshape(count, points),
+        "sizes": None if sizes is None else sizes.reshape(count, 2),
+        "splits": None if splits is None else tuple(splits),
+        "groups": None if groups is None else tuple(groups),
+        "scales": draw(column(count, st.floats(1e-6, 1e3) | st.just(np.nan))),
+        "frames": draw(column(count, st.integers(0, 10**9))) if video else None,
+        "times": draw(column(count, st.floats(0, 1e6))) if video else None,
+    }
 
 
 def kept(table: PointTable, format: str) -> PointTable:

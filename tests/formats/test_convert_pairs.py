@@ -16,8 +16,12 @@ from swapmark.formats.registry import FORMATS, read_points, write_points
 from swapmark.types import PointTable
 
 ENDINGS = {
-    **{"csv": ".csv", "tps": ".tps", "dlc": ".csv", "coco": ".json"},
-    **{"morphoj": ".txt", "parquet": ".parquet"},
+    "csv": ".csv",
+    "tps": ".tps",
+    "dlc": ".csv",
+    "coco": ".json",
+    "morphoj": ".txt",
+    "parquet": ".parquet",
 }
 
 

@@ -34,7 +34,7 @@ def test_tables_of_all_sorts_of_programs_have_the_same_cells(text, encoding):
 def test_the_separator_is_the_one_that_makes_all_lines_alike():
     assert cells(b"file,left;right_x\na.png,1\nb.png,2\n")[1] == ["a.png", "1"]
     assert cells(b"file;x\na,b;1,5\n")[1] == ["a,b", "1,5"]
-    assert cells('"a, ""b""",1\n'.encode())[0] == ['a, "b"', "1"]
+    assert cells(b'"a, ""b""",1\n')[0] == ['a, "b"', "1"]
 
 
 def test_numbers_may_have_decimal_commas_where_commas_do_not_separate():

@@ -90,6 +90,8 @@ def image_size(data: bytes) -> tuple[int, int]:
         turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
     except Exception:  # as in decode_image, which says what is wrong
         return decode_image(data).size
+    if turned and plugin is TiffImageFile:  # some versions of Pillow turn the size of these already
+        return decode_image(data).size
     check_size(*image.size)
     return (image.height, image.width) if turned else image.size
 

@@ -55,7 +55,7 @@ def convert(
         warnings.simplefilter("always", LeftOutWarning)
         table = read_points(source, read_as, images)
     if name == "tps" and table.sizes is None:
-        table = replace(table, sizes=image_sizes(table.files, source.parent))
+        table = replace(table, sizes=image_sizes(table.files, source.parent, walk=False))
     lost = write_points(table, target, name, overwrite=overwrite)
     notes = []
     for warning in caught:

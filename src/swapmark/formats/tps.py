@@ -90,7 +90,7 @@ def read_tps(path: Path, images: Path | None = None) -> PointTable:
     for place, file in zip(places, files, strict=True):
         if not file:
             raise InputError(f"{path}, {place}: neither IMAGE= nor ID= names its image.")
-    sizes = image_sizes(files, path.parent if images is None else images)
+    sizes = image_sizes(files, images or path.parent, walk=images is not None)
     heights = [Decimal(int(height)) for height in sizes[:, 1]]
     missing = [None] * counts.pop()
     xy = [
