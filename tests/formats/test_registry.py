@@ -53,6 +53,7 @@ def test_the_mark_of_spreadsheets_does_not_hide_the_format(tmp_path, encoding):
     ("name", "content", "choices"),
     [
         ("a.csv", b"name,age\nx,y\n", "csv, dlc"),
+        ("a.csv", b"track,frame_idx,nose.x,nose.y\n,0,1,2\n", "csv, dlc"),  # of SLEAP
         ("a.txt", b"hello\n", "csv, morphoj"),
         ("a.txt", b"\0\1\2", "csv, morphoj"),
         ("a.xyz", b"", "csv, tps, dlc, coco, morphoj, parquet"),

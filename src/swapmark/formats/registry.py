@@ -177,7 +177,8 @@ def _by_content(start: bytes) -> str | None:
     if text.startswith("{"):
         return "coco"
     # MorphoJ's lines are all alike: a name and numbers, perhaps labels above.
-    return "morphoj" if len(cells[-1]) >= 3 and _is_number(cells[-1][1]) else None
+    name, *numbers = cells[-1]
+    return "morphoj" if name and len(numbers) >= 2 and all(map(_is_number, numbers)) else None
 
 
 def _is_number(cell: str) -> bool:
