@@ -91,7 +91,7 @@ def test_what_is_missing_is_told_without_a_traceback(tiny_run, images, tmp_path,
     ("name", "words", "start"),
     [
         ("points.tps", (), "LM=4\n"),
-        ("points.json", (), '{\n "images": ['),
+        ("points.json", (), '{\n"images": ['),
         ("points.txt", (), "id\tlandmark_1_x"),
         ("points.csv", ("--format", "dlc"), "scorer,swapmark"),
         ("points.out", ("--format", "csv"), "file,width,height"),

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from swapmark.formats.registry import (
     read_points,
     write_points,
 )
-from swapmark.types import Landmarks
+from swapmark.types import Landmarks, PointTable
 
 DLC = "scorer;s;s\nbodyparts;a;a\ncoords;x;y\n"
 
@@ -96,6 +97,20 @@ def test_existing_files_are_kept_unless_told_otherwise(tmp_path, format):
     assert path.read_text() == "precious"
     write_points(table, path, format, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["points"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_thousands_of_images_take_seconds(drawn, tmp_path, format):
+    count, points = 4000, 20
+    files = tuple(f"{row}/a.png" for row in range(count))
+    xy = np.random.default_rng(0).uniform(0, 29, (count, points, 2))
+    names = tuple(f"p{k}" for k in range(points))
+    table = PointTable(names, files, xy, xy[..., 0] / 29, np.tile([40, 30], (count, 1)))
+    start = time.process_time()
+    write_points(table, tmp_path / "points", format)
+    found = read_points(tmp_path / "points", format, images=drawn if format == "tps" else None)
+    assert time.process_time() - start < 15
+    assert np.array_equal(found.xy, xy)
 
 
 def test_what_predict_found_is_written_like_a_table(tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swapmark.atomic import write_text
+from swapmark.atomic import write_atomically
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.tables.text import decode_text
 from swapmark.tables.wide import check_table, plain_name, whole
@@ -180,18 +180,28 @@ def write_coco(table: PointTable, path: Path) -> tuple[str, ...]:
     [3.0, 4.0, 1.0, 1.0]
     """
     images, annotations = [], []
+    marked = table.marked
     for row, file in enumerate(table.files):
         images.append({"id": row + 1, "file_name": file, **_about(table, row)})
         scores = None if table.confidence is None else table.confidence[row]
-        if table.marked[row].any() or scores is not None:
-            annotation = _annotation(table.xy[row], table.marked[row], scores)
+        if marked[row].any() or scores is not None:
+            annotation = _annotation(table.xy[row], marked[row], scores)
             annotations.append({"id": len(annotations) + 1, "image_id": row + 1, **annotation})
     category = {"id": 1, "name": "object", "supercategory": "", "keypoints": list(table.names)}
     category["skeleton"] = []
-    data = {"images": images, "annotations": annotations, "categories": [category]}
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1)
-    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+    lists = {"images": images, "annotations": annotations, "categories": [category]}
+    # A line an entry: to be read by people, and by far faster than json's own indents.
+    blocks = [
+        f'"{name}": [\n' + ",\n".join(map(_encoded, entries)) + "\n]"
+        for name, entries in lists.items()
+    ]
+    content = ("{\n" + ",\n".join(blocks) + "\n}\n").encode("utf-8", "backslashreplace")
+    write_atomically(path, lambda partial: partial.write_bytes(content))
     return ()
+
+
+def _encoded(entry: dict) -> str:
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False)
 
 
 def _about(table: PointTable, row: int) -> dict:

@@ -125,7 +125,7 @@ def _specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Specim
     """The specimens of a file; keys that are not used are counted in `left_out`."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     specimen: Specimen | None = None
-    skipping = False  # the coordinates of a curve or an outline
+    skipping = False  # the lines of a curve or an outline
     position = 0
     while position < len(lines):
         number, line = lines[position]
@@ -157,7 +157,7 @@ def _specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Specim
             specimen.keys[key] = value
         else:
             left_out[key] += 1
-        skipping = key in ("POINTS", "CHAIN") or (skipping and key == "RADII")
+        skipping = key in ("POINTS", "POINTS3", "CHAIN", "RADII")
     if specimen is not None:
         yield specimen
 
