@@ -1,7 +1,8 @@
-# make demo    draw faces, learn their landmarks, evaluate them; replaces an earlier demo
-# make test    run the tests
-# make lint    linter, formatter, type checker
-# make clean   remove the virtual environment
+# make demo          draw faces, learn their landmarks, evaluate them; replaces an earlier demo
+# make test          run the tests
+# make lint          linter, formatter, type checker
+# make test-formats  read our point files with other programs, in an environment of its own
+# make clean         remove the virtual environments
 #
 # Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
 # installs again only when pyproject.toml or constraints.txt changed.
@@ -16,7 +17,13 @@ IN_VENV := $(VENV)/bin/python
 INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt
 
-.PHONY: help demo test lint clean
+# Other programs pull in what swapmark does not need, and swapmark's torch is not needed for files.
+OUTSIDE := .venv-formats
+IN_OUTSIDE := $(OUTSIDE)/bin/python
+INSTALL_OUTSIDE := $(IN_OUTSIDE) -m pip install --quiet --disable-pip-version-check \
+	--constraint tests_outside/constraints.txt
+
+.PHONY: help demo test test-formats lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,13 +35,16 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(IN_VENV) -m pytest $(PYTEST_FLAGS)
 
+test-formats: $(OUTSIDE)/installed
+	$(IN_OUTSIDE) -m pytest -W default tests_outside
+
 lint: $(VENV)/installed-lint
 	$(IN_VENV) -m ruff check
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m pyright --pythonpath $(IN_VENV)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(OUTSIDE)
 
 # pip of a new environment may be too old to know dependency groups: it is brought up to date first.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -49,4 +59,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-%: $(VENV)/installed
 	$(INSTALL) --group $*
+	@touch $@
+
+$(OUTSIDE)/installed: pyproject.toml tests_outside/requirements.txt tests_outside/constraints.txt
+	@echo "Installing the readers of other programs into $(OUTSIDE); this takes minutes once."
+	@$(PYTHON) -m venv $(OUTSIDE)
+	$(INSTALL_OUTSIDE) --upgrade pip
+	$(INSTALL_OUTSIDE) --requirement tests_outside/requirements.txt
+	$(INSTALL_OUTSIDE) --build-constraint constraints.txt --no-deps --editable .
 	@touch $@
