@@ -15,6 +15,7 @@ from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
 from swapmark.data.tensors import as_model_input
 from swapmark.errors import InputError, RunError
+from swapmark.inference.point_map import PointMap, find_point_map
 from swapmark.model.model import SwapModel
 from swapmark.training.checkpoint import load_model
 from swapmark.training.run import Run
@@ -24,7 +25,15 @@ from swapmark.types import Landmarks, Skipped
 class Detector:
     """The landmark encoder of a run, with what is needed to feed it; made by `swapmark.load`."""
 
-    def __init__(self, model: SwapModel, *, fit: str = "pad", device: str | None = None):
+    def __init__(
+        self,
+        model: SwapModel,
+        *,
+        fit: str = "pad",
+        device: str | None = None,
+        folder: Path | None = None,
+    ):
+        self.folder = folder  # the run, in which point maps are looked for
         self.device = _device(device)
         self.model = model.to(self.device).eval()
         self.fit = fit
@@ -46,12 +55,21 @@ class Detector:
         batch_size: int = 64,
         workers: int | None = None,
         progress: bool = False,
+        points: str | PointMap | None = None,
     ) -> Landmarks:
         """Find the landmarks in every image of a folder, zip, tar, file, list, or array.
 
         Images are decoded in parallel, a few batches ahead; those that cannot be read are listed
-        in `.skipped` of the result. Raises InputError when none can be used.
+        in `.skipped` of the result. With `points`, the name that `swapmark fit` was given or what
+        it returned, the result holds the user's named points in place of the landmarks.
+        Raises InputError when no image can be used, and RunError when there is no such point map.
         """
+        if points is not None:
+            point_map = find_point_map(self.folder, points)
+            landmarks = self.predict(
+                source, batch_size=batch_size, workers=workers, progress=progress
+            )
+            return point_map.apply(landmarks)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; expected at least 1.")
         items = _as_items(source)
@@ -119,7 +137,7 @@ def load(run: str | os.PathLike, *, device: str | None = None) -> Detector:
             f"checkpoint. Go on with: swapmark train IMAGES --out {folder} --resume"
         )
     model, fit = load_model(inside if inside.is_dir() else folder)
-    return Detector(model, fit=fit, device=device)
+    return Detector(model, fit=fit, device=device, folder=folder)
 
 
 def _as_items(source: Source | list[Item]) -> list[Item]:
