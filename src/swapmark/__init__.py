@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from swapmark.errors import SwapmarkError
     from swapmark.evaluation.run import evaluate_run as evaluate
     from swapmark.inference.detector import load
+    from swapmark.points.run import fit_run as fit
     from swapmark.training.train import train
     from swapmark.types import Annotations, Landmarks
 
@@ -22,6 +23,7 @@ __all__ = [
     "SwapmarkError",
     "draw_faces",
     "evaluate",
+    "fit",
     "load",
     "train",
 ]
@@ -32,6 +34,7 @@ _DEFINED_IN = {
     "SwapmarkError": "swapmark.errors:SwapmarkError",
     "draw_faces": "swapmark.data.synthetic:draw_faces",
     "evaluate": "swapmark.evaluation.run:evaluate_run",
+    "fit": "swapmark.points.run:fit_run",
     "load": "swapmark.inference.detector:load",
     "train": "swapmark.training.train:train",
 }

@@ -9,6 +9,7 @@ def predict(
     images: str,
     *,
     out: Path = Path("points.csv"),
+    points: str | None = None,
     overwrite: bool = False,
     batch_size: int = 64,
     device: str | None = None,
@@ -26,6 +27,9 @@ def predict(
         The CSV to write: a row an image, in pixels of the upright original image, (0, 0) being the
         centre of the top left pixel. Images that cannot be read are listed beside it, in
         NAME-skipped.csv.
+    points
+        Write the named points of this point map of the run, made by `swapmark fit`, in place of
+        the landmarks.
     overwrite
         Replace these files if they exist.
     batch_size
@@ -43,9 +47,10 @@ def predict(
     for path in (out, skipped):
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
-    landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet)
+    landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet, points=points)
     landmarks.to_csv(out, overwrite=overwrite)
-    print(f"{len(landmarks)} images, {detector.landmarks} landmarks each: {out}")
+    kind = "points" if points else "landmarks"
+    print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}")
     skipped.unlink(missing_ok=True)
     if landmarks.skipped:
         write_skipped(skipped, landmarks.skipped)

@@ -73,14 +73,14 @@ class Detector:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; expected at least 1.")
         items = _as_items(source)
-        points, confidences, names, sizes = [], [], [], []
+        found, confidences, names, sizes = [], [], [], []
         skipped: list[Skipped] = []
         squares, frames = [], []
 
         def flush() -> None:
             if squares:
                 xy, confidence = self.predict_squares(np.stack(squares))
-                points.extend(frame.to_original(p) for frame, p in zip(frames, xy, strict=True))
+                found.extend(frame.to_original(p) for frame, p in zip(frames, xy, strict=True))
                 confidences.extend(confidence)
                 squares.clear()
                 frames.clear()
@@ -98,11 +98,11 @@ class Detector:
             if len(squares) == batch_size:
                 flush()
         flush()
-        if not points:
+        if not found:
             reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
             raise InputError(f"None of the {len(items)} images can be used ({reasons}).")
         return Landmarks(
-            xy=np.stack(points),
+            xy=np.stack(found),
             confidence=np.stack(confidences),
             paths=tuple(names),
             sizes=np.array(sizes),

@@ -1,8 +1,8 @@
 """How firmly to hold the weights, and how large the error will be, from the specimens alone.
 
-The strength is chosen by leave-one-out. An estimate that used the same left-out errors would flatter
-itself, so every error reported here is of specimens that took no part in anything: neither in the
-choice of the strength nor in the means that the map starts from.
+The strength is chosen by leave-one-out. An estimate that used the same left-out errors would
+flatter itself, so every error reported here is of specimens that took no part in anything: neither
+in the choice of the strength nor in the means that the map starts from.
 
 Axes: N specimens, K landmarks, P points; relative coordinates.
 """
@@ -16,9 +16,14 @@ from swapmark.evaluation.regression import LinearMap
 from swapmark.points.shrinkage import Strength, fit_points, left_out_errors
 
 SEPARATE = (0.25, 1.0)
-RIDGES = tuple(float(value) for value in 10.0 ** np.arange(-5, 2.1, 0.5))
+FEW = Strength(1.0, 3.0)
+"""For fewer than three specimens, which cannot choose: what five to twenty faces chose."""
+RIDGES = tuple(sign * 10.0**power for power in range(2, -6, -1) for sign in (1.0, 0.3))
+"""From firm to loose."""
+TIE = 1e-6
+"""Means that differ by less than this share are equal, and the firmer strength is taken."""
 MAX_FOLDS = 50
-"""Up to so many specimens (or groups) each is left out alone; more are left out in so many parts."""
+"""Up to so many specimens (or groups) are left out one by one; more, in so many parts."""
 
 
 def number_clusters(groups: tuple[str, ...]) -> np.ndarray:
@@ -35,19 +40,21 @@ def number_clusters(groups: tuple[str, ...]) -> np.ndarray:
 def choose_strength(
     landmarks: np.ndarray, points: np.ndarray, used: np.ndarray, clusters: np.ndarray
 ) -> Strength:
-    """The strength with the smallest mean left-out distance; the firmest one if none can be had.
+    """The strength with the smallest mean left-out distance; `FEW` with less than three clusters.
 
     One strength serves all points: with few specimens that is steadier than one for each.
     """
-    best, chosen = np.inf, Strength(min(SEPARATE), max(RIDGES))
+    best, chosen = np.inf, FEW
+    if len(np.unique(clusters[used.any(axis=1)])) < 3:
+        return chosen
     for separate in SEPARATE:
         errors = left_out_errors(landmarks, points, used, clusters, separate, RIDGES)
         known = np.isfinite(errors[0])
         if not known.any():
             continue
-        means = errors[:, known].mean(axis=1)
-        if means.min() < best:
-            best, chosen = float(means.min()), Strength(separate, RIDGES[int(means.argmin())])
+        for ridge, mean in zip(RIDGES, errors[:, known].mean(axis=1), strict=True):
+            if mean < best * (1 - TIE):
+                best, chosen = float(mean), Strength(separate, ridge)
     return chosen
 
 

@@ -1,10 +1,10 @@
 """A linear map from landmarks to marked points that makes sense from the first specimen on.
 
 With no specimen to say otherwise, a point keeps its place *among* the landmarks: it is their
-weighted mean, with the smallest weights that sum to 1 and put the mean landmarks onto the mean point
-(its barycentric coordinates). It so follows every shift, turn and stretch of the object. Ridge
-regression then corrects these weights as far as the specimens warrant: first one common number for
-x and y of a landmark, and, at a price, one for each of the four ways from (x, y) to (x, y).
+weighted mean, with the smallest weights that sum to 1 and put the mean landmarks onto the mean
+point (its barycentric coordinates). It so follows every shift, turn and stretch of the object.
+Ridge regression then corrects these weights as far as the specimens warrant: by one common number
+for x and y of a landmark, and by one for each of the four ways from (x, y) to (x, y).
 
 Axes: N specimens, K landmarks, P points, R = 5K features. Coordinates are relative (see
 `swapmark.coordinates.to_relative`), from the centre of the image.
