@@ -62,7 +62,7 @@ def fit_annotated(
     used = is_marked(marks[:, kept])
     groups = tuple(annotations.groups[i] for i in rows)
     clusters = number_clusters(groups)
-    one_group = clusters.max() == 0 and len(rows) > 1
+    one_group = len(rows) > 1 and len(set(clusters.tolist())) == 1
     if one_group:
         clusters = np.arange(len(rows))
 

@@ -12,9 +12,7 @@ from swapmark.points.result import PointFit
 def fit_table(fit: PointFit) -> Table:
     """What the numbers are, the points, the curve and the warnings, one below the other."""
     whole = Table.grid()
-    left_out = (
-        "each left out once" if fit.parts >= fit.specimens else f"left out in {fit.parts} parts"
-    )
+    left_out = "one by one" if fit.parts >= fit.specimens else f"in {fit.parts} parts"
     if fit.groups:
         left_out += ", groups together"
     whole.add_row(
