@@ -11,7 +11,7 @@ PACKAGE = Path(swapmark.__file__).parent
 ORDER = (
     *("errors", "atomic", "coordinates", "types", "tables", "data", "formats", "visualization"),
     *("environment", "model", "objectives", "training", "inference", "export", "evaluation"),
-    *("demo", "cli", "__main__"),
+    *("points", "demo", "cli", "__main__"),
 )
 FOUNDATION = {"errors", "atomic", "coordinates", "types"}
 
@@ -69,7 +69,7 @@ def test_a_module_imports_only_what_comes_before_it(module, path):
     assert violations(source, module, is_package=path.name == "__init__.py") == []
 
 
-@pytest.mark.parametrize("stage", ["tables", "formats", "visualization", "evaluation"])
+@pytest.mark.parametrize("stage", ["tables", "formats", "visualization", "evaluation", "points"])
 def test_a_numpy_stage_names_no_torch(stage):
     for module, path in modules().items():
         if module.split(".")[1] == stage:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swapmark.formats.convert import convert
     from swapmark.formats.registry import read_points, write_points
     from swapmark.inference.load import load
+    from swapmark.points.run import fit_run as fit
     from swapmark.training.train import train
     from swapmark.types import Annotations, Landmarks, PointTable
 
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "export_hub",
     "export_onnx",
+    "fit",
     "load",
     "read_points",
     "train",
@@ -46,6 +48,7 @@ _DEFINED_IN = {
     "evaluate": "swapmark.evaluation.run:evaluate_run",
     "export_hub": "swapmark.export.hub:export_hub",
     "export_onnx": "swapmark.export.onnx:export_onnx",
+    "fit": "swapmark.points.run:fit_run",
     "load": "swapmark.inference.load:load",
     "read_points": "swapmark.formats.registry:read_points",
     "train": "swapmark.training.train:train",

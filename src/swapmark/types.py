@@ -48,11 +48,15 @@ class Landmarks:
     """(N, 2) width and height of each image in pixels, after the EXIF turn."""
     skipped: tuple[Skipped, ...] = field(default=())
     """Images that could not be read."""
+    names: tuple[str, ...] = ()
+    """K names, as in the tables; landmark_1 … landmark_K unless given."""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """landmark_1 … landmark_K, as in the tables."""
-        return tuple(f"landmark_{k + 1}" for k in range(self.xy.shape[1]))
+    def __post_init__(self):
+        count = self.xy.shape[1]
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"landmark_{k + 1}" for k in range(count)))
+        if len(self.names) != count:
+            raise ValueError(f"names has {len(self.names)} entries; expected {count}")
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -115,6 +115,6 @@ def test_parquet_holds_what_python_gives(tiny_run, images, tmp_path):
 def test_an_unknown_ending_is_told_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("swapmark.inference.detector.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
     assert predict(tiny_run, images, tmp_path / "points.xyz") == 2
     assert "expected .csv, .tps" in capsys.readouterr().err

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Draw faces, learn their landmarks, evaluate them: minutes on a laptop.",
     "train": "Learn landmarks from a folder or archive of images, without annotation.",
     "predict": "Find the learned landmarks in images and write them as a table.",
+    "fit": "Fit your own points, marked in a few images, to the learned landmarks.",
     "evaluate": "Measure learned landmarks against points marked by hand.",
     "export": "Write a trained detector as an ONNX file or a Hugging Face model.",
     "convert": "Turn points from one file format into another, and say what is lost.",

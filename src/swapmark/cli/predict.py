@@ -12,6 +12,7 @@ def predict(
     *,
     out: Path = Path("points.csv"),
     format: Format | None = None,
+    points: str | None = None,
     overwrite: bool = False,
     batch_size: int = 64,
     device: str | None = None,
@@ -33,6 +34,9 @@ def predict(
     format
         By default from the ending of OUT: .csv is csv, .tps tps, .json coco, .txt morphoj,
         .parquet parquet. DeepLabCut's .csv must be named: dlc.
+    points
+        Write the named points of this point map of the run, made by `swapmark fit`, in place of
+        the landmarks.
     overwrite
         Replace these files if they exist.
     batch_size
@@ -52,13 +56,14 @@ def predict(
     for path in (out, skipped):
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
-    landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet)
+    landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet, points=points)
     if chosen == "csv":
         landmarks.to_csv(out, overwrite=overwrite)  # three decimals are enough for people
         lost = ()
     else:
         lost = write_points(landmarks, out, chosen, overwrite=overwrite)
-    print(f"{len(landmarks)} images, {detector.landmarks} landmarks each: {out}")
+    kind = "points" if points else "landmarks"
+    print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}")
     for what in lost:
         print(f"Not in {out.name}: {what}", file=sys.stderr)
     skipped.unlink(missing_ok=True)

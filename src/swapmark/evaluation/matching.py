@@ -97,7 +97,7 @@ def match(landmarks: Landmarks, annotations: Annotations) -> Matched:
     matches, or landmarks are not finite.
     """
     wanted = marked_rows(annotations)
-    row_of_path = _match_names(landmarks.paths, [annotations.files[i] for i in wanted])
+    row_of_path = match_names(landmarks.paths, [annotations.files[i] for i in wanted])
     found = np.array([i for i in wanted if annotations.files[i] in row_of_path], dtype=int)
     if not len(found):
         raise InputError(
@@ -137,8 +137,15 @@ def match(landmarks: Landmarks, annotations: Annotations) -> Matched:
     )
 
 
-def _match_names(paths: tuple[str, ...], files: list[str]) -> dict[str, int]:
-    """The row of `paths` that each of `files` belongs to, where there is one."""
+def match_names(paths: tuple[str, ...], files: list[str]) -> dict[str, int]:
+    """The row of `paths` that each of `files` belongs to, where there is one.
+
+    Names match if they are equal, or if one is the end of the other. Raises InputError where a
+    file matches two paths.
+
+    >>> match_names(("faces/a.png", "faces/b.png"), ["b.png", "c.png"])
+    {'b.png': 1}
+    """
     parts = [tuple(path.replace("\\", "/").split("/")) for path in paths]
     rows_of_last: dict[str, list[int]] = {}
     for row, part in enumerate(parts):
@@ -155,9 +162,9 @@ def _match_names(paths: tuple[str, ...], files: list[str]) -> dict[str, int]:
         rows = exact or rows
         if len(rows) > 1:
             raise InputError(
-                f"The annotated image {file!r} matches more than one image with landmarks: "
-                f"{paths[rows[0]]!r} and {paths[rows[1]]!r}. Find landmarks in the annotated "
-                f"folder or archive alone, so that names are unique."
+                f"The annotated image {file!r} matches more than one image: "
+                f"{paths[rows[0]]!r} and {paths[rows[1]]!r}. Give the folder or archive of the "
+                f"annotated images alone, so that names are unique."
             )
         if rows:
             matches[file] = rows[0]

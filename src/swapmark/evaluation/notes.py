@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from swapmark.coordinates import to_relative
 from swapmark.evaluation.matching import Matched, PairedPoints, is_marked
 from swapmark.evaluation.normaliser import EYES
-from swapmark.evaluation.protocols import to_relative
 
 STILL = 0.1
 """A landmark whose spread is at most this share of the marked points' spread hardly moves."""

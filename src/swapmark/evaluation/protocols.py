@@ -6,14 +6,11 @@ Axes: N images, T new images, K points given, M points predicted.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from swapmark.coordinates import pixels_to_unit, unit_to_pixels
+from swapmark.coordinates import Origin, to_pixels, to_relative
 from swapmark.evaluation.regression import fit_linear_map
-
-Origin = Literal["corner", "centre"]
 
 
 @dataclass(frozen=True)
@@ -52,34 +49,6 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
 }
 """Jakab 2018, Zhang 2018, and Sanchez 2019 with Mallis 2020, in this order."""
-
-
-def to_relative(xy: np.ndarray, sizes: np.ndarray, origin: Origin) -> np.ndarray:
-    """Pixels (N, P, 2) to coordinates from `origin` in units of each image's longer side.
-
-    On square images of one size this is pixels up to a constant factor. `sizes` is (N, 2).
-
-    >>> corner = np.array([[[-0.5, -0.5]]])
-    >>> to_relative(corner, np.array([[64, 32]]), "centre").tolist()
-    [[[-0.5, -0.25]]]
-    """
-    shift = 1.0 if origin == "corner" else 0.0
-    return (pixels_to_unit(xy, sizes[:, None]) + shift) * _half_extent(sizes)
-
-
-def to_pixels(relative: np.ndarray, sizes: np.ndarray, origin: Origin) -> np.ndarray:
-    """The inverse of `to_relative`.
-
-    >>> to_pixels(np.array([[[-0.5, -0.25]]]), np.array([[64, 32]]), "centre").tolist()
-    [[[-0.5, -0.5]]]
-    """
-    shift = 1.0 if origin == "corner" else 0.0
-    return unit_to_pixels(relative / _half_extent(sizes) - shift, sizes[:, None])
-
-
-def _half_extent(sizes: np.ndarray) -> np.ndarray:
-    """Half of each side over the longer side, (N, 1, 2)."""
-    return (sizes / (2 * sizes.max(axis=-1, keepdims=True)))[:, None]
 
 
 def predict_points(

@@ -1,6 +1,7 @@
 """`swapmark.load`: from whatever names a model to what finds landmarks."""
 
 import os
+from pathlib import Path
 
 from swapmark.inference.find import find_model
 from swapmark.inference.predictor import Predictor
@@ -25,4 +26,6 @@ def load(source: str | os.PathLike, *, device: str | None = None) -> Predictor:
     from swapmark.training.checkpoint import load_model
 
     model, fit = load_model(found)
-    return Detector(model, fit=fit, device=device)
+    detector = Detector(model, fit=fit, device=device)
+    detector.folder = Path(source) if Path(source).is_dir() else None
+    return detector

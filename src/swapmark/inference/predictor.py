@@ -4,6 +4,7 @@ Nothing here imports torch, so that an ONNX file predicts where torch is not ins
 """
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError
+from swapmark.inference.point_map import PointMap, find_point_map
 from swapmark.types import Landmarks, Skipped
 
 
@@ -20,6 +22,8 @@ class Predictor(ABC):
 
     fit: str
     """How pictures become square: `pad` or `crop` (see `swapmark.data.images.Frame`)."""
+    folder: Path | None = None
+    """The run, in which point maps are looked for; None where the model is no folder."""
 
     @property
     @abstractmethod
@@ -45,23 +49,32 @@ class Predictor(ABC):
         batch_size: int = 64,
         workers: int | None = None,
         progress: bool = False,
+        points: str | PointMap | None = None,
     ) -> Landmarks:
         """Find the landmarks in every image of a folder, zip, tar, file, list, or array.
 
         Images are decoded in parallel, a few batches ahead; those that cannot be read are listed
-        in `.skipped` of the result. Raises InputError when none can be used.
+        in `.skipped` of the result. With `points`, the name that `swapmark fit` was given or what
+        it returned, the result holds the user's named points in place of the landmarks.
+        Raises InputError when no image can be used, and RunError when there is no such point map.
         """
+        if points is not None:
+            point_map = find_point_map(self.folder, points)
+            landmarks = self.predict(
+                source, batch_size=batch_size, workers=workers, progress=progress
+            )
+            return point_map.apply(landmarks)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; expected at least 1.")
         items = _as_items(source)
-        points, confidences, names, sizes = [], [], [], []
+        found, confidences, names, sizes = [], [], [], []
         skipped: list[Skipped] = []
         squares, frames = [], []
 
         def flush() -> None:
             if squares:
                 xy, confidence = self.predict_squares(np.stack(squares))
-                points.extend(frame.to_original(p) for frame, p in zip(frames, xy, strict=True))
+                found.extend(frame.to_original(p) for frame, p in zip(frames, xy, strict=True))
                 confidences.extend(confidence)
                 squares.clear()
                 frames.clear()
@@ -79,11 +92,11 @@ class Predictor(ABC):
             if len(squares) == batch_size:
                 flush()
         flush()
-        if not points:
+        if not found:
             reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
             raise InputError(f"None of the {len(items)} images can be used ({reasons}).")
         return Landmarks(
-            xy=np.stack(points),
+            xy=np.stack(found),
             confidence=np.stack(confidences),
             paths=tuple(names),
             sizes=np.array(sizes),

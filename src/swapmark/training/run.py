@@ -25,6 +25,7 @@ _OWN = (
     "model/model.safetensors",
     "model/README.md",
     "evaluation/*/metrics.json",
+    "points/*.json",
 )
 # The settings by which a config.yaml is known to be a run's, and not that of another program.
 _SECTIONS = {"method", "model", "views", "c3", "training"}

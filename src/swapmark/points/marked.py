@@ -1,0 +1,92 @@
+"""The specimens that a user marked: their points, and the images that these belong to."""
+
+import os
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+from swapmark.data.annotations import TABLE, read_annotations
+from swapmark.data.items import Item, problem_item
+from swapmark.data.sources import list_images
+from swapmark.errors import InputError
+from swapmark.evaluation.matching import match_names
+from swapmark.formats.registry import read_points
+from swapmark.types import Annotations, PointTable
+
+
+def read_marked(
+    annotated: str | os.PathLike, images: str | os.PathLike | None = None
+) -> tuple[Annotations, list[Item]]:
+    """The marked points of `annotated`, and an item for each of its images, in the same order.
+
+    `annotated` is a zip or folder with images and landmarks.csv, or a file of points in any format
+    that `swapmark.read_points` knows, with its images beside it; with `images`, a folder or
+    archive, the pictures are looked for there by name. An image that is not there becomes an item
+    that says so when it is read, and so ends among the skipped ones.
+    Raises InputError if nothing can be read, or no image at all is there.
+    """
+    path = Path(annotated).expanduser()
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        annotations, place = read_annotations(path), path
+    else:
+        place = path.parent
+        # Only TPS needs the images to be read: it counts from their bottom.
+        heights = images if path.suffix.lower() == ".tps" else None
+        annotations = table_annotations(read_points(path, images=heights))
+    return annotations, find_items(annotations, place if images is None else images)
+
+
+def table_annotations(table: PointTable) -> Annotations:
+    """A table of any file format as annotations; all its images are `fit` where it has no splits.
+
+    Raises InputError for frames of a video, and for an image that is named twice.
+
+    >>> import numpy as np
+    >>> table_annotations(PointTable(("nose",), ("a.png",), np.ones((1, 1, 2)))).splits
+    ('fit',)
+    """
+    if table.frames is not None:
+        raise InputError(
+            f"These points belong to frames of a video ({table.files[0] if table.files else ''}). "
+            f"Save the marked frames as images, and name these in the table."
+        )
+    twice = [file for file, count in Counter(table.files).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{len(twice)} images are marked more than once, such as {twice[0]!r}. Keep one row an "
+            f"image."
+        )
+    return Annotations(
+        names=table.names,
+        files=table.files,
+        splits=table.splits or ("fit",) * len(table),
+        groups=table.groups or ("",) * len(table),
+        xy=table.xy.astype(float),
+    )
+
+
+def find_items(annotations: Annotations, images: str | os.PathLike) -> list[Item]:
+    """An item for each annotated image, from a folder or archive, under the name in the table.
+
+    A name fits if it is equal, or one is the end of the other; names in the table may lack their
+    ending (.png). What is not there becomes an item that cannot be read. Raises InputError if no
+    image is there, or a name fits two.
+    """
+    there = list_images(images)
+    rows = match_names(tuple(item.name for item in there), list(annotations.files))
+    missing = [file for file in annotations.files if file not in rows]
+    if missing:
+        stems = tuple(PurePosixPath(item.name).with_suffix("").as_posix() for item in there)
+        rows |= match_names(stems, missing)
+    if not rows:
+        first = annotations.files[0] if len(annotations) else "none"
+        raise InputError(
+            f"None of the {len(annotations)} marked images is in {images}: the first is called "
+            f"{first!r}, and the first image there {there[0].name!r}. Give their folder or archive "
+            f"with --images, or put them beside {TABLE}."
+        )
+    return [
+        Item(file, there[rows[file]].fingerprint, there[rows[file]].read)
+        if file in rows
+        else problem_item(file, f"there is no such image in {images}")
+        for file in annotations.files
+    ]

@@ -1,0 +1,58 @@
+"""From a trained run and a few marked images to a point map in the run."""
+
+import os
+from pathlib import Path
+
+from swapmark.evaluation.normaliser import choose_normaliser
+from swapmark.inference.point_map import model_fingerprint, point_map_path
+from swapmark.points.fit import fit_annotated, rows_to_fit
+from swapmark.points.marked import read_marked
+from swapmark.points.result import PointFit
+from swapmark.types import refuse_existing
+
+
+def fit_run(
+    run: str | os.PathLike,
+    annotated: str | os.PathLike,
+    name: str,
+    *,
+    images: str | os.PathLike | None = None,
+    normaliser: str | None = None,
+    overwrite: bool = False,
+    draws: int = 10,
+    seed: int = 0,
+    device: str | None = None,
+    progress: bool = True,
+) -> PointFit:
+    """Fit the points marked in `annotated` to the landmarks of `run`; keep the map under `name`.
+
+    `annotated` is a zip or folder with images and landmarks.csv, or a table of marked points whose
+    pictures lie in `images`, a folder or archive. Rows whose split is `fit` are used, never those
+    of `test`. The map goes to RUN/points/NAME.json; then `swapmark.load(run).predict(photos,
+    points=name)` gives the named points. Other options as in `fit_annotated`.
+
+    Raises InputError if that file exists and `overwrite` is not set, before any work is done.
+
+    >>> fit_run("runs/absent", "marked.zip", "eyes/left")
+    Traceback (most recent call last):
+    swapmark.errors.InputError: 'eyes/left' cannot name a point map: ...
+    """
+    from swapmark.inference.load import load
+
+    folder = Path(run)
+    refuse_existing(point_map_path(folder, name), overwrite=overwrite)
+    detector = load(folder, device=device)
+    annotations, items = read_marked(annotated, images)
+    choose_normaliser(normaliser, annotations.names)
+    wanted = [items[i] for i in rows_to_fit(annotations)]
+    landmarks = detector.predict(wanted, progress=progress)
+    fit = fit_annotated(
+        landmarks,
+        annotations,
+        model=model_fingerprint(folder),
+        normaliser=normaliser,
+        draws=draws,
+        seed=seed,
+    )
+    fit.save(folder, name, overwrite=overwrite)
+    return fit

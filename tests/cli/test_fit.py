@@ -1,0 +1,144 @@
+"""From a run and marked faces to a table with the user's names, by commands and in Python."""
+
+import csv
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+import swapmark
+from swapmark.cli import main
+from swapmark.data.synthetic import draw_faces, save_faces
+from swapmark.errors import RunError
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """A copy of the tiny run, to put point maps into."""
+    return shutil.copytree(tiny_run.path, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """Forty drawn faces with marks, half of them to fit."""
+    path = tmp_path_factory.mktemp("marked") / "faces.zip"
+    return save_faces(draw_faces(40, size=32, seed=2, fit=0.5, test=0.5), path)
+
+
+def fit(run, annotated, *more: str, out: str = "face") -> int:
+    return main(["fit", str(run), str(annotated), "--out", out, "--draws", "2", "--quiet", *more])
+
+
+def table(path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_fitted_points_are_written_by_predict_under_their_own_names(run, marked, tmp_path, capsys):
+    assert fit(run, marked) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "5 points fitted to 4 landmarks on 20 specimens" in printed
+    assert f"swapmark predict {run} IMAGES --points face" in printed
+    out = tmp_path / "points.csv"
+    command = ["predict", str(run), str(marked), "--points", "face", "--out", str(out), "--quiet"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"40 images, 5 points each: {out}\n"
+    names = draw_faces(1, size=16).annotations.names
+    rows = table(out)
+    parts = [f"{name}_{part}" for name in names for part in ("x", "y", "confidence")]
+    assert list(rows[0]) == ["file", "width", "height", *parts]
+    detector = swapmark.load(run)
+    found = detector.predict(marked, points="face")
+    assert found.names == names
+    assert float(rows[7]["nose_x"]) == pytest.approx(found.xy[7, names.index("nose"), 0], abs=2e-3)
+    assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
+    faces = draw_faces(40, size=32, seed=2, fit=0.5, test=0.5)
+    distance = np.linalg.norm(found.xy - faces.annotations.xy, axis=-1)
+    assert distance.mean() < 6, "near the marks, in pixels of the faces"
+
+
+def test_python_fits_the_same_map_and_takes_it_without_its_name(run, marked):
+    fitted = swapmark.fit(run, marked, "face", draws=1, progress=False)
+    detector = swapmark.load(run)
+    by_name = detector.predict(marked, points="face")
+    by_map = detector.predict(marked, points=fitted.map)
+    assert np.allclose(by_name.xy, by_map.xy, atol=1e-9)
+    record = json.loads((run / "points" / "face.json").read_text(encoding="utf-8"))["record"]
+    assert record == fitted.metrics()
+
+
+def test_an_existing_map_is_kept_before_any_work_is_done(run, marked, capsys, monkeypatch):
+    assert fit(run, marked) == 0
+    before = (run / "points" / "face.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+        assert fit(run, marked) == 2
+    assert "face.json exists already" in capsys.readouterr().err
+    assert (run / "points" / "face.json").read_bytes() == before
+    assert fit(run, marked, "--overwrite", "--normaliser", "diagonal") == 0
+    assert (run / "points" / "face.json").read_bytes() != before
+
+
+def test_a_table_and_its_images_may_lie_apart_and_lost_images_are_listed(
+    run, marked, tmp_path, capsys
+):
+    photos = tmp_path / "photos"
+    with zipfile.ZipFile(marked) as archive:
+        archive.extractall(photos)
+    lines = (photos / "landmarks.csv").read_text().splitlines()
+    csv_file = tmp_path / "marks.csv"
+    csv_file.write_text("\n".join(lines))
+    lost, empty = [line.split(",")[0] for line in lines[1:] if line.split(",")[1] == "fit"][:2]
+    (photos / lost).unlink()
+    (photos / empty).write_bytes(b"")
+    assert fit(run, csv_file, "--images", str(photos)) == 0
+    captured = capsys.readouterr()
+    assert "on 18 specimens" in " ".join(captured.out.split())
+    assert "2 marked images could not be found or read" in " ".join(captured.out.split())
+    assert f"Skipped {lost}: there is no such image" in captured.err
+    assert f"Skipped {empty}: the file is empty" in captured.err
+
+
+def test_a_map_of_another_model_is_refused_before_any_image_is_read(run, marked, tmp_path, capsys):
+    assert fit(run, marked) == 0
+    path = run / "points" / "face.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(values | {"model": "0" * 64}), encoding="utf-8")
+    out = tmp_path / "points.csv"
+    command = ["predict", str(run), str(tmp_path / "nowhere"), "--out", str(out)]
+    assert main([*command, "--points", "face"]) == 2
+    error = capsys.readouterr().err
+    assert "face.json was fitted on another model" in error
+    assert f"swapmark fit {run} ANNOTATED" in error
+    assert main([*command, "--points", "wing"]) == 2
+    assert "the run has the point maps face" in capsys.readouterr().err
+    with pytest.raises(RunError, match="another model"):
+        swapmark.load(run).predict(marked, points="face")
+
+
+def test_what_is_wrong_is_told_without_a_traceback(run, marked, tmp_path, capsys):
+    assert fit(run, tmp_path / "absent.zip") == 2
+    assert "There is no" in capsys.readouterr().err
+    assert fit(tmp_path / "absent", marked) == 2
+    assert "There is no folder" in capsys.readouterr().err
+    assert fit(run, marked, out="a/b") == 2
+    assert "cannot name a point map" in capsys.readouterr().err
+    assert fit(run, marked, "--normaliser", "nos,left_eye") == 2
+    assert "Did you mean 'nose'" in capsys.readouterr().err
+    assert not (run / "points").exists()
+
+
+def test_a_new_run_in_the_folder_removes_the_maps_of_the_old_one(
+    run, marked, tiny_faces, tiny_settings
+):
+    assert fit(run, marked) == 0
+    swapmark.train(
+        tiny_faces,
+        run,
+        settings=[*tiny_settings, "training.steps=1"],
+        overwrite=True,
+        progress=False,
+    )
+    assert not (run / "points").exists()

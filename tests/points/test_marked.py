@@ -1,0 +1,91 @@
+"""Marked points and their images, from annotated sets and from tables of any format."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from swapmark.data.pixels import ImageProblem
+from swapmark.errors import InputError
+from swapmark.points.marked import find_items, read_marked, table_annotations
+from swapmark.types import Annotations, PointTable
+
+
+def table(*files: str, **fields) -> PointTable:
+    xy = np.arange(len(files) * 2, dtype=float).reshape(len(files), 1, 2)
+    return PointTable(("tip",), files, xy, **fields)
+
+
+def annotations(*files: str) -> Annotations:
+    return table_annotations(table(*files))
+
+
+def test_a_table_without_splits_is_all_to_fit():
+    marked = table_annotations(table("a.png", "b.png"))
+    assert (marked.names, marked.files) == (("tip",), ("a.png", "b.png"))
+    assert marked.splits == ("fit", "fit")
+    assert marked.groups == ("", "")
+    assert marked.xy.tolist() == [[[0.0, 1.0]], [[2.0, 3.0]]]
+
+
+def test_splits_and_groups_of_a_table_are_kept():
+    marked = table_annotations(table("a.png", "b.png", splits=("test", "fit"), groups=("x", "")))
+    assert (marked.splits, marked.groups) == (("test", "fit"), ("x", ""))
+
+
+def test_frames_and_images_marked_twice_are_refused():
+    with pytest.raises(InputError, match=r"frames of a video \(m\.mp4\).*as images"):
+        table_annotations(table("m.mp4", "m.mp4", frames=np.array([3, 9])))
+    with pytest.raises(InputError, match=r"1 images are marked more than once, such as 'a\.png'"):
+        table_annotations(table("a.png", "a.png", "b.png"))
+
+
+def test_images_are_found_by_the_end_of_their_path_or_without_their_ending(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("a.png", "deep/b.jpg", "c.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    names = ("/home/anna/photos/a.png", "b.jpg", "c")
+    items = find_items(annotations(*names), tmp_path)
+    assert tuple(item.name for item in items) == names
+    assert [item.read() for item in items] == [b"a.png", b"deep/b.jpg", b"c.png"]
+
+
+def test_an_image_that_is_not_there_says_so_when_it_is_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    there, absent = find_items(annotations("a.png", "b.png"), tmp_path)
+    assert there.read() == b"x"
+    with pytest.raises(ImageProblem, match="there is no such image in"):
+        absent.read()
+
+
+def test_a_folder_with_none_of_the_images_is_an_error(tmp_path):
+    (tmp_path / "other.png").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"None of the 1 marked images.*'a\.png'.*'other\.png'"):
+        find_items(annotations("a.png"), tmp_path)
+
+
+def test_a_name_that_fits_two_images_is_an_error(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").write_bytes(b"x")
+    with pytest.raises(InputError, match="matches more than one image"):
+        find_items(annotations("a.png"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "table", "zip", "elsewhere"])
+def test_an_annotated_set_is_read_with_its_images(tmp_path, kind):
+    text = "file,split,tip_x,tip_y\na.png,fit,1,2\nb.png,test,3,4\n"
+    images = tmp_path / "images" if kind == "elsewhere" else tmp_path
+    images.mkdir(exist_ok=True)
+    (tmp_path / "landmarks.csv").write_text(text)
+    for name in ("a.png", "b.png"):
+        (images / name).write_bytes(name.encode())
+    source = {"folder": tmp_path, "zip": tmp_path / "set.zip"}.get(kind, tmp_path / "landmarks.csv")
+    if kind == "zip":
+        with zipfile.ZipFile(source, "w") as archive:
+            archive.writestr("inside/landmarks.csv", text)
+            archive.writestr("inside/a.png", b"a.png")
+            archive.writestr("inside/b.png", b"b.png")
+    marked, items = read_marked(source, images if kind == "elsewhere" else None)
+    assert marked.files == ("a.png", "b.png")
+    assert [item.read() for item in items] == [b"a.png", b"b.png"]
