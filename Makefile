@@ -1,7 +1,8 @@
-# make demo    draw faces, learn their landmarks, evaluate them; replaces an earlier demo
-# make test    run the tests
-# make lint    linter, formatter, type checker
-# make clean   remove the virtual environment
+# make demo        draw faces, learn their landmarks, evaluate them; replaces an earlier demo
+# make test        run the tests
+# make test-onnx   predict from an ONNX file in an environment without torch
+# make lint        linter, formatter, type checker
+# make clean       remove the virtual environments
 #
 # Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
 # installs again only when pyproject.toml or constraints.txt changed.
@@ -12,11 +13,12 @@ VENV ?= .venv
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?= --numprocesses=auto --maxprocesses=4
 
+WITHOUT_TORCH := .venv-onnx
 IN_VENV := $(VENV)/bin/python
 INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-onnx lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,13 +30,18 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(IN_VENV) -m pytest $(PYTEST_FLAGS)
 
+test-onnx: $(VENV)/installed-test $(WITHOUT_TORCH)/installed
+	$(IN_VENV) tests/without_torch/make_model.py $(WITHOUT_TORCH)/made
+	SWAPMARK_ONNX_FOLDER=$(WITHOUT_TORCH)/made $(WITHOUT_TORCH)/bin/python -m pytest --noconftest \
+	tests/without_torch/check_prediction.py
+
 lint: $(VENV)/installed-lint
 	$(IN_VENV) -m ruff check
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m pyright --pythonpath $(IN_VENV)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(WITHOUT_TORCH)
 
 # pip of a new environment may be too old to know dependency groups: it is brought up to date first.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -49,4 +56,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-%: $(VENV)/installed
 	$(INSTALL) --group $*
+	@touch $@
+
+$(WITHOUT_TORCH)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv --clear $(WITHOUT_TORCH)
+	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --upgrade pip
+	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --group without-torch
+	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --build-constraint constraints.txt --no-deps --editable .
 	@touch $@
