@@ -2,6 +2,7 @@
 # make test          run the tests
 # make lint          linter, formatter, type checker
 # make test-formats  read our point files with other programs, in an environment of its own
+# make test-onnx     predict from an ONNX file in an environment without torch
 # make clean         remove the virtual environments
 #
 # Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
@@ -13,6 +14,7 @@ VENV ?= .venv
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?= --numprocesses=auto --maxprocesses=4
 
+WITHOUT_TORCH := .venv-onnx
 IN_VENV := $(VENV)/bin/python
 INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt
@@ -23,7 +25,7 @@ IN_OUTSIDE := $(OUTSIDE)/bin/python
 INSTALL_OUTSIDE := $(IN_OUTSIDE) -m pip install --quiet --disable-pip-version-check \
 	--constraint tests_outside/constraints.txt
 
-.PHONY: help demo test test-formats lint clean
+.PHONY: help demo test test-formats test-onnx lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -38,13 +40,18 @@ test: $(VENV)/installed-test
 test-formats: $(OUTSIDE)/installed
 	$(IN_OUTSIDE) -m pytest -W default tests_outside
 
+test-onnx: $(VENV)/installed-test $(WITHOUT_TORCH)/installed
+	$(IN_VENV) tests/without_torch/make_model.py $(WITHOUT_TORCH)/made
+	SWAPMARK_ONNX_FOLDER=$(WITHOUT_TORCH)/made $(WITHOUT_TORCH)/bin/python -m pytest --noconftest \
+	tests/without_torch/check_prediction.py
+
 lint: $(VENV)/installed-lint
 	$(IN_VENV) -m ruff check
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m pyright --pythonpath $(IN_VENV)
 
 clean:
-	rm -rf $(VENV) $(OUTSIDE)
+	rm -rf $(VENV) $(OUTSIDE) $(WITHOUT_TORCH)
 
 # pip of a new environment may be too old to know dependency groups: it is brought up to date first.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -67,4 +74,11 @@ $(OUTSIDE)/installed: pyproject.toml tests_outside/requirements.txt tests_outsid
 	$(INSTALL_OUTSIDE) --upgrade pip
 	$(INSTALL_OUTSIDE) --requirement tests_outside/requirements.txt
 	$(INSTALL_OUTSIDE) --build-constraint constraints.txt --no-deps --editable .
+	@touch $@
+
+$(WITHOUT_TORCH)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv --clear $(WITHOUT_TORCH)
+	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --upgrade pip
+	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --group without-torch
+	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --build-constraint constraints.txt --no-deps --editable .
 	@touch $@

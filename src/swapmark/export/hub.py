@@ -45,9 +45,9 @@ def export_hub(
     there is no model, OutputError where the hub does not take it.
 
     >>> import swapmark
-    >>> swapmark.export_hub("runs/absent")
+    >>> swapmark.export_hub("absent")
     Traceback (most recent call last):
-    swapmark.errors.RunError: There is no folder runs/absent. ...
+    swapmark.errors.RunError: There is no folder absent. ...
     """
     out = Path(out)
     for name in MODEL_FILES:

@@ -77,9 +77,9 @@ def export_onnx(
     where the file exists and `overwrite` is not set, RunError where there is no model.
 
     >>> import swapmark
-    >>> swapmark.export_onnx("runs/absent")
+    >>> swapmark.export_onnx("absent")
     Traceback (most recent call last):
-    swapmark.errors.RunError: There is no folder runs/absent. ...
+    swapmark.errors.RunError: There is no folder absent. ...
     """
     out = Path(out)
     refuse_existing(out, overwrite=overwrite)

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from swapmark.errors import InputError
 from swapmark.inference.find import find_model
+from swapmark.inference.onnx_detector import OnnxDetector
 from swapmark.inference.predictor import Predictor
 
 
@@ -17,14 +19,17 @@ def load(source: str | os.PathLike, *, device: str | None = None) -> Predictor:
     Raises RunError that says what is missing, and InputError for a device that is not there. No
     pickle is read.
     """
-    found = find_model(source)
-    if found.is_file():
-        from swapmark.inference.onnx_detector import OnnxDetector
-
-        return OnnxDetector(found, device=device)
-    from swapmark.inference.detector import Detector
-    from swapmark.training.checkpoint import load_model
-
+    try:
+        found = find_model(source)
+        if found.is_file():
+            return OnnxDetector(found, device=device)
+        from swapmark.inference.detector import Detector
+        from swapmark.training.checkpoint import load_model
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{source} is no .onnx file, and for all else torch is needed, with what else swapmark "
+            f"depends on ({error.name} is not installed). Install that, or load an .onnx file."
+        ) from error
     model, fit = load_model(found)
     detector = Detector(model, fit=fit, device=device)
     detector.folder = Path(source) if Path(source).is_dir() else None
