@@ -118,3 +118,11 @@ def test_an_unknown_ending_is_told_before_any_work_is_done(
     monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
     assert predict(tiny_run, images, tmp_path / "points.xyz") == 2
     assert "expected .csv, .tps" in capsys.readouterr().err
+
+
+def test_points_that_a_format_cannot_hold_are_kept_as_csv(tiny_run, images, tmp_path, capsys):
+    (images / "1.png").rename(images / "1, left.png")
+    assert predict(tiny_run, images, tmp_path / "points.txt", "--quiet") == 2
+    assert "'1, left.png' can't be written for MorphoJ" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.glob("points*")] == ["points.txt.csv"]
+    assert len(rows(tmp_path / "points.txt.csv")) == 3

@@ -12,7 +12,7 @@ from swapmark.formats.registry import read_points, write_points
 def test_a_dataframe_that_pandas_wrote_is_read(tmp_path):
     frame = pandas.DataFrame({"file": ["a.png", "b.png"], "tip_x": [1, 2], "tip_y": [None, 3.5]})
     frame.loc[0, "tip_x"] = None
-    frame.set_index(np.array([5, 7])).to_parquet(tmp_path / "points.parquet")
+    frame.set_index(np.array(["x", "y"])).to_parquet(tmp_path / "points.parquet")
     table = read_points(tmp_path / "points.parquet")
     assert table.files == ("a.png", "b.png")
     assert np.array_equal(table.xy, [[[np.nan] * 2], [[2, 3.5]]], equal_nan=True)

@@ -47,6 +47,7 @@ def predict(
         Show no progress.
     """
     from swapmark.data.cache import write_skipped
+    from swapmark.errors import InputError
     from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
     from swapmark.types import refuse_existing
@@ -57,11 +58,15 @@ def predict(
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
     landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet, points=points)
+    lost = ()
     if chosen == "csv":
         landmarks.to_csv(out, overwrite=overwrite)  # three decimals are enough for people
-        lost = ()
     else:
-        lost = write_points(landmarks, out, chosen, overwrite=overwrite)
+        try:
+            lost = write_points(landmarks, out, chosen, overwrite=overwrite)
+        except InputError as error:  # an hour's work is not thrown away for an odd name
+            kept = landmarks.to_csv(out.with_name(f"{out.name}.csv"), overwrite=overwrite)
+            raise InputError(f"{error} The points are kept in {kept}.") from error
     kind = "points" if points else "landmarks"
     print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}")
     for what in lost:

@@ -11,12 +11,9 @@ specimen or for none, and LM is the same in all: geomorph's readland.tps asks fo
 """
 
 import math
-import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from pathlib import Path
 
 import numpy as np
@@ -25,32 +22,15 @@ from swapmark.atomic import write_atomically
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.formats.image_sizes import image_sizes
 from swapmark.formats.losses import default_names, frames_as_names, losses
+from swapmark.formats.tps_specimens import read_specimens, scale_of
 from swapmark.tables.text import decode_text
-from swapmark.tables.wide import check_table, plain_name, whole
+from swapmark.tables.wide import check_table, whole
 from swapmark.types import PointTable
 
-KEY = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*")
 HALF = Decimal("0.5")
 EXACT = Context(prec=1200)
 """Digits enough for the sum of any two floats, so that no sum is rounded."""
 MISSING = "-1 -1"
-
-
-@dataclass
-class Specimen:
-    """What one LM= of a file and the lines below it say."""
-
-    line: int
-    """Line of its LM=."""
-    points: list[tuple[Decimal, Decimal] | None]
-    """In tpsDig's coordinates; None where missing."""
-    keys: dict[str, str] = field(default_factory=dict)
-    """IMAGE, ID and SCALE."""
-
-    @property
-    def name(self) -> str:
-        """Name of the image, or the ID where none is given."""
-        return plain_name(self.keys.get("IMAGE") or self.keys.get("ID", ""))
 
 
 def read_tps(path: Path, images: Path | None = None) -> PointTable:
@@ -71,7 +51,7 @@ def read_tps(path: Path, images: Path | None = None) -> PointTable:
     """
     text = _text(path)
     left_out: Counter[str] = Counter()
-    specimens = list(_specimens(str(path), text, left_out))
+    specimens = list(read_specimens(str(path), text, left_out))
     counts = {len(specimen.points) for specimen in specimens} - {0}
     if not counts:
         raise InputError(f"{path} holds no landmark: it has no LM= with a number over 0.")
@@ -97,7 +77,7 @@ def read_tps(path: Path, images: Path | None = None) -> PointTable:
         [_to_pixels(point, height) for point in specimen.points or missing]
         for specimen, height in zip(specimens, heights, strict=True)
     ]
-    scales = np.array([_scale(str(path), specimen) for specimen in specimens])
+    scales = np.array([scale_of(str(path), specimen) for specimen in specimens])
     table = PointTable(
         default_names(len(missing)),
         files,
@@ -121,88 +101,11 @@ def _text(path: Path) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Specimen]:
-    """The specimens of a file; keys that are not used are counted in `left_out`."""
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    specimen: Specimen | None = None
-    skipping = False  # the lines of a curve or an outline
-    position = 0
-    while position < len(lines):
-        number, line = lines[position]
-        position += 1
-        match = KEY.fullmatch(line)
-        if match is None:
-            if not skipping:
-                raise InputError(
-                    f"{where}, line {number}: expected KEY=value, found {line.strip()[:40]!r}. "
-                    "LM= must be the number of the coordinate lines below it."
-                )
-            continue
-        key, value = match[1].upper(), match[2]
-        if key == "LM":
-            if specimen is not None:
-                yield specimen
-            count = _count(where, number, value)
-            block = lines[position : position + count]
-            points = [_point(where, at, row) for at, row in block]
-            if len(points) < count:
-                raise InputError(f"{where}, line {number}: LM={count}, but the file ends before.")
-            specimen = Specimen(number, points)
-            position += count
-        elif key == "LM3":
-            raise InputError(f"{where}, line {number}: LM3= are points in space; expected LM=.")
-        elif specimen is None:
-            raise InputError(f"{where}, line {number}: {key}= before the first LM=.")
-        elif key in ("IMAGE", "ID", "SCALE"):
-            specimen.keys[key] = value
-        else:
-            left_out[key] += 1
-        skipping = key in ("POINTS", "POINTS3", "CHAIN", "RADII")
-    if specimen is not None:
-        yield specimen
-
-
-def _count(where: str, line: int, value: str) -> int:
-    if not value.isdecimal():
-        raise InputError(f"{where}, line {line}: LM={value}; expected how many landmarks follow.")
-    return int(value)
-
-
-def _point(where: str, line: int, text: str) -> tuple[Decimal, Decimal] | None:
-    """The two numbers of a line; None where one is NA or negative."""
-    cells = text.split()
-    if len(cells) == 2 and any(cell.upper() in ("NA", "NAN") for cell in cells):
-        return None
-    try:
-        x, y = (Decimal(cell.replace(",", ".") if "." not in cell else cell) for cell in cells)
-    except (InvalidOperation, ValueError):
-        x = y = Decimal("nan")
-    if not (x.is_finite() and y.is_finite() and math.isfinite(x) and math.isfinite(y)):
-        raise InputError(
-            f"{where}, line {line}: {text.strip()[:40]!r} is no landmark; expected x and y."
-        )
-    return None if x < 0 or y < 0 else (x, y)
-
-
 def _to_pixels(point: tuple[Decimal, Decimal] | None, height: Decimal) -> tuple[float, float]:
     if point is None:
         return math.nan, math.nan
     x, y = point
     return float(EXACT.subtract(x, HALF)), float(EXACT.subtract(height - HALF, y))
-
-
-def _scale(where: str, specimen: Specimen) -> float:
-    """SCALE, NaN where it is not given or empty."""
-    text = specimen.keys.get("SCALE", "").replace(",", ".")
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        value = -1.0
-    if value <= 0 or math.isinf(value):
-        raise InputError(
-            f"{where}, specimen of line {specimen.line}: SCALE={text}; expected a length a pixel."
-        )
-    return value
 
 
 def write_tps(table: PointTable, path: Path) -> tuple[str, ...]:
