@@ -2,14 +2,15 @@
 
 For each number and draw, specimens are drawn from the `fit` images of ANNOTATED, the points are
 fitted on them, and two errors are taken: the estimate that the user sees, from these specimens
-alone, and the true error on all `test` images. Beside them the test error of the protocol `centred`
-(ridge towards the mean shape) and of the mean shape, from the same specimens. A JSON line a draw
-goes to OUT, a Markdown table to the screen.
+alone, and the true error on all `test` images. Beside them, from the same specimens, the test error
+of plain ridge towards the mean shape, its strength chosen by leave-one-out too, and of the mean
+shape. A JSON line a draw goes to OUT, a Markdown table to the screen.
 
     python benchmarks/few_specimens.py RUN ANNOTATED --out few.jsonl --draws 20
 """
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 
@@ -24,7 +25,28 @@ from swapmark.evaluation.protocols import PROTOCOLS, predict_points
 from swapmark.points.fit import fit_annotated
 from swapmark.types import Annotations, Landmarks
 
-COLUMNS = ("estimate", "test", "test_centred", "test_mean_shape")
+PLAIN_RIDGES = [10.0**power for power in (2, 1.5, 1, 0.5, 0, -0.5, -1, -1.5, -2, -3, -4)]
+COLUMNS = ("estimate", "test", "test_plain_ridge", "test_mean_shape")
+
+
+def ridge_to_mean(fit: PairedPoints, new: PairedPoints, ridge: float = 1e-3) -> np.ndarray:
+    """Points (T, P, 2) in `new` images by the protocol `centred` with another strength."""
+    protocol = dataclasses.replace(PROTOCOLS["centred"], ridge=ridge)
+    given = fit.source, fit.target, fit.usable, fit.sizes
+    return predict_points(protocol, *given, new.source, new.sizes)
+
+
+def plain_ridge(fit: PairedPoints) -> float:
+    """The strength whose left-out errors, in units of the longer side, are the smallest."""
+    rows, side = np.arange(len(fit)), fit.sizes.max(axis=1)[:, None]
+    means = []
+    for ridge in PLAIN_RIDGES:
+        found = [
+            ridge_to_mean(fit.select(rows != row), fit.select(rows == row), ridge)[0]
+            for row in rows
+        ]
+        means.append(np.nanmean(np.linalg.norm(np.stack(found) - fit.target, axis=-1) / side))
+    return PLAIN_RIDGES[int(np.argmin(means))]
 
 
 def one_draw(matched: Matched, landmarks: Landmarks, marked: Annotations, size: int, seed: int):
@@ -46,15 +68,11 @@ def one_draw(matched: Matched, landmarks: Landmarks, marked: Annotations, size: 
     def error(predicted: np.ndarray) -> float:
         return mean_error(point_errors(predicted, test.target, lengths))
 
-    def centred(one: PairedPoints, other: PairedPoints) -> float:
-        arguments = one.source, one.target, one.usable, one.sizes, other.source, other.sizes
-        return error(predict_points(PROTOCOLS["centred"], *arguments))
-
     return {
         "estimate": fitted.error,
         "test": error(found),
-        "test_centred": centred(chosen, test),
-        "test_mean_shape": centred(chosen.without_source(), test.without_source()),
+        "test_plain_ridge": error(ridge_to_mean(chosen, test, plain_ridge(chosen))),
+        "test_mean_shape": error(ridge_to_mean(chosen.without_source(), test.without_source())),
     }
 
 
@@ -74,7 +92,7 @@ def main() -> None:
         [items[i] for i in marked_rows(marked)], progress=True
     )
     matched = match(landmarks, marked)
-    print("| specimens | estimate | true error | `centred` | mean shape |\n|---|---|---|---|---|")
+    print("| specimens | estimate | true error | plain ridge | mean shape |\n|---|---|---|---|---|")
     with options.out.open("w", encoding="utf-8") as file:
         for size in options.sizes:
             rows = []

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapmark.coordinates import pixels_to_unit, unit_to_pixels
+from swapmark.coordinates import pixels_to_unit, to_pixels, to_relative, unit_to_pixels
 
 SIZE = np.array([200, 50])
 sides = st.integers(1, 5000)
@@ -45,3 +45,29 @@ def test_torch_agrees_with_numpy_and_with_its_own_sampling_grid():
     grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 1, 50, 200], False)[0]
     pixels = torch.stack(torch.meshgrid(torch.arange(200.0), torch.arange(50.0), indexing="xy"), -1)
     assert torch.allclose(pixels_to_unit(pixels, torch.tensor([200.0, 50.0])), grid, atol=1e-6)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    width=st.integers(1, 5000),
+    height=st.integers(1, 5000),
+    origin=st.sampled_from(["corner", "centre"]),
+)
+def test_relative_coordinates_go_there_and_back(seed, width, height, origin):
+    xy = np.random.default_rng(seed).uniform(-10, 5000, (2, 3, 2))
+    sizes = np.array([[width, height], [height, width]])
+    np.testing.assert_allclose(to_pixels(to_relative(xy, sizes, origin), sizes, origin), xy)
+
+
+def test_on_equal_square_images_relative_is_pixels_up_to_a_factor():
+    xy = np.random.default_rng(0).uniform(0, 99, (40, 3, 2))
+    np.testing.assert_allclose(to_relative(xy, np.full((40, 2), 100.0), "corner"), (xy + 0.5) / 100)
+    np.testing.assert_allclose(
+        to_relative(xy, np.full((40, 2), 100.0), "centre"), (xy - 49.5) / 100
+    )
+
+
+def test_a_longer_image_keeps_its_aspect():
+    corners = np.array([[[-0.5, -0.5], [199.5, 49.5]]])
+    relative = to_relative(corners, np.array([[200, 50]]), "corner")
+    assert relative.tolist() == [[[0.0, 0.0], [1.0, 0.25]]]

@@ -1,11 +1,9 @@
-"""What distinguishes the protocols, and coordinates there and back."""
+"""What distinguishes the protocols."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from swapmark.evaluation.protocols import PROTOCOLS, predict_points, to_pixels, to_relative
+from swapmark.evaluation.protocols import PROTOCOLS, predict_points
 
 SQUARE = np.full((40, 2), 100.0)
 
@@ -14,30 +12,6 @@ def predict(name, source, target, sizes=SQUARE, new=None):
     used = np.ones(target.shape[:2], dtype=bool)
     new = source if new is None else new
     return predict_points(PROTOCOLS[name], source, target, used, sizes, new, sizes[: len(new)])
-
-
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    width=st.integers(1, 5000),
-    height=st.integers(1, 5000),
-    origin=st.sampled_from(["corner", "centre"]),
-)
-def test_relative_coordinates_go_there_and_back(seed, width, height, origin):
-    xy = np.random.default_rng(seed).uniform(-10, 5000, (2, 3, 2))
-    sizes = np.array([[width, height], [height, width]])
-    np.testing.assert_allclose(to_pixels(to_relative(xy, sizes, origin), sizes, origin), xy)
-
-
-def test_on_equal_square_images_relative_is_pixels_up_to_a_factor():
-    xy = np.random.default_rng(0).uniform(0, 99, (40, 3, 2))
-    np.testing.assert_allclose(to_relative(xy, SQUARE, "corner"), (xy + 0.5) / 100)
-    np.testing.assert_allclose(to_relative(xy, SQUARE, "centre"), (xy - 49.5) / 100)
-
-
-def test_a_longer_image_keeps_its_aspect():
-    corners = np.array([[[-0.5, -0.5], [199.5, 49.5]]])
-    relative = to_relative(corners, np.array([[200, 50]]), "corner")
-    assert relative.tolist() == [[[0.0, 0.0], [1.0, 0.25]]]
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
