@@ -10,7 +10,6 @@ from jaxtyping import UInt8
 
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.decoding import stream_images, track
-from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
 from swapmark.data.tensors import as_model_input
@@ -41,7 +40,7 @@ class Detector:
 
     def predict(
         self,
-        source: Source | list[Item],
+        source: Source,
         *,
         batch_size: int = 64,
         workers: int | None = None,
@@ -54,7 +53,7 @@ class Detector:
         """
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; expected at least 1.")
-        items = _as_items(source)
+        items = list_images(source)
         points, confidences, names, sizes = [], [], [], []
         skipped: list[Skipped] = []
         squares, frames = [], []
@@ -120,12 +119,6 @@ def load(run: str | os.PathLike, *, device: str | None = None) -> Detector:
         )
     model, fit = load_model(inside if inside.is_dir() else folder)
     return Detector(model, fit=fit, device=device)
-
-
-def _as_items(source: Source | list[Item]) -> list[Item]:
-    if isinstance(source, list) and source and isinstance(source[0], Item):
-        return source  # pyright: ignore[reportReturnType]
-    return list_images(source)  # pyright: ignore[reportArgumentType]
 
 
 def _device(name: str | None) -> torch.device:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,15 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
+    on_checkpoint: Callable[[Run, int], None] | None = None,
 ) -> Run:
     """Learn landmarks from a folder, zip, tar, list or array of pictures of one kind of thing.
 
     Settings are the preset's (`laptop` unless given), then those of the YAML file `config`, then
     `settings` (`section.name=value`), then the arguments by name. `resume` goes on with the run in
     `out`, and then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one
-    process a device is started; under torchrun, its processes are used.
+    process a device is started; under torchrun, its processes are used. `on_checkpoint` is called
+    with the run and the step each time model and checkpoint are written, in this process only.
 
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
@@ -85,6 +87,8 @@ def train(
     batch_size = values.training.batch_size
     if devices != 1 and not under_torchrun():
         check_devices(devices, images)
+        if on_checkpoint:
+            raise InputError("on_checkpoint is called in this process: leave it out, or devices.")
         device_share(batch_size, 0, devices)
         if not resume:
             refuse_run(out, overwrite=overwrite)
@@ -102,7 +106,7 @@ def train(
     if main and not resume:
         _make_run(out, values, overwrite)
     process.wait_for_everyone()
-    return _train(existing_run(out), values, images, pictures, progress)
+    return _train(existing_run(out), values, images, pictures, progress, on_checkpoint)
 
 
 def continue_run(images: Source, run: Run, *, progress: bool = True) -> Run:
@@ -114,12 +118,19 @@ def continue_run(images: Source, run: Run, *, progress: bool = True) -> Run:
     return _train(run, values, images, pictures, progress)
 
 
-def _train(run: Run, config: Config, source: Source, images: ImageSet, progress: bool) -> Run:
+def _train(
+    run: Run,
+    config: Config,
+    source: Source,
+    images: ImageSet,
+    progress: bool,
+    on_checkpoint: Callable[[Run, int], None] | None = None,
+) -> Run:
     process = process_state()
     if process.is_main_process:
         _record(run, source, images, progress)
     process.wait_for_everyone()
-    train_loop(run, config, images, progress=progress)
+    train_loop(run, config, images, progress=progress, on_checkpoint=on_checkpoint)
     return run
 
 
