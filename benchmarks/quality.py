@@ -1,9 +1,10 @@
-"""How good are the landmarks? Methods × data sets × seeds at one budget, and tables of it.
+"""How good are the landmarks? Methods × data sets × seeds at one budget, tables and curves of it.
 
     python benchmarks/quality.py run benchmarks/quality.yaml --data FOLDER
     python benchmarks/quality.py table benchmarks/results/quality.jsonl --out docs/results.md
+    python benchmarks/quality.py curve benchmarks/results/quality.jsonl --label lfw
 
-What the plan can say is in benchmarks/harness/plan.py, an example in benchmarks/quality.yaml. A cell
+What a plan can say is in benchmarks/harness/plan.py, an example in benchmarks/quality.yaml. A cell
 is a method on a data set with a seed; each that ends is a line of the results and is not run
 again. Stop with Ctrl-C whenever you like: the same command goes on where it stopped. Start it
 twice to use two cores; each cell is run by one of them.
@@ -12,57 +13,65 @@ twice to use two cores; each cell is run by one of them.
 import argparse
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cell import describe, remove_snapshots, run_cell
+from harness.cells import Cell, cells_of
+from harness.check import check_plan
+from harness.curve import draw_curve
 from harness.machine import commit
-from harness.plan import Cell, read_plan
+from harness.plan import read_plan
 from harness.records import append_record, is_finished, lock, read_records
+from harness.running import remove_snapshots, run_cell
 from harness.table import tables
 from swapmark.atomic import write_text
-from swapmark.errors import SwapmarkError
+from swapmark.errors import InputError, SwapmarkError
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "quality.jsonl"
+CURVE = HERE.parent / "docs" / "images" / "quality-curve.png"
 BEGIN, END = "<!-- quality.py table: begin -->", "<!-- quality.py table: end -->"
 
 
 def run(options: argparse.Namespace) -> int:
     """Run every cell of the plan that has no result and that nobody else is at work on."""
-    plan = read_plan(options.plan, options.data)
+    plan = read_plan(options.plan)
+    check_plan(plan, options.data)
     code = commit()
     failed = busy = 0
-    for cell in plan.cells():
-        with lock(options.runs / "locks" / f"{cell.key.replace('/', '-')}.lock") as holder:
+    for cell in cells_of(plan):
+        key = cell.key
+        with lock(options.runs / f"{key}.lock") as holder:
             if holder is not None:
                 busy += 1
-                print(f"{cell.key}: process {holder} is at work on it.", flush=True)
+                print(f"{key}: process {holder} is at work on it.", flush=True)
                 continue
-            if is_finished(read_records(options.results), cell.key) and not options.again:
-                print(f"{cell.key}: has a result already.", flush=True)
+            if is_finished(read_records(options.results), cell) and not options.again:
+                print(f"{key}: has a result already.", flush=True)
                 continue
-            print(f"{cell.key}: begins.", flush=True)
-            record = _attempt(cell, options) | code
+            print(f"{key}: begins.", flush=True)
+            record = {"key": key, **cell.record(), **_attempt(cell, options), **code}
+            record["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
             append_record(options.results, record)
-            remove_snapshots(options.runs / cell.key)
+            remove_snapshots(options.runs / key)
             failed += "error" in record
-            print(f"{cell.key}: {_summary(record)}", flush=True)
+            print(f"{key}: {_summary(record)}", flush=True)
     if busy:
         print(f"{busy} cells were left to other processes; run this again to see them ended.")
     if failed:
-        print(f"{failed} cells failed and are tried again by the same command.", file=sys.stderr)
+        print(f"{failed} cells failed; the same command tries them again.", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _attempt(cell: Cell, options: argparse.Namespace) -> dict:
-    """The record of a cell, or of its failure: the others are to be run all the same."""
+    """What a cell gave, or its failure: the others are to be run all the same."""
     try:
         return run_cell(
             cell, options.data, options.runs, again=options.again, progress=options.progress
         )
     except Exception as error:
         traceback.print_exc()
-        return describe(cell) | {"error": f"{type(error).__name__}: {error}"}
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _summary(record: dict) -> str:
@@ -83,12 +92,19 @@ def table(options: argparse.Namespace) -> int:
     before, begin, rest = old.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        print(
-            f"{options.out} has no lines {BEGIN} and {END}: put them where the tables belong.",
-            file=sys.stderr,
+        raise InputError(
+            f"{options.out} lacks the line {END if begin else BEGIN}. Put {BEGIN} and {END} where "
+            f"the tables belong."
         )
-        return 1
     write_text(options.out, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+    return 0
+
+
+def curve(options: argparse.Namespace) -> int:
+    """Draw errors against images seen, of runs of a plan with `curve`."""
+    records = [record for path in options.results for record in read_records(path)]
+    draw_curve(records, options.label, options.out, dataset=options.dataset)
+    print(f"{options.out} is written.")
     return 0
 
 
@@ -110,6 +126,12 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("results", type=Path, nargs="+", help="files written by run")
     two.add_argument("--out", type=Path, help="file with two marks, between which they are put")
     two.set_defaults(call=table)
+    three = commands.add_parser("curve", help="picture of errors along the runs")
+    three.add_argument("results", type=Path, nargs="+", help="files written by run")
+    three.add_argument("--label", required=True, help="annotated file, by its label in the plan")
+    three.add_argument("--dataset", help="data set, where the results are of several")
+    three.add_argument("--out", type=Path, default=CURVE, help="PNG file, replaced")
+    three.set_defaults(call=curve)
     return top
 
 

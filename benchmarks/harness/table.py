@@ -1,12 +1,12 @@
 """Markdown tables of recorded results: means over seeds, and nothing that was not measured."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
+from harness.cells import setup_of
 from harness.intervals import with_interval
+from harness.records import same_cell
 
 PROTOCOL = "imm"
 BASELINE = "imm"
@@ -14,11 +14,14 @@ BASELINE = "imm"
 
 @dataclass(frozen=True)
 class Row:
-    """A method in one setup, its runs by seed."""
+    """A method in one setup."""
 
     method: str
     setup: str
     runs: dict[int, dict]
+    """By seed."""
+    name: str = ""
+    """The method, with its setup where the method is there in several."""
 
     def values(self, get: Callable[[dict], float | None]) -> list[float]:
         """One number of each run, in the order of the seeds, where it is known."""
@@ -51,22 +54,17 @@ def latest(records: Iterable[dict]) -> list[dict]:
     return list(found.values())
 
 
-def setup_of(record: dict) -> str:
-    """What runs that differ in their seed alone have in common; computed for older records."""
-    if "setup" in record:
-        return record["setup"]
-    training = {k: v for k, v in record["config"]["training"].items() if k != "seed"}
-    values = json.dumps(record["config"] | {"training": training}, sort_keys=True)
-    return hashlib.sha256(values.encode()).hexdigest()[:10]
-
-
 def rows_of(runs: list[dict]) -> list[Row]:
     """The runs by method and setup, in the order in which they were first recorded."""
     rows: dict[tuple[str, str], Row] = {}
     for run in runs:
         place = (run["method"], setup_of(run))
         rows.setdefault(place, Row(*place, {})).runs[run["seed"]] = run
-    return list(rows.values())
+    methods = [row.method for row in rows.values()]
+    return [
+        replace(row, name=row.method if methods.count(row.method) == 1 else " ".join(place))
+        for place, row in rows.items()
+    ]
 
 
 def nme(label: str, direction: str = "forward") -> Callable[[dict], float | None]:
@@ -75,8 +73,7 @@ def nme(label: str, direction: str = "forward") -> Callable[[dict], float | None
 
 
 def _section(dataset: str, budget: str, score: str, label: str, runs: list[dict]) -> str:
-    rows = rows_of(runs)
-    methods = [row.method for row in rows]
+    rows = sorted(rows_of(runs), key=lambda row: -mean(row.values(nme(label)) or [0]))
     baseline = next((row for row in rows if row.method == BASELINE), None)
     title = ", ".join(part for part in (f"{dataset}: {label}".lstrip(": "), budget, score) if part)
     lines = [
@@ -88,13 +85,12 @@ def _section(dataset: str, budget: str, score: str, label: str, runs: list[dict]
         _mean_shape(label, runs),
     ]
     for row in rows:
-        name = row.method if methods.count(row.method) == 1 else f"{row.method} ({row.setup})"
-        lines.append(_line(name, row, label, baseline))
+        lines.append(_line(row, label, baseline))
     lines += ["", *_differences(rows, label, baseline), *_circumstances(runs), ""]
     return "\n".join(lines)
 
 
-def _line(name: str, row: Row, label: str, baseline: Row | None) -> str:
+def _line(row: Row, label: str, baseline: Row | None) -> str:
     forward = row.values(nme(label))
     minutes = row.values(lambda run: run["seconds"] / 60)
     spread = row.values(lambda run: run.get("spread"))
@@ -102,7 +98,7 @@ def _line(name: str, row: Row, label: str, baseline: Row | None) -> str:
     if baseline and forward and (reference := baseline.values(nme(label))):
         ratio = f"{100 * mean(forward) / mean(reference):.0f} %"
     cells = [
-        f"`{name}`" + (" (collapsed)" if _collapsed(row) else ""),
+        f"`{row.name}`" + _collapsed(row),
         str(len(row.runs)),
         _range(row.values(lambda run: run["steps"]), 0),
         _range(minutes, 1),
@@ -135,8 +131,9 @@ def _mean_shape(label: str, runs: list[dict]) -> str:
     return f"| mean shape | – | – | – | {scores['mean_shape.nme']:.2f}{images} | – | – | – | – |"
 
 
-def _collapsed(row: Row) -> bool:
-    return any("collapse" in run.get("warnings", []) for run in row.runs.values())
+def _collapsed(row: Row) -> str:
+    count = sum("collapse" in run.get("warnings", []) for run in row.runs.values())
+    return f" ({count} of {len(row.runs)} collapsed)" if count else ""
 
 
 def _differences(rows: list[Row], label: str, baseline: Row | None) -> list[str]:
@@ -151,9 +148,7 @@ def _differences(rows: list[Row], label: str, baseline: Row | None) -> list[str]
         if row is baseline or not values:
             continue
         note = "one seed, no interval" if len(values) == 1 else f"{len(values)} seeds"
-        lines.append(
-            f"- `{row.method}` − `{BASELINE}`: {with_interval(values, sign=True)} ({note})"
-        )
+        lines.append(f"- `{row.name}` − `{BASELINE}`: {with_interval(values, sign=True)} ({note})")
     return ["Forward NME less that of the baseline, seed by seed:", "", *lines, ""] if lines else []
 
 
@@ -186,11 +181,9 @@ def _range(values: list[float], digits: int) -> str:
 
 def _failures(records: list[dict], good: list[dict]) -> list[str]:
     """Cells that failed and have no result since."""
-    ended = {record.get("key") for record in good}
-    failed = {
-        record["key"]: record["error"]
-        for record in records
-        if "error" in record and record["key"] not in ended
-    }
-    lines = [f"- `{key}`: {error.splitlines()[0]}" for key, error in failed.items()]
+    failed = {}
+    for record in records:
+        if "error" in record and not any(same_cell(record, other) for other in good):
+            failed[record["key"]] = record["error"].splitlines()[0]
+    lines = [f"- `{key}`: {error}" for key, error in failed.items()]
     return ["### Without a result", "", *lines, ""] if lines else []

@@ -123,10 +123,7 @@ def train_loop(
                 draw_history(run)
             if main and saving:
                 state.seconds = time.monotonic() - started
-                _export(run, config, state)
-                save_checkpoint(run.checkpoints, state.state_dict(), state.step)
-                if on_checkpoint:
-                    on_checkpoint(run, state.step)
+                _save(run, config, state, on_checkpoint)
     accelerator.end_training()
     if state.step < steps:
         raise KeyboardInterrupt
@@ -166,6 +163,16 @@ def _export(run: Run, config: Config, state: State) -> None:
     """Write the model folder, from the averaged weights."""
     card = model_card(run, config, state.step)
     save_model(run.model, state.average, config.training.fit, card)
+
+
+def _save(
+    run: Run, config: Config, state: State, on_checkpoint: Callable[[Run, int], None] | None
+) -> None:
+    """Write the model, and last of all the checkpoint."""
+    _export(run, config, state)
+    save_checkpoint(run.checkpoints, state.state_dict(), state.step)
+    if on_checkpoint:
+        on_checkpoint(run, state.step)
 
 
 def _log(

@@ -1,14 +1,13 @@
-"""One cell: train or go on training, score, and everything worth knowing about it as one record."""
+"""One cell: train or go on training, score, and tell what it cost and what it gave."""
 
 import json
 import math
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.cells import Cell, planned_steps
 from harness.images import training_items
 from harness.machine import load_average, processor
-from harness.plan import Cell, planned_steps
 from harness.scoring import score
 from harness.timing import steps_in
 from swapmark.data.cache import load_images
@@ -27,7 +26,7 @@ HEALTH = ("spread", "spread_min", "coverage", "nearest", "nearest_min", "followi
 def run_cell(
     cell: Cell, data: Path, runs: Path, *, again: bool = False, progress: bool = True
 ) -> dict:
-    """Bring a cell to its end, from where an earlier call was stopped, and give its record.
+    """Bring a cell to its end, from where an earlier call was stopped, and tell what it gave.
 
     `again` starts from the beginning.
     """
@@ -44,32 +43,12 @@ def run_cell(
     scores = score(detector, cell.dataset, data, cell.plan.score)
     curve = _curve(cell, data, runs / cell.key) if cell.plan.curve else []
     return {
-        **describe(cell),
         **found,
         **_environment(),
         "load": [load_before, load_average()],
         "scores": scores,
         **({"curve": curve} if curve else {}),
         "config": config_to_mapping(config),
-    }
-
-
-def describe(cell: Cell) -> dict:
-    """What says which cell a record is of."""
-    return {
-        "key": cell.key,
-        "method": cell.method_name,
-        "dataset": cell.dataset_name,
-        "seed": cell.seed,
-        "setup": cell.setup,
-        "score": cell.plan.score,
-        "budget": cell.plan.budget.words,
-        "preset": cell.plan.preset,
-        "settings": cell.settings,
-        "train": cell.dataset.train,
-        "fit_images": cell.dataset.fit_images,
-        "annotated": cell.dataset.annotated,
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
