@@ -16,12 +16,12 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cells import Cell, cells_of
+from harness.cells import Cell, cells_of, is_finished
 from harness.check import check_plan
 from harness.curve import draw_curve
 from harness.machine import commit
 from harness.plan import read_plan
-from harness.records import append_record, is_finished, lock, read_records
+from harness.records import append_record, lock, read_records
 from harness.running import remove_snapshots, run_cell
 from harness.table import tables
 from swapmark.atomic import write_text
@@ -57,9 +57,9 @@ def run(options: argparse.Namespace) -> int:
             failed += "error" in record
             print(f"{key}: {_summary(record)}", flush=True)
     if busy:
-        print(f"{busy} cells were left to other processes; run this again to see them ended.")
+        print(f"Left to other processes: {busy}; run this again to see them ended.")
     if failed:
-        print(f"{failed} cells failed; the same command tries them again.", file=sys.stderr)
+        print(f"Failed: {failed}; the same command tries again.", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -106,3 +106,16 @@ def setup_of(record: Mapping[str, Any]) -> str:
         **{name: record.get(name) for name in _DATA},
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def same_cell(record: dict, other: dict) -> bool:
+    """Whether two records are of one method, data set, seed and setup."""
+    names = ("method", "dataset", "seed")
+    same = all(record.get(name) == other.get(name) for name in names)
+    return same and setup_of(record) == setup_of(other)
+
+
+def is_finished(records: list[dict], cell: Cell) -> bool:
+    """Whether the cell has a result; one that failed has none, and is tried again."""
+    own = cell.record()
+    return any("error" not in record and same_cell(record, own) for record in records)

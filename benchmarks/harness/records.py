@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.cells import Cell, setup_of
-
 
 def read_records(path: Path) -> list[dict]:
     """All lines, oldest first; one cut short by a crash is left out."""
@@ -39,19 +37,6 @@ def append_record(path: Path, record: dict) -> None:
 def _last_byte(file) -> bytes:
     file.seek(-1, os.SEEK_END)
     return file.read(1)
-
-
-def same_cell(record: dict, other: dict) -> bool:
-    """Whether two records are of one method, data set, seed and setup."""
-    names = ("method", "dataset", "seed")
-    same = all(record.get(name) == other.get(name) for name in names)
-    return same and setup_of(record) == setup_of(other)
-
-
-def is_finished(records: list[dict], cell: Cell) -> bool:
-    """Whether the cell has a result; one that failed has none, and is tried again."""
-    own = cell.record()
-    return any("error" not in record and same_cell(record, own) for record in records)
 
 
 @contextmanager

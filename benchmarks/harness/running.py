@@ -101,6 +101,7 @@ def curve_steps(config: Config, points: int) -> list[int]:
 
     The first is that of the first checkpoint.
 
+    >>> from swapmark.training.config import config_from_mapping
     >>> config = config_from_mapping({"training": {"steps": 100, "checkpoint_every": 12}})
     >>> curve_steps(config, points=4)
     [12, 24, 48, 100]

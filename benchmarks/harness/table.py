@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from statistics import mean
 
-from harness.cells import setup_of
+from harness.cells import same_cell, setup_of
 from harness.intervals import with_interval
-from harness.records import same_cell
 
 PROTOCOL = "imm"
 BASELINE = "imm"
