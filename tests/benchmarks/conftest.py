@@ -19,7 +19,7 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan_values(tiny_settings) -> dict:
     """The plan of a comparison that takes seconds, as in its YAML file."""
     settings = dict(setting.split("=") for setting in tiny_settings)

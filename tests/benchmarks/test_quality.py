@@ -11,28 +11,39 @@ from harness import running
 from harness.records import read_records
 from harness.table import tables
 from swapmark.errors import TrainingError
-from swapmark.training.checkpoint import checkpoint_paths, load_checkpoint
+from swapmark.training.checkpoint import checkpoint_paths
 from swapmark.training.run import Run
+
+ONE = {"methods": {"c3": {"method": "c3"}}}
+CURVE = ONE | {"curve": 3}
+
+
+def run_plan(values: dict, data: Path, place: Path, *flags: str) -> tuple[int, list[dict]]:
+    """Runs a plan in a folder; gives the exit status and the records."""
+    place.mkdir(exist_ok=True)
+    plan, results = place / "plan.yaml", place / "q.jsonl"
+    plan.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    places = ["--data", str(data), "--runs", str(place), "--results", str(results)]
+    status = quality.main(["run", str(plan), *places, "--quiet", *flags])
+    return status, read_records(results)
 
 
 @pytest.fixture
 def bench(plan_values, data, tmp_path):
-    """Runs a plan with some of it changed; gives the exit status and the records."""
+    """Runs the plan with some of it changed, always in the same folder."""
 
-    def run(*flags: str, place="a", **changes) -> tuple[int, list[dict]]:
-        path = tmp_path / "plan.yaml"
-        path.write_text(yaml.safe_dump(plan_values | changes, sort_keys=False), encoding="utf-8")
-        results = tmp_path / place / "q.jsonl"
-        places = ["--runs", str(tmp_path / place), "--results", str(results)]
-        status = quality.main(
-            ["run", str(path), "--data", str(data), *places, "--quiet", *flags],
-        )
-        return status, read_records(results)
+    def run(*flags: str, **changes) -> tuple[int, list[dict]]:
+        return run_plan(plan_values | changes, data, tmp_path / "bench", *flags)
 
     return run
 
 
-ONE = {"methods": {"c3": {"method": "c3"}}}
+@pytest.fixture(scope="session")
+def whole(plan_values, data, tmp_path_factory) -> Path:
+    """Where two seeds of c3 were run to their end, scored along the way."""
+    place = tmp_path_factory.mktemp("whole")
+    assert run_plan(plan_values | CURVE | {"seeds": [0, 1]}, data, place)[0] == 0
+    return place
 
 
 def test_every_cell_is_run_and_recorded_with_what_it_rests_on(bench):
@@ -65,9 +76,7 @@ def test_a_cell_with_a_result_is_not_run_again_unless_asked(bench, capsys):
     assert len(records) == 2
 
 
-def test_a_stopped_cell_goes_on_from_its_checkpoint(bench, monkeypatch, tmp_path):
-    curve = {**ONE, "curve": 3}
-    _, (whole,) = bench(place="whole", **curve)
+def test_a_stopped_cell_goes_on_from_its_checkpoint(bench, whole, monkeypatch, tmp_path):
     keep, calls = running.shutil.copytree, []
 
     def stop_at_the_second(*arguments, **options):
@@ -77,18 +86,18 @@ def test_a_stopped_cell_goes_on_from_its_checkpoint(bench, monkeypatch, tmp_path
         return keep(*arguments, **options)
 
     monkeypatch.setattr(running.shutil, "copytree", stop_at_the_second)
-    status, records = bench(place="cut", **curve)
-    assert (status, records) == (130, [])
-    stopped = Run(tmp_path / "cut" / whole["key"])
+    assert bench(**CURVE) == (130, [])
+    expected = read_records(whole / "q.jsonl")[0]
+    stopped = Run(tmp_path / "bench" / expected["key"])
     assert checkpoint_paths(stopped.checkpoints)[0].name == "step-0000002.pt"
-    status, (record,) = bench(place="cut", **curve)
+    began = stopped.config.stat().st_mtime_ns
+    status, (record,) = bench(**CURVE)
     assert status == 0
-    assert record["scores"] == whole["scores"]
-    run = Run(tmp_path / "whole" / whole["key"])
-    assert load_checkpoint(run.checkpoints)[0]["step"] == 6
-    assert (run.model / "model.safetensors").read_bytes() == (
-        stopped.model / "model.safetensors"
-    ).read_bytes()
+    assert stopped.config.stat().st_mtime_ns == began, "it began anew"
+    assert record["scores"] == expected["scores"]
+    weights = "model/model.safetensors"
+    ended = whole / expected["key"]
+    assert (stopped.path / weights).read_bytes() == (ended / weights).read_bytes()
 
 
 def test_a_cell_that_fails_is_recorded_and_the_others_are_run(bench, monkeypatch, capfd):
@@ -134,21 +143,21 @@ def test_a_budget_of_images_is_the_same_for_every_batch_size(bench):
     assert [record["images_seen"] for record in records] == [12, 12]
 
 
-def test_a_run_is_scored_along_its_way_and_drawn(bench, tmp_path):
-    _, records = bench(**ONE, curve=3, seeds=[0, 1])
-    assert [point["step"] for point in records[0]["curve"]] == [1, 2, 6]
-    assert [point["images_seen"] for point in records[0]["curve"]] == [4, 8, 24]
-    last = records[0]["curve"][-1]
-    assert last["scores"] == records[0]["scores"]
-    assert not list(tmp_path.glob("a/faces/*/curve"))
-    results, out = str(tmp_path / "a" / "q.jsonl"), tmp_path / "curve.png"
-    assert quality.main(["curve", results, "--label", "drawn", "--out", str(out)]) == 0
+def test_a_run_is_scored_along_its_way_and_drawn(whole, tmp_path):
+    record = read_records(whole / "q.jsonl")[0]
+    assert [point["step"] for point in record["curve"]] == [1, 2, 6]
+    assert [point["images_seen"] for point in record["curve"]] == [4, 8, 24]
+    assert record["curve"][-1]["scores"] == record["scores"]
+    assert not list(whole.glob("faces/*/curve"))
+    out = tmp_path / "curve.png"
+    arguments = ["curve", str(whole / "q.jsonl"), "--label", "drawn", "--out", str(out)]
+    assert quality.main(arguments) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_curve_of_runs_that_have_none_is_refused(bench, tmp_path, capsys):
     bench(**ONE)
-    arguments = ["curve", str(tmp_path / "a" / "q.jsonl"), "--label", "drawn"]
+    arguments = ["curve", str(tmp_path / "bench" / "q.jsonl"), "--label", "drawn"]
     assert quality.main([*arguments, "--out", str(tmp_path / "curve.png")]) == 1
     assert "curve: 6" in capsys.readouterr().err
 
@@ -163,7 +172,7 @@ def test_the_tables_replace_what_is_between_the_marks_alone(bench, tmp_path):
     bench(**ONE)
     page = tmp_path / "results.md"
     page.write_text(f"before\n{quality.BEGIN}\nold\n{quality.END}\nafter\n", encoding="utf-8")
-    arguments = ["table", str(tmp_path / "a" / "q.jsonl"), "--out", str(page)]
+    arguments = ["table", str(tmp_path / "bench" / "q.jsonl"), "--out", str(page)]
     assert quality.main(arguments) == 0
     text = page.read_text("utf-8")
     assert text.startswith("before\n")

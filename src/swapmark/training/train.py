@@ -62,7 +62,7 @@ def train(
     `settings` (`section.name=value`), then the arguments by name. `resume` goes on with the run in
     `out`, and then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one
     process a device is started; under torchrun, its processes are used. `on_checkpoint` is called
-    with the run and the step each time model and checkpoint are written, in this process only.
+    with the run and the step each time model and checkpoint were written; with one device only.
 
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
@@ -86,9 +86,12 @@ def train(
         values = resolve_config(preset, config, settings, named)
     batch_size = values.training.batch_size
     if devices != 1 and not under_torchrun():
-        check_devices(devices, images)
         if on_checkpoint:
-            raise InputError("on_checkpoint is called in this process: leave it out, or devices.")
+            raise InputError(
+                f"on_checkpoint cannot be called in the processes of {devices} devices. Leave it "
+                f"out, or train on one device."
+            )
+        check_devices(devices, images)
         device_share(batch_size, 0, devices)
         if not resume:
             refuse_run(out, overwrite=overwrite)
