@@ -134,4 +134,5 @@ def test_the_options_are_those_of_the_function():
 
     theirs = set(inspect.signature(train).parameters)
     ours = set(inspect.signature(train_command).parameters)
-    assert ours ^ theirs == {"set", "settings", "quiet", "progress"}
+    # A function cannot be given on the command line.
+    assert ours ^ theirs == {"set", "settings", "quiet", "progress", "on_checkpoint"}

@@ -85,6 +85,17 @@ def test_list_may_hold_folders(tmp_path):
     assert [item.name for item in found] == [f"{tmp_path / 'one'}/a.png"]
 
 
+def test_list_may_hold_some_of_what_was_listed(tmp_path):
+    for number, name in enumerate(("a.png", "b.png", "c.png")):
+        (tmp_path / name).write_bytes(png(number + 1))
+    listed = list_images(tmp_path)
+    assert list_images(listed[::2]) == listed[::2]
+    assert [item.name for item in list_images([listed[0], tmp_path / "b.png"])] == [
+        "a.png",
+        str(tmp_path / "b.png"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("shape", "count"), [((5, 8, 9), 5), ((5, 8, 9, 3), 5), ((8, 9, 3), 1), ((2, 8, 9, 4), 2)]
 )

@@ -118,6 +118,19 @@ def test_the_exported_model_is_the_moving_average(tiny_run, train_tiny):
     assert torch.equal(weights[name], last[0]["objective"][f"model.{name}"])
 
 
+def test_at_each_checkpoint_the_caller_finds_the_model_of_that_step(train_tiny):
+    seen = []
+
+    def look(run: Run, step: int) -> None:
+        average = load_checkpoint(run.checkpoints)[0]["average"]
+        weights = load_file(run.model / "model.safetensors")
+        seen.append((step, checkpoint_paths(run.checkpoints)[0].name))
+        assert all(torch.equal(weights[name], average[name]) for name in weights)
+
+    train_tiny("training.steps=5", "training.checkpoint_every=2", on_checkpoint=look)
+    assert seen == [(2, "step-0000002.pt"), (4, "step-0000004.pt"), (5, "step-0000005.pt")]
+
+
 def test_the_learning_rate_follows_the_schedule(tiny_run):
     checkpoint = load_checkpoint(tiny_run.checkpoints)
     assert checkpoint is not None

@@ -109,6 +109,7 @@ def test_one_image_alone_is_refused_with_the_reason(train_tiny, tmp_path):
         ([], {"devices": 0}, "devices is 0"),
         ([], {"devices": 2, "images": np.zeros((4, 8, 8), np.uint8)}, "one path"),
         ([], {"images": "absent-photos"}, "absent-photos"),
+        ([], {"devices": 2, "on_checkpoint": print}, "on_checkpoint cannot be called"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_written(

@@ -20,7 +20,7 @@ from swapmark.data.items import IMAGE_SUFFIXES, Item, check_bytes, is_image_name
 from swapmark.errors import InputError
 
 Source = str | os.PathLike | np.ndarray | Sequence
-"""A path (folder, zip, tar, image file), an array, or a list of paths or of arrays."""
+"""A path (folder, zip, tar, image file), an array, or a list of paths, of items or of arrays."""
 
 
 def list_images(source: Source) -> list[Item]:
@@ -113,6 +113,9 @@ def _items_of_list(entries: Sequence, others: Counter[str]) -> Iterator[Item]:
         yield from _items_of_arrays(entries)
         return
     for position, entry in enumerate(entries):
+        if isinstance(entry, Item):  # chosen from what was listed before
+            yield entry
+            continue
         if not isinstance(entry, str | os.PathLike):
             raise InputError(
                 f"Entry {position} of the list is a {type(entry).__name__}; expected a path (or "

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from swapmark.data.decoding import stream_images, track
-from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError
@@ -44,7 +43,7 @@ class Predictor(ABC):
 
     def predict(
         self,
-        source: Source | list[Item],
+        source: Source,
         *,
         batch_size: int = 64,
         workers: int | None = None,
@@ -66,7 +65,7 @@ class Predictor(ABC):
             return point_map.apply(landmarks)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; expected at least 1.")
-        items = _as_items(source)
+        items = list_images(source)
         found, confidences, names, sizes = [], [], [], []
         skipped: list[Skipped] = []
         squares, frames = [], []
@@ -102,9 +101,3 @@ class Predictor(ABC):
             sizes=np.array(sizes),
             skipped=tuple(skipped),
         )
-
-
-def _as_items(source: Source | list[Item]) -> list[Item]:
-    if isinstance(source, list) and source and isinstance(source[0], Item):
-        return source  # pyright: ignore[reportReturnType]
-    return list_images(source)  # pyright: ignore[reportArgumentType]

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -37,8 +38,17 @@ FIRST_PICTURES = 100
 """The step after which the first sample sheet is drawn, whatever the intervals."""
 
 
-def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = True) -> None:
+def train_loop(
+    run: Run,
+    config: Config,
+    images: ImageSet,
+    *,
+    progress: bool = True,
+    on_checkpoint: Callable[[Run, int], None] | None = None,
+) -> None:
     """Train in `run` from its last checkpoint, or from the start, to the end of the schedule.
+
+    `on_checkpoint` is called with the run and the step when both model and checkpoint are written.
 
     Raises TrainingError when the loss is not a number, OutputError when the disk is full, and
     KeyboardInterrupt, after saving, when the user asks to stop.
@@ -113,8 +123,7 @@ def train_loop(run: Run, config: Config, images: ImageSet, *, progress: bool = T
                 draw_history(run)
             if main and saving:
                 state.seconds = time.monotonic() - started
-                _export(run, config, state)
-                save_checkpoint(run.checkpoints, state.state_dict(), state.step)
+                _save(run, config, state, on_checkpoint)
     accelerator.end_training()
     if state.step < steps:
         raise KeyboardInterrupt
@@ -154,6 +163,16 @@ def _export(run: Run, config: Config, state: State) -> None:
     """Write the model folder, from the averaged weights."""
     card = model_card(run, config, state.step)
     save_model(run.model, state.average, config.training.fit, card)
+
+
+def _save(
+    run: Run, config: Config, state: State, on_checkpoint: Callable[[Run, int], None] | None
+) -> None:
+    """Write the model, and last of all the checkpoint."""
+    _export(run, config, state)
+    save_checkpoint(run.checkpoints, state.state_dict(), state.step)
+    if on_checkpoint:
+        on_checkpoint(run, state.step)
 
 
 def _log(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,15 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
+    on_checkpoint: Callable[[Run, int], None] | None = None,
 ) -> Run:
     """Learn landmarks from a folder, zip, tar, list or array of pictures of one kind of thing.
 
     Settings are the preset's (`laptop` unless given), then those of the YAML file `config`, then
     `settings` (`section.name=value`), then the arguments by name. `resume` goes on with the run in
     `out`, and then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one
-    process a device is started; under torchrun, its processes are used.
+    process a device is started; under torchrun, its processes are used. `on_checkpoint` is called
+    with the run and the step each time model and checkpoint were written; with one device only.
 
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
@@ -84,6 +86,11 @@ def train(
         values = resolve_config(preset, config, settings, named)
     batch_size = values.training.batch_size
     if devices != 1 and not under_torchrun():
+        if on_checkpoint:
+            raise InputError(
+                f"on_checkpoint cannot be called in the processes of {devices} devices. Leave it "
+                f"out, or train on one device."
+            )
         check_devices(devices, images)
         device_share(batch_size, 0, devices)
         if not resume:
@@ -102,7 +109,7 @@ def train(
     if main and not resume:
         _make_run(out, values, overwrite)
     process.wait_for_everyone()
-    return _train(existing_run(out), values, images, pictures, progress)
+    return _train(existing_run(out), values, images, pictures, progress, on_checkpoint)
 
 
 def continue_run(images: Source, run: Run, *, progress: bool = True) -> Run:
@@ -114,12 +121,19 @@ def continue_run(images: Source, run: Run, *, progress: bool = True) -> Run:
     return _train(run, values, images, pictures, progress)
 
 
-def _train(run: Run, config: Config, source: Source, images: ImageSet, progress: bool) -> Run:
+def _train(
+    run: Run,
+    config: Config,
+    source: Source,
+    images: ImageSet,
+    progress: bool,
+    on_checkpoint: Callable[[Run, int], None] | None = None,
+) -> Run:
     process = process_state()
     if process.is_main_process:
         _record(run, source, images, progress)
     process.wait_for_everyone()
-    train_loop(run, config, images, progress=progress)
+    train_loop(run, config, images, progress=progress, on_checkpoint=on_checkpoint)
     return run
 
 

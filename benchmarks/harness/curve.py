@@ -1,0 +1,70 @@
+"""A picture of errors against images seen: mean of the seeds, and from the best to the worst."""
+
+import io
+from pathlib import Path
+from statistics import mean
+
+from harness.table import Row, latest, nme, rows_of
+from swapmark.atomic import write_atomically
+from swapmark.errors import InputError
+
+
+def draw_curve(records: list[dict], label: str, out: Path, *, dataset: str | None = None) -> None:
+    """Draw a line for every method that was scored along its runs, and write it to `out`.
+
+    Raises InputError where nothing was, or where runs of different data sets, budgets or ways to
+    score would share the picture.
+    """
+    runs = [
+        record
+        for record in latest(record for record in records if record.get("curve"))
+        if label in record["scores"] and dataset in (None, record["dataset"])
+    ]
+    if not runs:
+        raise InputError(
+            f"No run was scored along its way on {label!r}. Give `curve: 6` in the plan and run it."
+        )
+    kinds = {(run["dataset"], run["budget"], run["score"]) for run in runs}
+    if len(kinds) > 1:
+        raise InputError(
+            f"The runs are of {len(kinds)} kinds: {'; '.join(', '.join(kind) for kind in kinds)}. "
+            f"Choose one by --dataset, or give a file with the runs of one plan."
+        )
+    write_atomically(out, lambda partial: partial.write_bytes(_picture(runs, label)))
+
+
+def points_of(row: Row, label: str) -> list[tuple[float, list[float]]]:
+    """Images seen, and the errors of all seeds there; only as far as every seed was scored."""
+    along = [row.runs[seed]["curve"] for seed in sorted(row.runs)]
+    return [
+        (mean(p["images_seen"] for p in points), [nme(label)(p) or float("nan") for p in points])
+        for points in zip(*along, strict=False)
+    ]
+
+
+def _picture(runs: list[dict], label: str) -> bytes:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
+
+    figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    for row in rows_of(runs):
+        points = points_of(row, label)
+        seen = [images for images, _ in points]
+        seeds = len(row.runs)
+        name = f"{row.name} ({seeds} seed{'s' if seeds > 1 else ''})"
+        (line,) = axes.plot(seen, [mean(e) for _, e in points], marker="o", ms=3, label=name)
+        low, high = [min(e) for _, e in points], [max(e) for _, e in points]
+        axes.fill_between(seen, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    level = runs[0]["scores"][label]["mean_shape.nme"]
+    axes.axhline(level, color="grey", linestyle=":", label="mean shape")
+    axes.set(xscale="log", xlabel="images seen", ylabel=f"forward NME on {label}, %")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.tick_params(axis="x", which="both", labelrotation=45)
+    axes.set_title(f"{runs[0]['dataset']}, {runs[0]['budget']}, {runs[0]['score']}", fontsize=9)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize=8)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
