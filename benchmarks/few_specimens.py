@@ -78,7 +78,7 @@ def one_draw(matched: Matched, landmarks: Landmarks, marked: Annotations, size: 
 
 def main() -> None:
     """Run all draws, write the lines, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("annotated", type=Path)
     parser.add_argument("--out", type=Path, default=Path("few_specimens.jsonl"))

@@ -10,11 +10,11 @@ from swapmark.data.annotations import annotated_items, read_annotations
 from swapmark.evaluation.evaluate import evaluate
 from swapmark.evaluation.matching import marked_rows
 from swapmark.evaluation.result import Evaluation
-from swapmark.inference.detector import Detector
+from swapmark.inference.predictor import Predictor
 from swapmark.types import Annotations
 
 
-def score(detector: Detector, dataset: Dataset, data: Path, on: ScoreOn) -> dict[str, dict]:
+def score(detector: Predictor, dataset: Dataset, data: Path, on: ScoreOn) -> dict[str, dict]:
     """Errors in %, by the label of the annotated file, flat as in metrics.json of `evaluate`."""
     return {
         label: _score_file(detector, data / name, dataset.normaliser, on)
@@ -22,7 +22,7 @@ def score(detector: Detector, dataset: Dataset, data: Path, on: ScoreOn) -> dict
     }
 
 
-def _score_file(detector: Detector, path: Path, normaliser: str | None, on: ScoreOn) -> dict:
+def _score_file(detector: Predictor, path: Path, normaliser: str | None, on: ScoreOn) -> dict:
     annotations = read_annotations(path)
     parts = [annotations] if on == "test" else halves(annotations)
     item_of = {item.name: item for item in annotated_items(path, annotations)}
