@@ -1,8 +1,9 @@
-# make demo        draw faces, learn their landmarks, evaluate them; replaces an earlier demo
-# make test        run the tests
-# make test-onnx   predict from an ONNX file in an environment without torch
-# make lint        linter, formatter, type checker
-# make clean       remove the virtual environments
+# make demo          draw faces, learn their landmarks, evaluate them; replaces an earlier demo
+# make test          run the tests
+# make test-onnx     predict from an ONNX file in an environment without torch
+# make lint          linter, formatter, type checker
+# make test-formats  read our point files with other programs, in an environment of its own
+# make clean         remove the virtual environments
 #
 # Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
 # installs again only when pyproject.toml or constraints.txt changed.
@@ -18,7 +19,13 @@ IN_VENV := $(VENV)/bin/python
 INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt
 
-.PHONY: help demo test test-onnx lint clean
+# Other programs pull in what swapmark does not need, and swapmark's torch is not needed for files.
+OUTSIDE := .venv-formats
+IN_OUTSIDE := $(OUTSIDE)/bin/python
+INSTALL_OUTSIDE := $(IN_OUTSIDE) -m pip install --quiet --disable-pip-version-check \
+	--constraint tests_outside/constraints.txt
+
+.PHONY: help demo test test-formats test-onnx lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -35,13 +42,16 @@ test-onnx: $(VENV)/installed-test $(WITHOUT_TORCH)/installed
 	SWAPMARK_ONNX_FOLDER=$(WITHOUT_TORCH)/made $(WITHOUT_TORCH)/bin/python -m pytest --noconftest \
 	tests/without_torch/check_prediction.py
 
+test-formats: $(OUTSIDE)/installed
+	$(IN_OUTSIDE) -m pytest -W default tests_outside
+
 lint: $(VENV)/installed-lint
 	$(IN_VENV) -m ruff check
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m pyright --pythonpath $(IN_VENV)
 
 clean:
-	rm -rf $(VENV) $(WITHOUT_TORCH)
+	rm -rf $(VENV) $(OUTSIDE) $(WITHOUT_TORCH)
 
 # pip of a new environment may be too old to know dependency groups: it is brought up to date first.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -56,6 +66,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-%: $(VENV)/installed
 	$(INSTALL) --group $*
+	@touch $@
+
+$(OUTSIDE)/installed: pyproject.toml tests_outside/requirements.txt tests_outside/constraints.txt
+	@echo "Installing the readers of other programs into $(OUTSIDE); this takes minutes once."
+	@$(PYTHON) -m venv $(OUTSIDE)
+	$(INSTALL_OUTSIDE) --upgrade pip
+	$(INSTALL_OUTSIDE) --requirement tests_outside/requirements.txt
+	$(INSTALL_OUTSIDE) --build-constraint constraints.txt --no-deps --editable .
 	@touch $@
 
 $(WITHOUT_TORCH)/installed: pyproject.toml constraints.txt

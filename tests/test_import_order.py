@@ -9,8 +9,9 @@ import swapmark
 
 PACKAGE = Path(swapmark.__file__).parent
 ORDER = (
-    *("errors", "atomic", "coordinates", "types", "data", "visualization", "environment", "model"),
-    *("objectives", "training", "inference", "export", "evaluation", "demo", "cli", "__main__"),
+    *("errors", "atomic", "coordinates", "types", "tables", "data", "formats", "visualization"),
+    *("environment", "model", "objectives", "training", "inference", "export", "evaluation"),
+    *("demo", "cli", "__main__"),
 )
 FOUNDATION = {"errors", "atomic", "coordinates", "types"}
 
@@ -68,7 +69,7 @@ def test_a_module_imports_only_what_comes_before_it(module, path):
     assert violations(source, module, is_package=path.name == "__init__.py") == []
 
 
-@pytest.mark.parametrize("stage", ["visualization", "evaluation"])
+@pytest.mark.parametrize("stage", ["tables", "formats", "visualization", "evaluation"])
 def test_a_numpy_stage_names_no_torch(stage):
     for module, path in modules().items():
         if module.split(".")[1] == stage:

@@ -14,32 +14,42 @@ if TYPE_CHECKING:
     from swapmark.evaluation.run import evaluate_run as evaluate
     from swapmark.export.hub import export_hub
     from swapmark.export.onnx import export_onnx
+    from swapmark.formats.convert import convert
+    from swapmark.formats.registry import read_points, write_points
     from swapmark.inference.load import load
     from swapmark.training.train import train
-    from swapmark.types import Annotations, Landmarks
+    from swapmark.types import Annotations, Landmarks, PointTable
 
 __all__ = [
     "Annotations",
     "Landmarks",
+    "PointTable",
     "SwapmarkError",
+    "convert",
     "draw_faces",
     "evaluate",
     "export_hub",
     "export_onnx",
     "load",
+    "read_points",
     "train",
+    "write_points",
 ]
 
 _DEFINED_IN = {
     "Annotations": "swapmark.types:Annotations",
     "Landmarks": "swapmark.types:Landmarks",
+    "PointTable": "swapmark.types:PointTable",
     "SwapmarkError": "swapmark.errors:SwapmarkError",
+    "convert": "swapmark.formats.convert:convert",
     "draw_faces": "swapmark.data.synthetic:draw_faces",
     "evaluate": "swapmark.evaluation.run:evaluate_run",
     "export_hub": "swapmark.export.hub:export_hub",
     "export_onnx": "swapmark.export.onnx:export_onnx",
     "load": "swapmark.inference.load:load",
+    "read_points": "swapmark.formats.registry:read_points",
     "train": "swapmark.training.train:train",
+    "write_points": "swapmark.formats.registry:write_points",
 }
 
 

@@ -26,3 +26,7 @@ class ExportError(SwapmarkError):
 
 class TrainingError(SwapmarkError):
     """A training run that cannot usefully continue, such as one whose loss is not a number."""
+
+
+class LeftOutWarning(UserWarning):
+    """Something in a file that was read past, such as the curves of a TPS file."""

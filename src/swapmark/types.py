@@ -1,6 +1,7 @@
 """The small typed results that the stages hand to one another and to users."""
 
 import csv
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,18 +60,11 @@ class Landmarks:
     @property
     def columns(self) -> list[str]:
         """The header of the table: file, width, height, then x, y, confidence a landmark."""
-        points = [f"{name}_{part}" for name in self.names for part in ("x", "y", "confidence")]
-        return ["file", "width", "height", *points]
+        return self.table().columns
 
     def rows(self) -> list[list]:
         """One list an image, in the order of `columns`."""
-        table = np.concatenate([self.xy, self.confidence[..., None]], axis=-1)
-        return [
-            [path, int(width), int(height), *values.tolist()]
-            for path, (width, height), values in zip(
-                self.paths, self.sizes, table.reshape(len(self), 3 * len(self.names)), strict=True
-            )
-        ]
+        return self.table().rows()
 
     def table(self) -> "PointTable":
         """The same points as what file formats are written from."""
@@ -86,15 +80,7 @@ class Landmarks:
         """
         path = Path(path)
         refuse_existing(path, overwrite=overwrite)
-        return write_atomically(path, self._write_csv)
-
-    def _write_csv(self, path: Path) -> None:
-        # Names of files need not be valid text on every system.
-        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            writer = csv.writer(file)
-            writer.writerow(self.columns)
-            for name, width, height, *values in self.rows():
-                writer.writerow([name, width, height, *(f"{value:.3f}" for value in values)])
+        return write_atomically(path, lambda partial: write_rows(self.table(), partial, decimals=3))
 
     def to_pandas(self):
         """The same table as a pandas DataFrame (needs the extra `pandas`)."""
@@ -178,4 +164,68 @@ class PointTable:
     @property
     def marked(self) -> np.ndarray:
         """(N, P): whether both coordinates of a point are there."""
-        return np.isfinite(self.xy).all(axis=-1)
+        return np.asarray(np.isfinite(self.xy).all(axis=-1))
+
+    @property
+    def columns(self) -> list[str]:
+        """The header of the wide table: what is known of each image, then the points' columns."""
+        parts = ("x", "y") if self.confidence is None else ("x", "y", "confidence")
+        return [*self._about(), *(f"{name}_{part}" for name in self.names for part in parts)]
+
+    def rows(self) -> list[list]:
+        """One list an image, in the order of `columns`; NaN where something is not known."""
+        parts = [self.xy] if self.confidence is None else [self.xy, self.confidence[..., None]]
+        points = np.concatenate(parts, axis=-1, dtype=np.float64)
+        points = points.reshape(len(self), len(self.names) * points.shape[-1]).tolist()
+        about = zip(*self._about().values(), strict=True)
+        return [[*first, *last] for first, last in zip(about, points, strict=True)]
+
+    def _about(self) -> dict[str, list]:
+        """The columns that say something of an image as a whole, those that are known."""
+        sizes = (None, None) if self.sizes is None else self.sizes.T
+        found = {
+            "file": list(self.files),
+            "frame": self.frames,
+            "time": self.times,
+            "split": self.splits,
+            "group": self.groups,
+            "width": sizes[0],
+            "height": sizes[1],
+            "scale": self.scales,
+        }
+        columns = {
+            name: values.tolist() if isinstance(values, np.ndarray) else list(values)
+            for name, values in found.items()
+            if values is not None
+        }
+        for name in ("frame", "width", "height"):
+            if name in columns:
+                columns[name] = [n if math.isnan(n) else int(n) for n in columns[name]]
+        return columns
+
+
+def write_rows(table: PointTable, path: Path, *, decimals: int | None = None) -> None:
+    """Write a table as CSV: unknown numbers are empty cells, the others get `decimals`.
+
+    Without `decimals` every number has as many digits as it takes to read it back exactly.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> table = PointTable(("a",), ("1.png",), np.array([[[0.1, 2]]]))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_rows(table, Path(folder, "t.csv"))
+    ...     Path(folder, "t.csv").read_text().splitlines()
+    ['file,a_x,a_y', '1.png,0.1,2.0']
+    """
+
+    def cell(value):
+        if not isinstance(value, float):
+            return value
+        if math.isnan(value):
+            return ""
+        return repr(value) if decimals is None else f"{value:.{decimals}f}"
+
+    # Names of files need not be valid text on every system.
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.columns)
+        writer.writerows([cell(value) for value in row] for row in table.rows())

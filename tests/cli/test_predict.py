@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from swapmark.cli import main
+from swapmark.formats.registry import read_points
 from swapmark.inference.load import load
 
 
@@ -84,3 +85,36 @@ def test_what_is_missing_is_told_without_a_traceback(tiny_run, images, tmp_path,
     assert predict(tiny_run, images, tmp_path / "points.csv", "--device", "tpu") == 2
     assert "device is 'tpu'" in capsys.readouterr().err
     assert not (tmp_path / "points.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "start"),
+    [
+        ("points.tps", (), "LM=4\n"),
+        ("points.json", (), '{\n"images": ['),
+        ("points.txt", (), "id\tlandmark_1_x"),
+        ("points.csv", ("--format", "dlc"), "scorer,swapmark"),
+        ("points.out", ("--format", "csv"), "file,width,height"),
+    ],
+)
+def test_other_formats_follow_from_the_ending_or_are_named(
+    tiny_run, images, tmp_path, capsys, name, words, start
+):
+    out = tmp_path / name
+    assert predict(tiny_run, images, out, "--quiet", *words) == 0
+    assert out.read_text().startswith(start)
+    assert ("Not in points.tps: the confidence" in capsys.readouterr().err) == (name[-3:] == "tps")
+
+
+def test_parquet_holds_what_python_gives(tiny_run, images, tmp_path):
+    assert predict(tiny_run, images, tmp_path / "points.parquet", "--quiet") == 0
+    found = load(tiny_run).predict(images)
+    assert np.array_equal(read_points(tmp_path / "points.parquet").xy, found.xy)
+
+
+def test_an_unknown_ending_is_told_before_any_work_is_done(
+    tiny_run, images, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    assert predict(tiny_run, images, tmp_path / "points.xyz") == 2
+    assert "expected .csv, .tps" in capsys.readouterr().err

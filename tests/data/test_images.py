@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from swapmark.data.images import Frame, decode_image, fit_image
+from swapmark.data.images import Frame, decode_image, fit_image, image_size
 from swapmark.data.pixels import ImageProblem, array_to_rgb
 from swapmark.errors import InputError
 
@@ -244,6 +244,22 @@ def test_things_land_where_the_frame_says(mode, width, height):
     columns, rows = np.meshgrid(np.arange(64), np.arange(64))
     found = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
     assert np.abs(found - frame.to_model(centre)).max() < 0.06
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 8])
+def test_the_size_in_the_header_is_that_of_the_decoded_image(turn, kind, orientation):
+    stored, exif = turn(orientation, Image.new("RGB", (40, 30)))
+    file = io.BytesIO()
+    stored.save(file, kind, exif=exif)
+    assert image_size(file.getvalue()) == (40, 30) == decode_image(file.getvalue()).size
+
+
+def test_the_size_of_what_is_no_image_is_refused_with_the_reason():
+    with pytest.raises(ImageProblem, match="not a JPEG"):
+        image_size(b"hello")
+    with pytest.raises(ImageProblem, match="unreadable or truncated header"):
+        image_size(b"\x89PNG\r\n\x1a\n")
 
 
 def test_padding_has_the_mean_colour_and_extreme_aspects_fit():

@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "Find the learned landmarks in images and write them as a table.",
     "evaluate": "Measure learned landmarks against points marked by hand.",
     "export": "Write a trained detector as an ONNX file or a Hugging Face model.",
+    "convert": "Turn points from one file format into another, and say what is lost.",
     "doctor": "Check this machine: versions, devices, disk, decoding, and what is wrong.",
 }
 """Each command and its line in `swapmark --help`: the first line of the command's docstring."""

@@ -3,12 +3,15 @@
 import sys
 from pathlib import Path
 
+from swapmark.cli.convert import Format
+
 
 def predict(
     run: Path,
     images: str,
     *,
     out: Path = Path("points.csv"),
+    format: Format | None = None,
     overwrite: bool = False,
     batch_size: int = 64,
     device: str | None = None,
@@ -24,9 +27,12 @@ def predict(
     images
         Folder (walked), zip, tar or one picture file.
     out
-        The CSV to write: a row an image, in pixels of the upright original image, (0, 0) being the
-        centre of the top left pixel. Images that cannot be read are listed beside it, in
+        The table to write: a row an image, in pixels of the upright original image, (0, 0) being
+        the centre of the top left pixel. Images that cannot be read are listed beside it, in
         NAME-skipped.csv.
+    format
+        By default from the ending of OUT: .csv is csv, .tps tps, .json coco, .txt morphoj,
+        .parquet parquet. DeepLabCut's .csv must be named: dlc.
     overwrite
         Replace these files if they exist.
     batch_size
@@ -37,16 +43,24 @@ def predict(
         Show no progress.
     """
     from swapmark.data.cache import write_skipped
+    from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
     from swapmark.types import refuse_existing
 
+    chosen = format_to_write(out, format)
     skipped = out.with_name(f"{out.stem}-skipped.csv")
     for path in (out, skipped):
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
     landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet)
-    landmarks.to_csv(out, overwrite=overwrite)
+    if chosen == "csv":
+        landmarks.to_csv(out, overwrite=overwrite)  # three decimals are enough for people
+        lost = ()
+    else:
+        lost = write_points(landmarks, out, chosen, overwrite=overwrite)
     print(f"{len(landmarks)} images, {detector.landmarks} landmarks each: {out}")
+    for what in lost:
+        print(f"Not in {out.name}: {what}", file=sys.stderr)
     skipped.unlink(missing_ok=True)
     if landmarks.skipped:
         write_skipped(skipped, landmarks.skipped)

@@ -74,6 +74,28 @@ def decode_image(
         raise ImageProblem(f"truncated or damaged: {error or type(error).__name__}") from error
 
 
+def image_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels after the EXIF turn, from the header where that is enough.
+
+    Raises ImageProblem as `decode_image` does.
+
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (40, 30)).save(file, "PNG")
+    >>> image_size(file.getvalue())
+    (40, 30)
+    """
+    plugin = _plugin_for(data)
+    try:
+        image = plugin(io.BytesIO(data))
+        turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+    except Exception:  # as in decode_image, which says what is wrong
+        return decode_image(data).size
+    if turned and plugin is TiffImageFile:  # some versions of Pillow turn the size of these already
+        return decode_image(data).size
+    check_size(*image.size)
+    return (image.height, image.width) if turned else image.size
+
+
 def _plugin_for(data: bytes) -> type[ImageFile.ImageFile]:
     """The reader for these bytes, by their signature.
 
