@@ -1,8 +1,8 @@
 # make demo          draw faces, learn their landmarks, evaluate them; replaces an earlier demo
 # make test          run the tests
+# make test-onnx     predict from an ONNX file in an environment without torch
 # make lint          linter, formatter, type checker
 # make test-formats  read our point files with other programs, in an environment of its own
-# make test-onnx     predict from an ONNX file in an environment without torch
 # make clean         remove the virtual environments
 #
 # Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
