@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from swapmark.errors import SwapmarkError
     from swapmark.evaluation.run import evaluate_run as evaluate
     from swapmark.inference.detector import load
+    from swapmark.inference.video import predict_video
     from swapmark.training.train import train
     from swapmark.types import Annotations, Landmarks
 
@@ -23,6 +24,7 @@ __all__ = [
     "draw_faces",
     "evaluate",
     "load",
+    "predict_video",
     "train",
 ]
 
@@ -33,6 +35,7 @@ _DEFINED_IN = {
     "draw_faces": "swapmark.data.synthetic:draw_faces",
     "evaluate": "swapmark.evaluation.run:evaluate_run",
     "load": "swapmark.inference.detector:load",
+    "predict_video": "swapmark.inference.video:predict_video",
     "train": "swapmark.training.train:train",
 }
 

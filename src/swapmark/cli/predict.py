@@ -1,7 +1,12 @@
 """`swapmark predict`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swapmark.types import Skipped
 
 
 def predict(
@@ -9,6 +14,11 @@ def predict(
     images: str,
     *,
     out: Path = Path("points.csv"),
+    overlay: Path | None = None,
+    every: int = 1,
+    start: float | None = None,
+    stop: float | None = None,
+    frame_rate: float | None = None,
     overwrite: bool = False,
     batch_size: int = 64,
     device: str | None = None,
@@ -21,11 +31,21 @@ def predict(
     run
         Run folder made by `swapmark train`.
     images
-        Folder (walked), zip, tar or one picture file.
+        Folder (walked), zip, tar, one picture file, or a video.
     out
         The CSV to write: a row an image, in pixels of the upright original image, (0, 0) being the
         centre of the top left pixel. Images that cannot be read are listed beside it, in
-        NAME-skipped.csv.
+        NAME-skipped.csv. Of a video: a row a frame, with its number and its time in seconds.
+    overlay
+        Of a video: write another one (.mp4, .mov, .mkv) with the landmarks drawn on its frames.
+    every
+        Of a video: use each n-th frame.
+    start
+        Of a video: use the frames from this second on.
+    stop
+        Of a video: use the frames before this second.
+    frame_rate
+        Take the pictures of a folder, zip or tar as the frames of a video, so many a second.
     overwrite
         Replace these files if they exist.
     batch_size
@@ -35,22 +55,53 @@ def predict(
     quiet
         Show no progress.
     """
-    from swapmark.data.cache import write_skipped
+    from swapmark.data.items import is_video_name
+    from swapmark.errors import InputError
     from swapmark.inference.detector import load
+    from swapmark.inference.video import predict_video
     from swapmark.types import refuse_existing
 
-    skipped = out.with_name(f"{out.stem}-skipped.csv")
-    for path in (out, skipped):
+    as_video = frame_rate is not None or is_video_name(images)
+    if not as_video and (overlay, every, start, stop) != (None, 1, None, None):
+        raise InputError(
+            f"--overlay, --every, --start and --stop are for videos; {images} is none. "
+            f"If it holds the frames of one, add their rate: --frame-rate 25"
+        )
+    skipped_table = out.with_name(f"{out.stem}-skipped.csv")
+    for path in (out, skipped_table, *([overlay] if overlay else [])):
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
+    if as_video:
+        found = predict_video(
+            detector,
+            images,
+            out,
+            frame_rate=frame_rate,
+            overlay=overlay,
+            overwrite=overwrite,
+            batch_size=batch_size,
+            every=every,
+            start=start,
+            stop=stop,
+            progress=not quiet,
+        )
+        drawn = f"; drawn: {overlay}" if overlay else ""
+        print(f"{found.frames} frames, {len(found.names)} landmarks each: {out}{drawn}")
+        _list_skipped(skipped_table, found.skipped, "Not everything could be read; what, and why")
+        return
     landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet)
     landmarks.to_csv(out, overwrite=overwrite)
     print(f"{len(landmarks)} images, {detector.landmarks} landmarks each: {out}")
-    skipped.unlink(missing_ok=True)
-    if landmarks.skipped:
-        write_skipped(skipped, landmarks.skipped)
-        count = len(landmarks.skipped)
-        print(
-            f"Skipped {count} of {count + len(landmarks)} images; reasons: {skipped}",
-            file=sys.stderr,
-        )
+    count = len(landmarks.skipped)
+    words = f"Skipped {count} of {count + len(landmarks)} images; reasons"
+    _list_skipped(skipped_table, landmarks.skipped, words)
+
+
+def _list_skipped(path: Path, skipped: "Sequence[Skipped]", words: str) -> None:
+    """Write what was skipped beside the table and say so; nothing where all could be read."""
+    from swapmark.data.cache import write_skipped
+
+    path.unlink(missing_ok=True)
+    if skipped:
+        write_skipped(path, skipped)
+        print(f"{words}: {path}", file=sys.stderr)
