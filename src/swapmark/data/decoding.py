@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
@@ -85,7 +85,7 @@ def _load_or_problem(item: Item, size: int, fit: str) -> tuple[np.ndarray, Frame
         return problem.with_traceback(None)
 
 
-def read_ahead(things: Iterator[Thing]) -> Iterator[Thing]:
+def read_ahead(things: Iterator[Thing]) -> Generator[Thing, None, None]:
     """Pass things on, the next one already being made in a thread of its own.
 
     No more than two are alive: the one handed over and the next. What goes wrong in the thread is

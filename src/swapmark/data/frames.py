@@ -1,7 +1,7 @@
 """Frames in the order of time, whether they come from a video file or as pictures in a folder."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -35,19 +35,26 @@ class VideoFrame:
     """Returns the upright frame, uint8 (H, W, 3); raises ImageProblem."""
 
 
+Frames = Generator[VideoFrame | Skipped, None, None]
+"""Frames one by one, and among them entries of what could not be read."""
+
+
 @dataclass(frozen=True)
 class FrameSource:
-    """What yields frames one by one, and entries of what it could not read among them.
+    """A video, a folder of frames, or a camera of your own: anything that yields frames.
 
-    >>> frames = [VideoFrame(0, None, "a", lambda: np.zeros((8, 8, 3), np.uint8))]
-    >>> [frame.index for frame in FrameSource("a", lambda: iter(frames)).frames()]
-    [0]
+    >>> def noise():
+    ...     for index in range(3):
+    ...         pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), np.uint8)
+    ...         yield VideoFrame(index, index / 25, "noise", lambda pixels=pixels: pixels)
+    >>> [frame.index for frame in FrameSource("noise", noise).frames()]
+    [0, 1, 2]
     """
 
     name: str
     """What to call it in messages."""
-    frames: Callable[[], Iterator[VideoFrame | Skipped]]
-    """Starts from the first frame each time it is called."""
+    frames: Callable[[], Frames]
+    """Starts a generator at the first frame; it is closed when no more is wanted."""
     count: int | None = None
     """How many frames there are, about; None where unknown."""
     frame_rate: Fraction | None = None
@@ -77,7 +84,7 @@ def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
     if rate == 0:
         rate = Fraction(frame_rate)
 
-    def frames() -> Iterator[VideoFrame]:
+    def frames() -> Frames:
         for index, item in enumerate(items):
             yield VideoFrame(index, index / frame_rate, item.name, partial(_pixels, item))
 

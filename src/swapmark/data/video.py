@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swapmark.data.frames import FrameSource, VideoFrame
+from swapmark.data.frames import Frames, FrameSource, VideoFrame
 from swapmark.data.pixels import ImageProblem, check_size
 from swapmark.errors import InputError
 from swapmark.types import Skipped
@@ -99,8 +99,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             )
         if streams[0].codec_context is None:
             raise InputError(
-                f"{path} holds a kind of video that PyAV cannot decode. Convert it first: "
-                f"ffmpeg -i {path} converted.mp4"
+                f"{path} holds a kind of video that PyAV cannot decode, or its header is damaged. "
+                f"Copy it again, or convert it first: ffmpeg -i {path} converted.mp4"
             )
         yield container, streams[0]
 
@@ -118,15 +118,17 @@ class _Damage:
         found = []
         if self.undecodable:
             found.append(
-                f"{len(self.undecodable)} packets cannot be decoded, the first "
+                f"packets that cannot be decoded: {len(self.undecodable)}, the first "
                 f"{self.undecodable[0]}; frame numbers after it are too low, times are right"
             )
         if self.left_out:
             found.append(
-                f"{len(self.left_out)} damaged frames were left out, the first {self.left_out[0]}"
+                f"damaged frames left out: {len(self.left_out)}, the first {self.left_out[0]}"
             )
         if self.end:
             found.append(f"cannot be read on after {frames} frames: {self.end}")
+        elif not frames:
+            found.append("holds no frame that can be decoded")
         elif last is not None and end - last > SHORT_BY:
             found.append(
                 f"ends after {frames} frames, at {last:.2f} s of the {end:.2f} s that its header "
@@ -135,7 +137,7 @@ class _Damage:
         return [Skipped(name, reason) for reason in found]
 
 
-def _frames(path: Path) -> Iterator[VideoFrame | Skipped]:
+def _frames(path: Path) -> Frames:
     """Every frame in the order of decoding, then what was wrong with the file."""
     from av.sidedata.sidedata import Type
 

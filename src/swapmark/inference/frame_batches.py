@@ -1,7 +1,7 @@
 """Frames of a video, chosen, decoded and put together into the batches that a detector takes."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -108,17 +108,17 @@ def read_batches(
     batch_size: int = 64,
     keep_pixels: bool = False,
     progress: bool = False,
-) -> Iterator[FrameBatch]:
+) -> Generator[FrameBatch, None, None]:
     """Read the selected frames, at most `batch_size` or MAX_BATCH_BYTES of them at a time.
 
     >>> frame = VideoFrame(0, 0.0, "a", lambda: np.zeros((8, 8, 3), np.uint8))
-    >>> source = FrameSource("a", lambda: iter([frame] * 5))
+    >>> source = FrameSource("a", lambda: (frame for _ in range(5)))
     >>> batches = read_batches(source, Selection(), image_size=16, batch_size=2)
     >>> [len(batch.frames) for batch in batches]
     [2, 2, 1]
     """
     batch = FrameBatch()
-    with closing(source.frames()) as frames:  # pyright: ignore[reportArgumentType]
+    with closing(source.frames()) as frames:
         told = track(frames, source.count, "Reading frames", show=progress)
         for frame in selection.of(told):
             if isinstance(frame, Skipped):

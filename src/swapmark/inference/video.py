@@ -121,8 +121,8 @@ def predict_video(
                 writer.overlay = stack.enter_context(
                     OverlayVideo(picture, drawn.suffix, frame_rate=rate, time_base=source.time_base)
                 )
-            stack.enter_context(closing(batches))  # pyright: ignore[reportArgumentType]
-            for batch in stack.enter_context(closing(read_ahead(batches))):  # pyright: ignore[reportArgumentType]
+            stack.enter_context(closing(batches))
+            for batch in stack.enter_context(closing(read_ahead(batches))):
                 writer.skipped += batch.skipped
                 if batch.frames:
                     found = find_landmarks(detector, batch)
