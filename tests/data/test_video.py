@@ -1,10 +1,12 @@
 """Videos are drawn, turned, cut and damaged; where its square is tells which frame it is."""
 
+import gc
 import shutil
 import struct
 import sys
 import wave
 
+import av
 import numpy as np
 import pytest
 
@@ -56,6 +58,18 @@ def test_every_frame_comes_once_in_order_with_its_time(film):
     assert pixels[0].dtype == np.uint8
     assert set(np.unique(pixels[0])) == {30, 250}
     assert reasons == []
+
+
+def test_frames_are_let_go_without_waiting_for_the_garbage_collector(film):
+    path = film("plain.mkv", PLACES)
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in open_video(path).frames():
+            frame.read()
+        assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) < 5
+    finally:
+        gc.enable()
 
 
 def test_the_header_tells_the_count_and_the_rate(film):

@@ -141,7 +141,7 @@ def _frames(path: Path) -> Frames:
     """Every frame in the order of decoding, then what was wrong with the file."""
     from av.sidedata.sidedata import Type
 
-    index, last = 0, None
+    index, last, seen, matrix = 0, None, None, None
     damage = _Damage()
     with _opened(path) as (container, stream):
         stream.thread_type = "AUTO"
@@ -151,8 +151,11 @@ def _frames(path: Path) -> Frames:
             if frame.is_corrupt:
                 damage.left_out.append(f"number {index} at {_clock(time)}")
             else:
-                side = frame.side_data.get(Type.DISPLAYMATRIX)
-                matrix = None if side is None else np.frombuffer(bytes(side), np.int32)
+                # Looked at only where it may differ: a frame and its side data hold on to each
+                # other, and would stay in memory until the garbage collector comes.
+                if seen != (seen := (frame.rotation, frame.width, frame.height)):
+                    side = frame.side_data.get(Type.DISPLAYMATRIX)
+                    matrix = None if side is None else np.frombuffer(bytes(side), np.int32)
                 yield VideoFrame(index, time, str(path), partial(_pixels, frame, matrix))
             index, last = index + 1, last if time is None else time + interval
         end = _announced_end(container, stream) or 0.0
