@@ -178,4 +178,4 @@ class PointTable:
     @property
     def marked(self) -> np.ndarray:
         """(N, P): whether both coordinates of a point are there."""
-        return np.isfinite(self.xy).all(axis=-1)
+        return np.asarray(np.isfinite(self.xy).all(axis=-1))
