@@ -2,6 +2,7 @@
 
 import os
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 from hypothesis import settings
@@ -107,3 +108,68 @@ def tiny_onnx(tiny_run, tmp_path_factory) -> Path:
     from swapmark.export.onnx import export_onnx
 
     return export_onnx(tiny_run, tmp_path_factory.mktemp("onnx") / "tiny.onnx").path
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory):
+    """Draws a video of a white square that moves over dark grey, by default without loss."""
+    import av
+    import numpy as np
+
+    folder = tmp_path_factory.mktemp("films")
+
+    def draw(
+        name: str,
+        places: list[tuple[int, int]],
+        *,
+        ticks: list[int] | None = None,
+        size: tuple[int, int] = (96, 64),
+        stored=lambda upright: upright,
+        codec: tuple[str, str] = ("ffv1", "bgr0"),
+        **options: str,
+    ) -> Path:
+        """Squares centred at `places`, shown at `ticks` (milliseconds, by default 25 a second)."""
+        path = folder / name
+        path.unlink(missing_ok=True)
+        ticks = [40 * index for index in range(len(places))] if ticks is None else ticks
+        with av.open(str(path), "w", options=options) as container:
+            stream = container.add_stream(codec[0], rate=25)
+            stream.pix_fmt = codec[1]
+            stream.codec_context.time_base = Fraction(1, 1000)
+            for tick, (x, y) in zip(ticks, places, strict=True):
+                upright = np.full((size[1], size[0], 3), 30, np.uint8)
+                upright[y - 5 : y + 6, x - 5 : x + 6] = 250
+                pixels = np.ascontiguousarray(stored(upright))
+                if tick == ticks[0]:
+                    stream.height, stream.width = pixels.shape[:2]
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame.pts, frame.time_base = tick, Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return draw
+
+
+class BrightestSpot:
+    """Stands in for a detector: its one landmark is the middle of what is bright."""
+
+    image_size, fit, landmarks = 64, "pad", 1
+
+    def __init__(self):
+        self.batches: list[int] = []
+
+    def predict_squares(self, squares):
+        import numpy as np
+
+        self.batches.append(len(squares))
+        light = np.clip(squares.mean(axis=-1) - 140.0, 0, None) + 1e-9
+        light /= light.sum(axis=(1, 2), keepdims=True)
+        rows, columns = np.mgrid[: self.image_size, : self.image_size]
+        xy = np.stack([(light * columns).sum(axis=(1, 2)), (light * rows).sum(axis=(1, 2))], -1)
+        return xy[:, None], np.full((len(squares), 1), 0.75)
+
+
+@pytest.fixture
+def spotter() -> BrightestSpot:
+    return BrightestSpot()

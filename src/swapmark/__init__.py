@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swapmark.formats.convert import convert
     from swapmark.formats.registry import read_points, write_points
     from swapmark.inference.load import load
+    from swapmark.inference.video import predict_video
     from swapmark.points.run import fit_run as fit
     from swapmark.training.train import train
     from swapmark.types import Annotations, Landmarks, PointTable
@@ -33,6 +34,7 @@ __all__ = [
     "export_onnx",
     "fit",
     "load",
+    "predict_video",
     "read_points",
     "train",
     "write_points",
@@ -50,6 +52,7 @@ _DEFINED_IN = {
     "export_onnx": "swapmark.export.onnx:export_onnx",
     "fit": "swapmark.points.run:fit_run",
     "load": "swapmark.inference.load:load",
+    "predict_video": "swapmark.inference.video:predict_video",
     "read_points": "swapmark.formats.registry:read_points",
     "train": "swapmark.training.train:train",
     "write_points": "swapmark.formats.registry:write_points",

@@ -126,3 +126,56 @@ def test_points_that_a_format_cannot_hold_are_kept_as_csv(tiny_run, images, tmp_
     assert "'1, left.png' can't be written for MorphoJ" in capsys.readouterr().err
     assert [path.name for path in tmp_path.glob("points*")] == ["points.txt.csv"]
     assert len(rows(tmp_path / "points.txt.csv")) == 3
+
+
+def test_a_video_gives_a_row_a_frame_and_a_drawn_video(tiny_run, film, tmp_path, capsys):
+    video = film("predict.mkv", [(20 + index, 30) for index in range(9)])
+    out, drawn = tmp_path / "points.csv", tmp_path / "drawn.mp4"
+    words = ["--overlay", str(drawn), "--every", "2", "--start", "0.04", "--stop", "0.3", "--quiet"]
+    assert predict(tiny_run, video, out, *words) == 0
+    table = rows(out)
+    assert [row["frame"] for row in table] == ["1", "3", "5", "7"]
+    assert [row["time"] for row in table] == ["0.040000", "0.120000", "0.200000", "0.280000"]
+    assert "landmark_4_confidence" in table[0]
+    captured = capsys.readouterr()
+    assert captured.out == f"4 frames, 4 landmarks each: {out}; drawn: {drawn}\n"
+    assert captured.err == ""
+    assert drawn.stat().st_size > 0
+
+
+def test_a_folder_with_a_frame_rate_is_taken_for_a_video(tiny_run, images, tmp_path, capsys):
+    (images / "1.png").write_bytes(b"")
+    out = tmp_path / "points.csv"
+    assert predict(tiny_run, images, out, "--frame-rate", "4", "--quiet") == 0
+    assert [(row["file"], row["time"]) for row in rows(out)] == [
+        ("0.png", "0.000000"),
+        ("2.png", "0.500000"),
+    ]
+    skipped = tmp_path / "points-skipped.csv"
+    assert rows(skipped) == [{"file": "1.png", "reason": "frame 1: the file is empty"}]
+    assert f"what, and why: {skipped}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["--overlay", "a.mp4"], ["--every", "2"], ["--start", "1"], ["--stop", "1"]]
+)
+def test_options_of_videos_are_refused_for_pictures(tiny_run, images, tmp_path, capsys, words):
+    assert predict(tiny_run, images, tmp_path / "points.csv", *words) == 2
+    assert "add their rate: --frame-rate 25" in capsys.readouterr().err
+
+
+def test_an_overlay_that_exists_is_kept_before_any_work_is_done(
+    tiny_run, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    drawn = tmp_path / "drawn.mp4"
+    drawn.write_text("precious")
+    out = tmp_path / "points.csv"
+    assert predict(tiny_run, tmp_path / "film.mp4", out, "--overlay", str(drawn)) == 2
+    assert "drawn.mp4 exists already" in capsys.readouterr().err
+    assert drawn.read_text() == "precious"
+
+
+def test_a_video_is_written_as_csv_alone(tiny_run, tmp_path, capsys):
+    assert predict(tiny_run, tmp_path / "v.mp4", tmp_path / "points.tps") == 2
+    assert f"swapmark convert OUT.csv {tmp_path / 'points.tps'}" in capsys.readouterr().err

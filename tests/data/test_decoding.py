@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from swapmark.data import decoding
-from swapmark.data.decoding import load_item, stream_images, track
+from swapmark.data.decoding import load_item, read_ahead, stream_images, track
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 
@@ -75,3 +75,37 @@ def test_progress_is_silent_when_asked(capsys, monkeypatch):
     monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
     assert list(track(range(4), 4, "Decoding images", show=False)) == [0, 1, 2, 3]
     assert capsys.readouterr().err == ""
+
+
+def test_one_thing_is_made_ahead_in_another_thread_and_no_more():
+    made, threads = [], set()
+
+    def things():
+        for index in range(20):
+            threads.add(threading.get_ident())
+            made.append(index)
+            yield index
+
+    for index in read_ahead(things()):
+        deadline = time.monotonic() + 5
+        while len(made) < min(20, index + 2) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(made) == min(20, index + 2)
+    assert threads.isdisjoint({threading.get_ident()})
+
+
+def test_what_goes_wrong_ahead_is_raised_after_what_came_before():
+    def things():
+        yield 1
+        raise ZeroDivisionError
+
+    ahead = read_ahead(things())
+    assert next(ahead) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)
+
+
+def test_progress_without_a_known_end_is_a_count(capsys, monkeypatch):
+    monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
+    assert list(track("ab", None, "Reading", show=True)) == ["a", "b"]
+    assert capsys.readouterr().err == "Reading: 1\nReading: 2\n"

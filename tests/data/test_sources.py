@@ -143,3 +143,16 @@ def test_overlong_file_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(items_module, "MAX_FILE_BYTES", 10)
     with pytest.raises(ImageProblem, match="over the limit"):
         list_images(tmp_path)[0].read()
+
+
+def test_a_video_is_told_how_to_become_pictures(tmp_path):
+    video = tmp_path / "films" / "mouse.MP4"
+    video.parent.mkdir()
+    video.write_bytes(b"film")
+    for source in (video, str(video), video.parent):
+        with pytest.raises(InputError, match=r"ffmpeg -i VIDEO .*swapmark\.predict_video"):
+            list_images(source)
+    (tmp_path / "a.png").write_bytes(png())
+    found = list_images([tmp_path / "a.png", video])
+    with pytest.raises(ImageProblem, match="a video, not a picture"):
+        found[1].read()

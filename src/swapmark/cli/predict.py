@@ -1,7 +1,12 @@
 """`swapmark predict`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swapmark.types import Skipped
 
 from swapmark.cli.convert import Format
 
@@ -13,6 +18,11 @@ def predict(
     out: Path = Path("points.csv"),
     format: Format | None = None,
     points: str | None = None,
+    overlay: Path | None = None,
+    every: int = 1,
+    start: float | None = None,
+    stop: float | None = None,
+    frame_rate: float | None = None,
     overwrite: bool = False,
     batch_size: int = 64,
     device: str | None = None,
@@ -26,17 +36,27 @@ def predict(
         Run folder made by `swapmark train`, or a model folder, an .onnx file, the name of a
         built-in model, or OWNER/NAME of one on the Hugging Face hub.
     images
-        Folder (walked), zip, tar or one picture file.
+        Folder (walked), zip, tar, one picture file, or a video.
     out
         The table to write: a row an image, in pixels of the upright original image, (0, 0) being
         the centre of the top left pixel. Images that cannot be read are listed beside it, in
-        NAME-skipped.csv.
+        NAME-skipped.csv. Of a video: a row a frame, with its number and its time in seconds.
     format
         By default from the ending of OUT: .csv is csv, .tps tps, .json coco, .txt morphoj,
         .parquet parquet. DeepLabCut's .csv must be named: dlc.
     points
         Write the named points of this point map of the run, made by `swapmark fit`, in place of
         the landmarks.
+    overlay
+        Of a video: write another one (.mp4, .mov, .mkv) with the landmarks drawn on its frames.
+    every
+        Of a video: use each n-th frame.
+    start
+        Of a video: use the frames from this second on.
+    stop
+        Of a video: use the frames before this second.
+    frame_rate
+        Take the pictures of a folder, zip or tar as the frames of a video, so many a second.
     overwrite
         Replace these files if they exist.
     batch_size
@@ -46,17 +66,50 @@ def predict(
     quiet
         Show no progress.
     """
-    from swapmark.data.cache import write_skipped
+    from swapmark.data.items import is_video_name
     from swapmark.errors import InputError
     from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
+    from swapmark.inference.point_map import find_point_map
+    from swapmark.inference.video import predict_video
     from swapmark.types import refuse_existing
 
+    as_video = frame_rate is not None or is_video_name(images)
+    if not as_video and (overlay, every, start, stop) != (None, 1, None, None):
+        raise InputError(
+            f"--overlay, --every, --start and --stop are for videos; {images} is none. "
+            f"If it holds the frames of one, add their rate: --frame-rate 25"
+        )
     chosen = format_to_write(out, format)
-    skipped = out.with_name(f"{out.stem}-skipped.csv")
-    for path in (out, skipped):
+    if as_video and chosen != "csv":
+        raise InputError(
+            f"The points of a video are written as csv, not as {chosen}. Write OUT.csv, then turn "
+            f"it: swapmark convert OUT.csv {out}"
+        )
+    skipped_table = out.with_name(f"{out.stem}-skipped.csv")
+    for path in (out, skipped_table, *([overlay] if overlay else [])):
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
+    kind = "points" if points else "landmarks"
+    if as_video:
+        found = predict_video(
+            detector,
+            images,
+            out,
+            frame_rate=frame_rate,
+            overlay=overlay,
+            overwrite=overwrite,
+            batch_size=batch_size,
+            every=every,
+            start=start,
+            stop=stop,
+            points=None if points is None else find_point_map(detector.folder, points).apply,
+            progress=not quiet,
+        )
+        drawn = f"; drawn: {overlay}" if overlay else ""
+        print(f"{found.frames} frames, {len(found.names)} {kind} each: {out}{drawn}")
+        _list_skipped(skipped_table, found.skipped, "Not everything could be read; what, and why")
+        return
     landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet, points=points)
     lost = ()
     if chosen == "csv":
@@ -67,15 +120,19 @@ def predict(
         except InputError as error:  # an hour's work is not thrown away for an odd name
             kept = landmarks.to_csv(out.with_name(f"{out.name}.csv"), overwrite=overwrite)
             raise InputError(f"{error} The points are kept in {kept}.") from error
-    kind = "points" if points else "landmarks"
     print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}")
     for what in lost:
         print(f"Not in {out.name}: {what}", file=sys.stderr)
-    skipped.unlink(missing_ok=True)
-    if landmarks.skipped:
-        write_skipped(skipped, landmarks.skipped)
-        count = len(landmarks.skipped)
-        print(
-            f"Skipped {count} of {count + len(landmarks)} images; reasons: {skipped}",
-            file=sys.stderr,
-        )
+    count = len(landmarks.skipped)
+    words = f"Skipped {count} of {count + len(landmarks)} images; reasons"
+    _list_skipped(skipped_table, landmarks.skipped, words)
+
+
+def _list_skipped(path: Path, skipped: "Sequence[Skipped]", words: str) -> None:
+    """Write what was skipped beside the table and say so; nothing where all could be read."""
+    from swapmark.data.cache import write_skipped
+
+    path.unlink(missing_ok=True)
+    if skipped:
+        write_skipped(path, skipped)
+        print(f"{words}: {path}", file=sys.stderr)

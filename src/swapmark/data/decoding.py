@@ -4,10 +4,10 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -85,8 +85,26 @@ def _load_or_problem(item: Item, size: int, fit: str) -> tuple[np.ndarray, Frame
         return problem.with_traceback(None)
 
 
-def track(things: Iterable[Thing], total: int, label: str, *, show: bool) -> Iterator[Thing]:
-    """Pass things on while telling how far they are, on standard error.
+def read_ahead(things: Iterator[Thing]) -> Generator[Thing, None, None]:
+    """Pass things on, the next one already being made in a thread of its own.
+
+    No more than two are alive: the one handed over and the next. What goes wrong in the thread is
+    raised here.
+
+    >>> list(read_ahead(iter("ab")))
+    ['a', 'b']
+    """
+    end: Any = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="swapmark-ahead") as executor:
+        coming = executor.submit(next, things, end)
+        while (thing := coming.result()) is not end:
+            coming = executor.submit(next, things, end)
+            yield thing
+            del thing
+
+
+def track(things: Iterable[Thing], total: int | None, label: str, *, show: bool) -> Iterator[Thing]:
+    """Pass things on while telling how far they are, on standard error; `total` if it is known.
 
     A progress bar on a terminal, else a plain line every 10 seconds; nothing unless `show`.
 
@@ -107,5 +125,6 @@ def track(things: Iterable[Thing], total: int, label: str, *, show: bool) -> Ite
     for count, thing in enumerate(things, start=1):
         yield thing
         if time.monotonic() > due:
-            print(f"{label}: {count} of {total} ({count / total:.0%})", file=sys.stderr, flush=True)
+            share = f" of {total} ({count / total:.0%})" if total else ""
+            print(f"{label}: {count}{share}", file=sys.stderr, flush=True)
             due = time.monotonic() + SECONDS_BETWEEN_LINES

@@ -10,6 +10,10 @@ import numpy as np
 from swapmark.data.pixels import ImageProblem
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+VIDEO_SUFFIXES = (
+    *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+    *(".mts", ".ogv", ".ts", ".webm", ".wmv"),
+)
 MAX_FILE_BYTES = 512 * 2**20
 """Larger files and archive members are not read: 120 million pixels of 4 bytes are less."""
 
@@ -44,6 +48,15 @@ def is_image_name(name: str, others: Counter[str] | None = None) -> bool:
     if others is not None:
         others["hidden" if hidden else suffix or "without ending"] += 1
     return False
+
+
+def is_video_name(name: str) -> bool:
+    """Whether a file is taken for a video, by its ending.
+
+    >>> is_video_name("films/mouse.MP4"), is_video_name("mouse.png")
+    (True, False)
+    """
+    return PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES
 
 
 def problem_item(name: str, reason: str) -> Item:

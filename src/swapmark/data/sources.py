@@ -16,11 +16,23 @@ from pathlib import Path
 import numpy as np
 
 from swapmark.data import archives
-from swapmark.data.items import IMAGE_SUFFIXES, Item, check_bytes, is_image_name, problem_item
+from swapmark.data.items import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Item,
+    check_bytes,
+    is_image_name,
+    is_video_name,
+    problem_item,
+)
 from swapmark.errors import InputError
 
 Source = str | os.PathLike | np.ndarray | Sequence
 """A path (folder, zip, tar, image file), an array, or a list of paths, of items or of arrays."""
+FRAMES_OF_A_VIDEO = (
+    "Make pictures of a video's frames (mkdir frames && ffmpeg -i VIDEO -vf fps=2 frames/%06d.png) "
+    "and give the folder frames/. Only `swapmark predict` and swapmark.predict_video read videos."
+)
 
 
 def list_images(source: Source) -> list[Item]:
@@ -66,6 +78,8 @@ def _items_of_path(path: Path, others: Counter[str]) -> Iterator[Item]:
         raise InputError(f"{path} is neither a folder nor a regular file.")
     elif path.suffix.lower() in IMAGE_SUFFIXES:
         yield _file_item(path, str(path))
+    elif is_video_name(path.name):
+        raise InputError(f"{path} is a video; pictures were expected. {FRAMES_OF_A_VIDEO}")
     elif archives.is_zip(path):
         yield from sorted(archives.zip_items(path, others), key=lambda item: item.name)
     elif archives.is_tar(path):
@@ -125,6 +139,9 @@ def _items_of_list(entries: Sequence, others: Counter[str]) -> Iterator[Item]:
         if not path.exists():
             yield problem_item(str(entry), "there is no such file")
             continue
+        if is_video_name(path.name) and path.is_file():
+            yield problem_item(str(entry), "a video, not a picture")
+            continue
         for item in _items_of_path(path, others):
             inside = item.name != str(path)
             name = f"{entry}/{item.name}" if inside else str(entry)
@@ -157,7 +174,10 @@ def _nothing_found(where: str, others: Counter[str]) -> str:
     total = sum(others.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(6))
     there = f"there were {total} other files ({kinds})" if total else "there was no file at all"
+    advice = "Give a folder, zip, tar, image file or list of paths."
+    if not others.keys().isdisjoint(VIDEO_SUFFIXES):
+        advice = FRAMES_OF_A_VIDEO
     return (
         f"No images in {where}: looked for {' '.join(IMAGE_SUFFIXES)} in capitals or not, folders "
-        f"inside included; {there}. Give a folder, zip, tar, image file or list of paths."
+        f"inside included; {there}. {advice}"
     )

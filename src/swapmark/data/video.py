@@ -1,0 +1,207 @@
+"""The frames of a video file, decoded one by one with PyAV and turned upright."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swapmark.data.frames import Frames, FrameSource, VideoFrame
+from swapmark.data.pixels import ImageProblem, check_size
+from swapmark.errors import InputError
+from swapmark.types import Skipped
+
+SHORT_BY = 0.2
+"""Seconds by which a video may end before its header says: audio and rounding account for less."""
+
+
+def import_av() -> Any:
+    """PyAV, or InputError that says how to install it.
+
+    >>> import_av().__name__
+    'av'
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(
+            f"Videos need the package PyAV, which cannot be imported ({error}). "
+            f"Install it with: pip install 'swapmark[video]'"
+        ) from error
+    return av
+
+
+def open_video(path: str | Path) -> FrameSource:
+    """Look at the header of a video; its `frames()` then decodes frame by frame.
+
+    Times are the file's own time stamps in seconds. Frames are turned as the file says (phones
+    store them turned); pixels that are not square stay as they are stored. Damage does not end
+    the reading unless nothing can be read after it: it is yielded as `Skipped`, with the reason.
+    Raises InputError when PyAV is missing, there is no such file, or it has no video in it.
+
+    >>> open_video("absent.mp4")
+    Traceback (most recent call last):
+    swapmark.errors.InputError: There is no file absent.mp4 ...
+    """
+    path = Path(path).expanduser()
+    with _opened(path) as (container, stream):
+        rate, end = stream.average_rate, _announced_end(container, stream)
+        count = stream.frames or (round(end * rate) if end and rate else None)
+        return FrameSource(
+            str(path), partial(_frames, path), count or None, rate or None, stream.time_base
+        )
+
+
+def upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Turn and mirror a stored frame (H, W, 3) by the display matrix of its file.
+
+    matrix: 9 numbers (a b u c d v x y w), of which a stored place (p, q) is shown at
+    (a p + c q, b p + d q), ISO/IEC 14496-12, 6.2.2; None for an upright frame. Turns that are no
+    multiple of 90 degrees are taken as the nearest one.
+
+    >>> quarter_turn = np.array([0, 1, 0, -1, 0, 0, 0, 0, 1])
+    >>> upright(np.arange(6).reshape(2, 3, 1), quarter_turn)[..., 0].tolist()
+    [[3, 0], [4, 1], [5, 2]]
+    """
+    if matrix is None or not matrix[[0, 1, 3, 4]].any():
+        return pixels
+    a, b, c, d = matrix[[0, 1, 3, 4]].astype(float)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        pixels = pixels.swapaxes(0, 1)
+        a, d = c, b
+    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The opened file and its first stream of moving pictures."""
+    av = import_av()
+    if not path.is_file():
+        raise InputError(f"There is no file {path} (looked in {Path.cwd()}). Give a video file.")
+    try:
+        # The whole path, for a name like `concat:a` would be taken for a protocol.
+        container = av.open(str(path.resolve()), metadata_errors="replace")
+    except av.FFmpegError as error:
+        raise InputError(
+            f"{path} cannot be opened as a video ({error.strerror}). It may be cut off, or still "
+            f"being written; see whether a player shows it, and copy it again if not."
+        ) from error
+    with container:
+        cover = av.stream.Disposition.attached_pic
+        streams = [s for s in container.streams.video if not s.disposition & cover]
+        if not streams:
+            there = ", ".join(stream.type or "unknown" for stream in container.streams) or "none"
+            raise InputError(
+                f"{path} has no video in it (streams there: {there}). Give a file with pictures."
+            )
+        if streams[0].codec_context is None:
+            raise InputError(
+                f"{path} holds a kind of video that PyAV cannot decode, or its header is damaged. "
+                f"Copy it again, or convert it first: ffmpeg -i {path} converted.mp4"
+            )
+        yield container, streams[0]
+
+
+@dataclass
+class _Damage:
+    """What went wrong in one pass over a file."""
+
+    undecodable: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    end: str = ""
+
+    def entries(self, name: str, frames: int, last: float | None, end: float) -> list[Skipped]:
+        """The damage in words, after `frames` frames of which the last one stopped at `last`."""
+        found = []
+        if self.undecodable:
+            found.append(
+                f"packets that cannot be decoded: {len(self.undecodable)}, the first "
+                f"{self.undecodable[0]}; frame numbers after it are too low, times are right"
+            )
+        if self.left_out:
+            found.append(
+                f"damaged frames left out: {len(self.left_out)}, the first {self.left_out[0]}"
+            )
+        if self.end:
+            found.append(f"cannot be read on after {frames} frames: {self.end}")
+        elif not frames:
+            found.append("holds no frame that can be decoded")
+        elif last is not None and end - last > SHORT_BY:
+            found.append(
+                f"ends after {frames} frames, at {last:.2f} s of the {end:.2f} s that its header "
+                f"says; it is cut off or damaged"
+            )
+        return [Skipped(name, reason) for reason in found]
+
+
+def _frames(path: Path) -> Frames:
+    """Every frame in the order of decoding, then what was wrong with the file."""
+    from av.sidedata.sidedata import Type
+
+    index, last, seen, matrix = 0, None, None, None
+    damage = _Damage()
+    with _opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        interval = float(1 / stream.average_rate) if stream.average_rate else 0.0
+        for frame in _decoded(container, stream, damage):
+            time = frame.time
+            if frame.is_corrupt:
+                damage.left_out.append(f"number {index} at {_clock(time)}")
+            else:
+                # Looked at only where it may differ: a frame and its side data hold on to each
+                # other, and would stay in memory until the garbage collector comes.
+                if seen != (seen := (frame.rotation, frame.width, frame.height)):
+                    side = frame.side_data.get(Type.DISPLAYMATRIX)
+                    matrix = None if side is None else np.frombuffer(bytes(side), np.int32)
+                yield VideoFrame(index, time, str(path), partial(_pixels, frame, matrix))
+            index, last = index + 1, last if time is None else time + interval
+        end = _announced_end(container, stream) or 0.0
+        yield from damage.entries(str(path), index, last, end)
+
+
+def _decoded(container, stream, damage: _Damage) -> Iterator[Any]:
+    """PyAV's frames; what cannot be read or decoded is noted and passed over."""
+    av = import_av()
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                place = packet.pts and float(packet.pts * packet.time_base)
+                damage.undecodable.append(f"at {_clock(place)} ({error.strerror})")
+                continue
+            yield from frames
+    except av.FFmpegError as error:
+        damage.end = error.strerror or str(error)
+
+
+def _pixels(frame, matrix: np.ndarray | None) -> np.ndarray:
+    check_size(frame.width, frame.height)
+    try:
+        pixels = frame.to_ndarray(format="rgb24")
+    except ValueError as error:  # a pixel format that cannot be converted
+        raise ImageProblem(f"its pixels cannot be made RGB: {error}") from error
+    return upright(pixels, matrix)
+
+
+def _announced_end(container, stream) -> float | None:
+    """When the video should end by its header, in seconds of its time stamps; None if unsaid."""
+    start = float((stream.start_time or 0) * stream.time_base)
+    if stream.duration:
+        return start + float(stream.duration * stream.time_base)
+    tag = stream.metadata.get("DURATION", "")  # Matroska: 00:01:02.500000000, the end's own time
+    try:
+        hours, minutes, seconds = (float(part) for part in tag.split(":"))
+        return 3600 * hours + 60 * minutes + seconds
+    except ValueError:
+        pass
+    if container.duration and len(container.streams) == 1:
+        return start + container.duration / 1e6
+    return None
+
+
+def _clock(time: float | None) -> str:
+    return "an unknown time" if time is None else f"{time:.2f} s"
