@@ -141,3 +141,8 @@ def test_a_batch_is_reproduced_with_flips_as_well():
     mirrored = make_batch(images, always, seeded()).images
     expected = images.flip(2).permute(0, 3, 1, 2).float() / 255
     torch.testing.assert_close(mirrored, expected, atol=1e-5, rtol=0)
+
+
+def test_the_copy_s_spline_has_the_control_points_asked_for():
+    batch = make_batch(pictures(), Strength(controls=4), seeded())
+    assert batch.warp.side == 4

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from swapmark.data.augment import Batch
 from swapmark.data.warp import Warp
-from swapmark.objectives.c3 import C3, C3Config
+from swapmark.objectives.c3 import C3, C3Config, _known_equivariance
 
 OFF = {
     "reconstruction": 0.0,
@@ -106,6 +106,17 @@ def test_the_known_warp_takes_the_copy_s_pose_to_the_picture_s():
         batch = Batch(images=tags.images, warped=tags.warped, mask=tags.mask, warp=warp)
         terms = tagged_terms(TaggedModel(), batch, known_equivariance=1.0)
         assert terms["known_equivariance"].item() == pytest.approx(error**2, abs=1e-7)
+
+
+def test_a_landmark_whose_place_the_copy_does_not_show_is_not_pulled():
+    """A copy shifted so far that only the first landmark is still in it: the others' errors, which
+    no pose found in the copy could mend, do not count."""
+    points = torch.tensor([[[0.9, 0.0], [-0.9, 0.0]]])
+    still = Warp.identity(1)
+    warp = Warp(still.matrix, torch.tensor([[0.5, 0.0]]), still.displacements)
+    found = torch.tensor([[[0.4, 0.1], [-1.0, 0.0]]])  # the second belongs at -1.4
+    error = _known_equivariance(points, found, warp)
+    assert error.item() == pytest.approx(0.1**2 / 2)
 
 
 class FixedPoses(nn.Module):

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from swapmark.data.augment import Batch
-from swapmark.data.warp import warp_grid, warp_points
+from swapmark.data.warp import Warp, inverse_points, warp_grid, warp_points
 from swapmark.model.flow import CrossImageFlow, Volume, carried_points, flow_features
 from swapmark.model.landmark_encoder import Pose
 from swapmark.model.model import SwapModel
@@ -100,7 +100,7 @@ class C3(nn.Module):
         weights = {"reconstruction": λ.reconstruction}
         # L_equiv between the picture and its warped copy, where T is known (ours).
         if λ.known_equivariance:
-            terms["known_equivariance"] = _squared(warp_points(q.points, batch.warp) - p.points)
+            terms["known_equivariance"] = _known_equivariance(p.points, q.points, batch.warp)
             weights["known_equivariance"] = λ.known_equivariance
         if λ.separation:
             terms["separation"] = separation(p.points, λ.separation_width)
@@ -168,6 +168,19 @@ class C3(nn.Module):
         warped = self._flow_features(batch.warped, self.perceptual.targets(batch.warped))
         truth = warp_grid(batch.warp, *warped.shape[-2:])
         return self.flow.filter_loss(features, warped, truth)
+
+
+def _known_equivariance(
+    points: Float[Tensor, "batch landmark 2"],
+    points_in_copy: Float[Tensor, "batch landmark 2"],
+    warp: Warp,
+) -> Float[Tensor, ""]:
+    """|p - W(q)|² where the warp W is known; a landmark whose place the copy does not show is left
+    out, as nothing found in the copy could agree with it."""
+    places = inverse_points(points.detach(), warp)
+    shown = (places.abs().amax(dim=-1) <= 1).float()
+    squared = (warp_points(points_in_copy, warp) - points).square().sum(dim=-1)
+    return (squared * shown).mean()
 
 
 def _squared(difference: Float[Tensor, "batch landmark 2"]) -> Float[Tensor, ""]:

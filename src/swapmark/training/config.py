@@ -87,6 +87,7 @@ _AT_LEAST = {
     **{f"training.{name}_every": 1 for name in ("log", "sample", "checkpoint")},
     "training.steps": 1,
     "c3.flow_scale": 1,
+    "views.controls": 2,
 }
 _AT_MOST = {
     "views.flip": 1,
