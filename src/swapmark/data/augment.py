@@ -25,12 +25,10 @@ class Strength:
     """Fraction, of the view and again of its warped copy."""
     translation: float = 0.1
     """Unit lengths, of the warped copy; the view itself is shifted half as far."""
-    warp: float = 0.015
+    warp: float = 0.08
     """Unit lengths each control point of the copy's spline is moved."""
-    view_warp: float = 0.0
-    """The same for the view itself: the landmarks then see shapes that vary more than nature's."""
-    controls: int = 10
-    """Control points a side of these splines: few bend whole features, many jolt each place."""
+    controls: int = 4
+    """Control points a side of that spline: few bend whole features, many jolt each place."""
     flip: float = 0.5
     """Probability of a left-right mirror; 0 where left and right must be told apart."""
     pairs: Literal["unpaired", "tps"] = "unpaired"
@@ -77,8 +75,8 @@ def make_batch(
     view = random_warp(
         count,
         generator,
-        side=strength.controls,
-        warp=strength.view_warp,
+        side=3,
+        warp=0.0,
         rotation=strength.rotation,
         scale=strength.scale,
         translation=strength.translation / 2,

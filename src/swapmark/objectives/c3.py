@@ -48,9 +48,9 @@ class C3Config:
     """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
     known_equivariance: float = 100.0
     """Ours: L_equiv between the picture and its warped copy, where T is known and not estimated."""
-    ramp_start: float = 0.1
+    ramp_start: float = 0.5
     """Ours: share of the run after which the paper's three terms begin to fade in."""
-    ramp_end: float = 0.2
+    ramp_end: float = 0.6
     """Ours: share of the run at which they have their full weight."""
     separation: float = 0.5
     """Ours: keeps landmarks apart (Zhang et al. 2018); 0 for none."""

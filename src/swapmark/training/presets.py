@@ -8,7 +8,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # 64 px on a CPU, pretrained backbone. Result and time: the table in README.md.
     "laptop": {
         "model": {"image_size": 64, "backbone": "efficientnet"},
-        "training": {"steps": 1200, "batch_size": 32},
+        "training": {"steps": 1800, "batch_size": 16},
     },
     # 128 px on one GPU, pretrained backbone. Not run yet: no GPU was at hand.
     "standard": {
