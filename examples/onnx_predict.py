@@ -13,6 +13,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
+if len(sys.argv) < 3:
+    sys.exit("usage: python onnx_predict.py model.onnx photo.jpg [MORE …]")
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 properties = session.get_modelmeta().custom_metadata_map
 size = int(properties["image_size"])

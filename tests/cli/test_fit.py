@@ -12,6 +12,7 @@ import swapmark
 from swapmark.cli import main
 from swapmark.data.synthetic import draw_faces, save_faces
 from swapmark.errors import RunError
+from swapmark.inference.point_map import model_fingerprint
 
 
 @pytest.fixture
@@ -142,3 +143,8 @@ def test_a_new_run_in_the_folder_removes_the_maps_of_the_old_one(
         progress=False,
     )
     assert not (run / "points").exists()
+
+
+def test_an_onnx_file_is_told_from_a_run(tmp_path):
+    with pytest.raises(RunError, match="point maps belong to a run"):
+        model_fingerprint(tmp_path / "model.onnx")

@@ -66,6 +66,19 @@ def test_skipped_images_are_listed_beside_the_table(tiny_run, images, tmp_path, 
     assert not skipped.exists(), "it would speak of another table"
 
 
+def test_two_tables_of_one_name_have_lists_of_their_own(tiny_run, images, tmp_path):
+    (images / "1.png").write_bytes(b"")
+    assert predict(tiny_run, images, tmp_path / "points.csv", "--quiet") == 0
+    assert predict(tiny_run, images, tmp_path / "points.tps", "--quiet") == 0
+    assert rows(tmp_path / "points-skipped.csv") == rows(tmp_path / "points.tps-skipped.csv")
+
+
+def test_the_command_that_turns_the_points_of_a_video_can_be_typed(tiny_run, tmp_path, capsys):
+    out = tmp_path / "film.csv"
+    assert predict(tiny_run, tmp_path / "film.mp4", out, "--format", "dlc") == 2
+    assert f"swapmark convert OUT.csv {out} --to dlc" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["points.csv", "points-skipped.csv"])
 def test_existing_files_are_kept_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch, name

@@ -196,12 +196,17 @@ def test_a_failure_while_a_model_is_written_leaves_the_old_one(model_folder, mon
         path.write_bytes(b"half")
         raise failure
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(checkpoint, "_save_weights", full)
     with pytest.raises(OutputError, match=r"model\.safetensors could not be written"):
         save_model(model_folder, SwapModel(SMALL), "pad", "# Card")
     after = load_file(model_folder / "model.safetensors")
     assert all(torch.equal(before[name], after[name]) for name in before | after)
     assert load_model(model_folder)[1] == "crop"
+
+
+def test_whoever_may_read_the_config_may_read_the_weights(model_folder):
+    modes = {path.stat().st_mode for path in model_folder.iterdir()}
+    assert len(modes) == 1
 
 
 def test_a_model_folder_can_be_moved(model_folder, tmp_path):

@@ -40,7 +40,8 @@ def predict(
     out
         The table to write: a row an image, in pixels of the upright original image, (0, 0) being
         the centre of the top left pixel. Images that cannot be read are listed beside it, in
-        NAME-skipped.csv. Of a video: a row a frame, with its number and its time in seconds.
+        points-skipped.csv (points.tps-skipped.csv for points.tps). Of a video: a row a frame, with
+        its number and its time in seconds.
     format
         By default from the ending of OUT: .csv is csv, .tps tps, .json coco, .txt morphoj,
         .parquet parquet. DeepLabCut's .csv must be named: dlc.
@@ -82,11 +83,14 @@ def predict(
         )
     chosen = format_to_write(out, format)
     if as_video and chosen != "csv":
+        to = " --to dlc" if chosen == "dlc" else ""
         raise InputError(
             f"The points of a video are written as csv, not as {chosen}. Write OUT.csv, then turn "
-            f"it: swapmark convert OUT.csv {out}"
+            f"it: swapmark convert OUT.csv {out}{to}"
         )
-    skipped_table = out.with_name(f"{out.stem}-skipped.csv")
+    # Each table has its own list: points.csv and points.tps may lie side by side.
+    stem = out.stem if out.suffix == ".csv" else out.name
+    skipped_table = out.with_name(f"{stem}-skipped.csv")
     for path in (out, skipped_table, *([overlay] if overlay else [])):
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)

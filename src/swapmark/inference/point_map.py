@@ -106,6 +106,10 @@ def model_fingerprint(run: Path) -> str:
         if path.is_file():
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
+    if run.suffix.lower() == ".onnx":
+        raise RunError(
+            f"{run} is an ONNX file; point maps belong to a run. Give the run it was made from."
+        )
     raise RunError(f"{run} holds no model.safetensors. Make a run with: swapmark train")
 
 

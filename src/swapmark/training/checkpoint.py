@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from swapmark.atomic import write_atomically, write_text
 from swapmark.data.images import FIT_MODES
@@ -45,6 +45,11 @@ def _as_os_error(save: Callable[[Any, Path], Any], content: Any, path: Path) -> 
         save(content, path)
     except (RuntimeError, SafetensorError) as error:
         raise OSError(one_line(error)) from error
+
+
+def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Not by `save_file` of safetensors, whose files nobody but their owner may read."""
+    path.write_bytes(save(weights))
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Any], Path] | None:
@@ -90,7 +95,7 @@ def save_model(folder: Path, model: PoseModel, fit: str, card: str, *, half: boo
     if half:
         weights = {n: value.half() if value.ndim > 1 else value for n, value in weights.items()}
     write_atomically(
-        folder / "model.safetensors", lambda partial: _as_os_error(save_file, weights, partial)
+        folder / "model.safetensors", lambda partial: _as_os_error(_save_weights, weights, partial)
     )
     write_text(folder / "config.json", json.dumps(values, indent=2) + "\n")
     write_text(folder / "README.md", card)
