@@ -87,3 +87,9 @@ def test_landmarks_become_a_point_table():
     assert table.files == ("a.png",)
     assert table.confidence is points.confidence
     assert table.marked.all()
+
+
+def test_a_table_of_thousands_prints_as_one_line():
+    assert repr(landmarks(2, 3)) == "<Landmarks: 2 images, 3 landmarks each, 0 skipped>"
+    table = PointTable(("nose",), ("a.png",), np.ones((1, 1, 2)))
+    assert repr(table) == "<PointTable: 1 images, 1 points each>"

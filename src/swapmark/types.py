@@ -58,6 +58,9 @@ class Landmarks:
         if len(self.names) != count:
             raise ValueError(f"names has {len(self.names)} entries; expected {count}")
 
+    def __repr__(self) -> str:
+        return f"<Landmarks: {len(self)} images, {self.xy.shape[1]} landmarks each, {len(self.skipped)} skipped>"
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -107,6 +110,9 @@ class Annotations:
     """N groups (person, recording) that never straddle splits; empty strings where none."""
     xy: np.ndarray
     """(N, P, 2) pixel coordinates; NaN where a point is not marked."""
+
+    def __repr__(self) -> str:
+        return f"<Annotations: {len(self)} images, {len(self.names)} points each>"
 
     def __len__(self) -> int:
         return len(self.files)
@@ -161,6 +167,9 @@ class PointTable:
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"{name} has {len(value)} entries; expected {count}")
+
+    def __repr__(self) -> str:
+        return f"<PointTable: {len(self)} images, {len(self.names)} points each>"
 
     def __len__(self) -> int:
         return len(self.files)

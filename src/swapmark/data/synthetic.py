@@ -39,6 +39,9 @@ class DrawnFaces:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        return f"<DrawnFaces: {len(self)} images of {self.images.shape[1]} px>"
+
 
 def draw_faces(
     count: int,
