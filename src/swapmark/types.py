@@ -59,7 +59,8 @@ class Landmarks:
             raise ValueError(f"names has {len(self.names)} entries; expected {count}")
 
     def __repr__(self) -> str:
-        return f"<Landmarks: {len(self)} images, {self.xy.shape[1]} landmarks each, {len(self.skipped)} skipped>"
+        what = f"{self.xy.shape[1]} landmarks each, {len(self.skipped)} skipped"
+        return f"<Landmarks: {len(self)} images, {what}>"
 
     def __len__(self) -> int:
         return len(self.paths)
