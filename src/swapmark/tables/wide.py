@@ -150,6 +150,11 @@ def point_names(where: str, header: list[str]) -> tuple[str, ...]:
     names = tuple(name[:-2] for name in points if name.endswith("_x") and len(name) > 2)
     expected = {f"{name}_{axis}" for name in names for axis in "xy"}
     allowed = {f"{name}_confidence" for name in names}
+    if "" in header:
+        raise InputError(
+            f"{where}: column {header.index('') + 1} has no name. Name or delete it (a spreadsheet "
+            "may add one at the end, a dataframe its index in front)."
+        )
     odd = sorted((expected - set(points)) | (set(points) - expected - allowed))
     if twice or odd or not names:
         problem = f"columns that are there twice: {', '.join(twice)}" if twice else "no point"
