@@ -129,6 +129,8 @@ def test_the_height_is_that_of_the_upright_image(tmp_path):
         ("IMAGE=a.png\n", "line 1: IMAGE= before the first LM="),
         ("LM=two\n", "line 1: LM=two; expected how many"),
         ("LM=-1\n", "line 1: LM=-1; expected how many"),
+        ("LM=" + "9" * 5000 + "\n1 2\n", "line 1: LM=999"),
+        ("LM=1\n1 2\nIMAGE=" + "9" * 5000 + "\n", "1 of 1 images are not in"),
         ("LM=3\n1 2\n3 4\n", "line 1: LM=3, but the file ends before"),
         ("LM=3\n1 2\n3 4\nIMAGE=a.png\n", "line 4: 'IMAGE=a.png' is no landmark"),
         ("LM=1\n1 2\n3 4\nIMAGE=a.png\n", "line 3: expected KEY=value, found '3 4'"),

@@ -62,8 +62,11 @@ def _beside(file: str, folder: Path) -> tuple[str, Callable[[], bytes]] | None:
     """Name and reader of a file that lies right in the folder, found without a walk."""
     for name in (file, PurePosixPath(file).name):
         path = folder / name
-        if path.is_file():
-            return name, partial(_read, path)
+        try:
+            if path.is_file():
+                return name, partial(_read, path)
+        except OSError:  # a name that is too long for the disk, or a folder that is closed to us
+            continue
     return None
 
 

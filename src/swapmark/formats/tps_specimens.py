@@ -86,8 +86,10 @@ def read_specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Sp
 
 
 def _count(where: str, line: int, value: str) -> int:
-    if not value.isdecimal():
-        raise InputError(f"{where}, line {line}: LM={value}; expected how many landmarks follow.")
+    if not value.isdecimal() or len(value) > 9:
+        raise InputError(
+            f"{where}, line {line}: LM={value[:40]}; expected how many landmarks follow."
+        )
     return int(value)
 
 

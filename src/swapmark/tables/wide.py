@@ -122,6 +122,14 @@ def check_table(table: PointTable, where: str, places: Sequence[str] = ()) -> No
         raise InputError(
             f"{where}, {places[row]}: frame is {table.frames[row]}; expected a number from 0."
         )
+    for field in ("confidence", "sizes", "scales", "times"):
+        values = getattr(table, field)
+        if values is not None and np.isinf(values).any():
+            row = int(np.argwhere(np.isinf(values))[0][0])
+            raise InputError(
+                f"{where}, {places[row]} ({table.files[row]}): infinity in the {field}; expected a "
+                "number, or nothing where it is not known."
+            )
     half = np.isnan(table.xy).any(axis=-1) != np.isnan(table.xy).all(axis=-1)
     far = (np.abs(table.xy) > MAX_COORDINATE).any(axis=-1)
     for problem, found in (
