@@ -102,6 +102,59 @@ def test_a_table_and_its_images_may_lie_apart_and_lost_images_are_listed(
     assert f"Skipped {empty}: the file is empty" in captured.err
 
 
+@pytest.mark.parametrize("ending", ["csv", "tps", "dlc.csv", "json", "txt"])
+def test_files_of_every_format_are_fitted_without_naming_it(run, marked, tmp_path, capsys, ending):
+    photos = tmp_path / "photos"
+    with zipfile.ZipFile(marked) as archive:
+        archive.extractall(photos)
+    lines = (photos / "landmarks.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines if line.split(",")[1] != "test"]
+    source = tmp_path / "without_split.csv"
+    source.write_text("\n".join(",".join([row[0], *row[2:]]) for row in rows))
+    marks = tmp_path / f"marks.{ending}"
+    write_as = "dlc" if ending == "dlc.csv" else None
+    swapmark.convert(source, marks, images=photos, write_as=write_as)
+    # Of the same specimens, the zip fits those whose split is fit.
+    assert fit(run, marked, "--normaliser", "diagonal", out="whole") == 0
+    assert fit(run, marks, "--images", str(photos), "--normaliser", "diagonal") == 0
+    assert "on 20 specimens" in " ".join(capsys.readouterr().out.split())
+    found, expected = (swapmark.load(run).predict(marked, points=p) for p in ("face", "whole"))
+    assert np.allclose(found.xy, expected.xy, atol=1e-6)
+    names = tuple(f"landmark_{k + 1}" for k in range(5))
+    assert found.names == (names if ending == "tps" else expected.names)
+
+
+def test_what_a_file_holds_besides_points_is_told_in_a_note(run, marked, tmp_path, capsys):
+    with zipfile.ZipFile(marked) as archive:
+        archive.extractall(tmp_path)
+    swapmark.convert(tmp_path / "landmarks.csv", tmp_path / "marks.tps")
+    text = (tmp_path / "marks.tps").read_text()
+    (tmp_path / "marks.tps").write_text(text.replace("IMAGE=", "COMMENT=odd\nIMAGE="))
+    assert fit(run, tmp_path / "marks.tps") == 0
+    assert f"Note: {tmp_path / 'marks.tps'}: left out 40 COMMENT.\n" in capsys.readouterr().err
+
+
+def test_rows_of_the_test_split_are_never_used_nor_their_images_read(run, marked, tmp_path, capsys):
+    with zipfile.ZipFile(marked) as archive:
+        archive.extractall(tmp_path)
+    path = tmp_path / "landmarks.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    for row in rows:
+        if row[1] == "test":
+            row[2:] = ["1"] * len(row[2:])
+            (tmp_path / row[0]).write_bytes(b"broken")
+    path.write_text("\n".join(map(",".join, rows)))
+    assert fit(run, marked) == 0
+    capsys.readouterr()
+    assert fit(run, path, out="by_path") == 0
+    assert "Skipped" not in capsys.readouterr().err
+    by_path, whole = (
+        json.loads((run / "points" / f"{name}.json").read_text(encoding="utf-8"))["weights"]
+        for name in ("by_path", "face")
+    )
+    assert np.allclose(by_path, whole, atol=1e-6)
+
+
 def test_a_map_of_another_model_is_refused_before_any_image_is_read(run, marked, tmp_path, capsys):
     assert fit(run, marked) == 0
     path = run / "points" / "face.json"

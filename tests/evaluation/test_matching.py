@@ -91,3 +91,13 @@ def test_landmarks_that_are_not_numbers_are_an_error():
     broken.xy[0] = np.nan
     with pytest.raises(InputError, match="not finite"):
         match(broken, annotations_of(("a.png", "b.png"), ("fit", "test")))
+
+
+def test_two_annotated_images_never_share_the_landmarks_of_one():
+    landmarks = landmarks_of("a.png", "b.png")
+    with pytest.raises(InputError, match=r"'x/a\.png' and 'y/a\.png', match the same image"):
+        match(landmarks, annotations_of(("x/a.png", "y/a.png", "b.png"), ("fit", "fit", "test")))
+    annotations = annotations_of(("x/a.png", "a.png", "b.png"), ("fit", "fit", "test"))
+    matched = match(landmarks, annotations)
+    assert matched.missing == ("x/a.png",)
+    assert len(matched.fit) == 1

@@ -94,6 +94,12 @@ def changed(path, value):
     return data
 
 
+@pytest.mark.filterwarnings("ignore::swapmark.errors.LeftOutWarning")
+def test_a_missing_point_may_have_coordinates_that_are_no_numbers(tmp_path):
+    data = changed(["annotations", 1, "keypoints"], [1, 2, 2, 3, 4, 1, float("nan"), None, 0])
+    assert read(tmp_path, data).marked.tolist() == [[True, True, False]]
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -116,11 +122,20 @@ def changed(path, value):
         (changed(["annotations", 1, "keypoints"], [1, 2, 2]), "annotation 2: expected a list of 9"),
         (changed(["annotations", 1, "keypoints"], 3), "annotation 2: expected a list of 9"),
         (changed(["annotations", 1, "keypoints", 0], "left"), "annotation 2: expected a list of 9"),
-        (changed(["annotations", 1, "keypoints", 0], float("nan")), "expected a list of 9 numbers"),
+        (changed(["annotations", 1, "keypoints", 0], float("nan")), "keypoint 1 is [nan, 2, 2]"),
+        (changed(["annotations", 1, "keypoints", 5], float("nan")), "keypoint 2 is [3, 4.5, nan]"),
+        (changed(["annotations", 1, "keypoints"], "123456789"), "expected a list of 9 numbers"),
+        (changed(["annotations", 1, "image_id"], [7]), "there is no image with the id [7]"),
+        (changed(["annotations", 1, "category_id"], 2), "there is no category with the id 2"),
+        (changed(["categories", 1, "keypoints"], 5), "keypoints of the category are 5"),
+        (changed(["categories", 1, "keypoints"], "tip"), "keypoints of the category are 'tip'"),
+        (changed(["images"], []), "an empty list of images"),
+        ('{"images": ' + "1" * 5000 + "}", "not whole JSON"),
         (changed(["annotations", 1, "keypoints", 0], float("inf")), "expected a list of 9 numbers"),
         (changed(["annotations", 1, "keypoints", 0], 1e12), "image 7 (a.png): head is over 1e9"),
         (changed(["images", 0, "id"], None), "image id None is missing or there twice"),
-        (changed(["images", 0, "file_name"], None), "image 7: file is empty"),
+        (changed(["images", 0, "file_name"], None), "image 7: file_name is None"),
+        (changed(["images", 0, "file_name"], ""), "image 7: file is empty"),
         (changed(["images", 0, "width"], "wide"), "image 7: expected a list of 2 numbers"),
     ],
 )

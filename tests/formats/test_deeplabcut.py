@@ -67,6 +67,12 @@ def test_an_image_called_by_a_number_is_no_frame(tmp_path):
     assert (found.files, found.frames) == (("12",), None)
 
 
+@pytest.mark.parametrize("digits", [20, 5000])
+def test_more_digits_than_a_frame_has_are_a_name(tmp_path, digits):
+    table = read(tmp_path, f"scorer,s,s\nbodyparts,a,a\ncoords,x,y\n{'9' * digits},1,2\n")
+    assert (table.files, table.frames) == (("9" * digits,), None)
+
+
 def test_paths_of_windows_and_one_individual_are_read(tmp_path):
     table = read(
         tmp_path,

@@ -1,4 +1,5 @@
 import zipfile
+from unicodedata import normalize
 
 import pytest
 
@@ -24,6 +25,19 @@ def test_a_name_that_is_in_two_folders_is_refused(drawn, tmp_path):
     with pytest.raises(InputError, match=r"1\.png may be left/1\.png or right/1\.png in"):
         image_sizes(["1.png"], tmp_path)
     assert image_sizes(["right/1.png"], tmp_path).tolist() == [[40, 30]]
+
+
+def test_two_names_that_lead_to_one_image_are_refused(drawn):
+    with pytest.raises(InputError, match=r"x/a\.png and y/a\.png would both be a\.png in"):
+        image_sizes(["x/a.png", "y/a.png"], drawn)
+
+
+def test_names_of_macos_are_the_same_names(drawn, tmp_path):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.write(drawn / "a.png", normalize("NFD", "Zoë.png"))
+    assert image_sizes([normalize("NFC", "Zoë.png")], tmp_path / "images.zip").tolist() == [
+        [40, 30]
+    ]
 
 
 def test_absent_and_broken_images_are_told(drawn, tmp_path):

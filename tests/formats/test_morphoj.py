@@ -78,6 +78,8 @@ def test_frames_of_a_video_get_their_number_into_the_name(tmp_path):
         ("id\tx1\ty1\n", "labels but no specimen"),
         ("a\t1\t2\t3\n", "3 numbers a line; expected x and y of each point"),
         ("a 1 2 3 4\n", "0 numbers a line"),
+        ("image,a_x,a_y,a_confidence,b_x\n1.png,1,2,1,3\n", "has a_confidence, b_x where x and y"),
+        ("image,width,height,a_x,a_y\n1.png,9,9,1,2\n", "has width, height where x and y"),
         ("id\tx1\ty1\tz1\nb\t1\t2\t3\n", "three dimensions"),
         ("a\t1\t2\nb\t1\n", "line 2: 2 cells, but the first line has 3"),
         ("a\t1\t2\nb\t1\ttwo\n", "line 2: column 3 is 'two'"),

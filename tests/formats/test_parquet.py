@@ -2,11 +2,13 @@ import sys
 
 import numpy as np
 import pandas
+import pyarrow.parquet
 import pytest
 from made_up_tables import example
 
 from swapmark.errors import InputError
 from swapmark.formats.registry import read_points, write_points
+from swapmark.types import PointTable
 
 
 def test_a_dataframe_that_pandas_wrote_is_read(tmp_path):
@@ -47,3 +49,27 @@ def test_without_pyarrow_the_message_says_what_to_install(tmp_path, monkeypatch)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'swapmark\[parquet\]'"):
         write_points(example(), tmp_path / "new.parquet")
+
+
+def test_columns_that_are_there_twice_are_refused(tmp_path):
+    columns = [pyarrow.array(["a.png"]), *(pyarrow.array([value]) for value in (1.0, 2.0, 9.0))]
+    twice = pyarrow.table(columns, names=["file", "a_x", "a_y", "a_x"])
+    pyarrow.parquet.write_table(twice, tmp_path / "points.parquet")
+    with pytest.raises(InputError, match=r"points\.parquet has columns that are there twice: a_x"):
+        read_points(tmp_path / "points.parquet")
+
+
+def test_names_of_files_that_are_no_valid_text_are_written_escaped(tmp_path):
+    table = PointTable(("a",), ("fly\udcff.png",), np.zeros((1, 1, 2)))
+    for name in ("points.parquet", "points.csv"):
+        write_points(table, tmp_path / name)
+    written = read_points(tmp_path / "points.parquet").files
+    assert written == ("fly\\udcff.png".replace("\\", "/"),)
+    assert read_points(tmp_path / "points.csv").files == written
+
+
+def test_an_infinite_confidence_is_refused(tmp_path):
+    columns = {"file": ["a.png"], "a_x": [1.0], "a_y": [2.0], "a_confidence": [np.inf]}
+    pandas.DataFrame(columns).to_parquet(tmp_path / "points.parquet")
+    with pytest.raises(InputError, match=r"row 1 \(a\.png\): infinity in the confidence"):
+        read_points(tmp_path / "points.parquet")

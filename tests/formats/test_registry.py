@@ -32,6 +32,8 @@ DLC = "scorer;s;s\nbodyparts;a;a\ncoords;x;y\n"
         ("a.json", "{}", "coco"),
         ("a.txt", "id\tx1\ty1\nHomo\t1\t2\n", "morphoj"),
         ("a.txt", "Homo,1,2\n", "morphoj"),
+        ("a.txt", "Homo\t1\t2\t\t\n", "morphoj"),
+        ("a.txt", "id" + "\tsome_long_name" * 600 + "\nHomo" + "\t1" * 600, "morphoj"),
         ("a.csv", "Homo;1,5;2\n", "morphoj"),
         ("a.txt", "LM=2\n1 2\n", "tps"),
         ("a", '{"images": []}', "coco"),
@@ -57,12 +59,21 @@ def test_the_mark_of_spreadsheets_does_not_hide_the_format(tmp_path, encoding):
         ("a.csv", b"track,frame_idx,nose.x,nose.y\n,0,1,2\n", "csv, dlc"),  # of SLEAP
         ("a.txt", b"hello\n", "csv, morphoj"),
         ("a.txt", b"\0\1\2", "csv, morphoj"),
-        ("a.xyz", b"", "csv, tps, dlc, coco, morphoj, parquet"),
+        ("a.xyz", b"\0", "csv, tps, dlc, coco, morphoj, parquet"),
     ],
 )
 def test_an_unknown_format_is_told_with_the_choices(tmp_path, name, content, choices):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"is not known.*one of {choices}: format=.*--from"):
+    with pytest.raises(
+        InputError, match=f"is not known.*one of {choices}, name it: format=.*--from"
+    ):
+        read_points(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.json", "a.tps", "a.xyz"])
+def test_an_empty_file_is_told(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\r\n")
+    with pytest.raises(InputError, match="is empty"):
         read_points(tmp_path / name)
 
 
@@ -102,13 +113,16 @@ def test_existing_files_are_kept_unless_told_otherwise(tmp_path, format):
 @pytest.mark.parametrize("format", FORMATS)
 def test_thousands_of_images_take_seconds(drawn, tmp_path, format):
     count, points = 4000, 20
-    files = tuple(f"{row}/a.png" for row in range(count))
+    files = tuple(f"{row}.png" for row in range(count))
+    if format == "tps":
+        for file in files:
+            (tmp_path / file).write_bytes((drawn / "a.png").read_bytes())
     xy = np.random.default_rng(0).uniform(0, 29, (count, points, 2))
     names = tuple(f"p{k}" for k in range(points))
     table = PointTable(names, files, xy, xy[..., 0] / 29, np.tile([40, 30], (count, 1)))
     start = time.process_time()
     write_points(table, tmp_path / "points", format)
-    found = read_points(tmp_path / "points", format, images=drawn if format == "tps" else None)
+    found = read_points(tmp_path / "points", format)
     assert time.process_time() - start < 15
     assert np.array_equal(found.xy, xy)
 

@@ -92,6 +92,14 @@ def test_names_in_the_code_page_of_windows_are_read(drawn, tmp_path):
     assert table.files == ("Zoë/1.png",)
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0b"])
+def test_odd_signs_in_a_name_end_no_line(tmp_path, sign):
+    table = PointTable(("p",), (f"a{sign}b.png",), np.zeros((1, 1, 2)), sizes=np.array([[40, 30]]))
+    write_points(table, tmp_path / "points.tps")
+    Image.new("L", (40, 30)).save(tmp_path / table.files[0])
+    assert read_points(tmp_path / "points.tps").files == table.files
+
+
 def test_images_lie_beside_the_file_unless_said_otherwise(drawn, tmp_path):
     text = "LM=1\n1 2\nIMAGE=a.png\n"
     (tmp_path / "below").mkdir()
@@ -115,11 +123,14 @@ def test_the_height_is_that_of_the_upright_image(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no landmark"),
+        ("", "is empty"),
+        ("COMMENT", "expected KEY=value"),
         ("LM=0\nIMAGE=a.png\n", "holds no landmark"),
         ("IMAGE=a.png\n", "line 1: IMAGE= before the first LM="),
         ("LM=two\n", "line 1: LM=two; expected how many"),
         ("LM=-1\n", "line 1: LM=-1; expected how many"),
+        ("LM=" + "9" * 5000 + "\n1 2\n", "line 1: LM=999"),
+        ("LM=1\n1 2\nIMAGE=" + "9" * 5000 + "\n", "1 of 1 images are not in"),
         ("LM=3\n1 2\n3 4\n", "line 1: LM=3, but the file ends before"),
         ("LM=3\n1 2\n3 4\nIMAGE=a.png\n", "line 4: 'IMAGE=a.png' is no landmark"),
         ("LM=1\n1 2\n3 4\nIMAGE=a.png\n", "line 3: expected KEY=value, found '3 4'"),

@@ -90,9 +90,11 @@ def test_an_existing_map_is_kept_unless_told_otherwise(tmp_path):
     assert read_point_map(path).weights[0, 0, 0] == 0
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "eyes.json", "a\\b", "-x"])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "../a", ".hidden", "eyes.json", "a\\b", "-x", "x" * 300]
+)
 def test_a_name_that_is_no_plain_file_name_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match=r"cannot name a point map: expected letters"):
+    with pytest.raises(InputError, match=r"cannot name a point map: expected up to 60 letters"):
         point_map_path(tmp_path, name)
 
 

@@ -94,6 +94,13 @@ def test_only_fit_rows_are_used():
         )
 
 
+def test_a_set_in_which_nothing_is_marked_is_told():
+    landmarks, annotations = made(3)
+    nothing = changed(annotations, xy=np.full_like(annotations.xy, np.nan))
+    with pytest.raises(InputError, match=r"No point is marked in any of the 3 images .* 'fit'"):
+        fit_annotated(landmarks, nothing)
+
+
 def test_points_may_be_missing_and_one_that_is_never_marked_is_left_out():
     landmarks, annotations = made(24)
     marks = np.concatenate([annotations.xy, np.full((24, 1, 2), np.nan)], axis=1)

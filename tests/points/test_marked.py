@@ -1,9 +1,11 @@
 """Marked points and their images, from annotated sets and from tables of any format."""
 
 import zipfile
+from unicodedata import normalize
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
@@ -62,6 +64,48 @@ def test_a_folder_with_none_of_the_images_is_an_error(tmp_path):
     (tmp_path / "other.png").write_bytes(b"x")
     with pytest.raises(InputError, match=r"None of the 1 marked images.*'a\.png'.*'other\.png'"):
         find_items(annotations("a.png"), tmp_path)
+
+
+def test_two_names_that_fit_one_image_are_an_error_or_the_wrong_one_is_not_there(tmp_path):
+    for name in ("a.png", "c.png"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=r"'x/a\.png' and 'y/a\.png', match the same image"):
+        find_items(annotations("x/a.png", "y/a.png"), tmp_path)
+    for files in (("x/a.png", "a.png"), ("c", "c.png")):
+        other, exact = find_items(annotations(*files), tmp_path)
+        assert exact.read() == b"x"
+        with pytest.raises(ImageProblem, match="there is no such image in"):
+            other.read()
+
+
+def test_names_of_macos_are_the_same_names(tmp_path):
+    (tmp_path / normalize("NFD", "Zoë.png")).write_bytes(b"x")
+    (item,) = find_items(annotations(normalize("NFC", "Zoë.png")), tmp_path)
+    assert item.read() == b"x"
+
+
+@pytest.mark.parametrize("kind", ["folder", "table", "zip"])
+def test_without_a_column_split_all_images_are_to_fit(tmp_path, kind):
+    text = "file,tip_x,tip_y\na.png,1,2\nb.png,3,4\n"
+    (tmp_path / "landmarks.csv").write_text(text)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"x")
+    source = {"folder": tmp_path, "table": tmp_path / "landmarks.csv"}.get(kind)
+    if source is None:
+        source = tmp_path / "set.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for name in ("landmarks.csv", "a.png", "b.png"):
+                archive.write(tmp_path / name, name)
+    marked, _ = read_marked(source)
+    assert marked.splits == ("fit", "fit")
+
+
+def test_a_tps_file_by_another_ending_gets_the_heights_of_its_images(tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("L", (40, 30)).save(tmp_path / "photos" / "a.png")
+    (tmp_path / "marks.txt").write_text("LM=1\n0.5 29.5\nIMAGE=a.png\nID=0\n")
+    marked, _ = read_marked(tmp_path / "marks.txt", tmp_path / "photos")
+    assert marked.xy.tolist() == [[[0.0, 0.0]]]
 
 
 def test_a_name_that_fits_two_images_is_an_error(tmp_path):

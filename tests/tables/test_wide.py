@@ -44,6 +44,8 @@ def test_columns_that_are_not_there_are_not_made_up():
         ("file,a_x\na,1\n", "without partner or meaning: a_y"),
         ("file,a_x,a_y,b_confidence\na,1,2,3\n", "without partner or meaning: b_confidence"),
         ("file,a_x,a_y,age\na,1,2,3\n", "without partner or meaning: age"),
+        ("file,a_x,a_y,\na,1,2,\n", "column 4 has no name"),
+        (",file,a_x,a_y\n0,a,1,2\n", "column 1 has no name"),
         ("file,_x,_y\na,1,2\n", "without partner or meaning: _x, _y"),
         ("file,a_x,a_y,a_x\n", "there twice: a_x"),
         ("file,a_x,a_y\n", "a header but no rows"),

@@ -19,18 +19,21 @@ def fit(
     """Fit your own points, marked in a few images, to the learned landmarks.
 
     `swapmark predict RUN IMAGES --points NAME` then writes these points. Rows whose split is fit
-    are used. Prints the error to expect on new images, and whether marking more would help.
+    are used, all rows where there is no split. Prints the error to expect on new images, and
+    whether marking more would help.
 
     Parameters
     ----------
     run
         The run folder.
     annotated
-        A zip or folder with images and landmarks.csv, or a table of marked points.
+        A zip or folder with images and landmarks.csv, or a file of marked points in any format that
+        swapmark convert reads (CSV, TPS, DeepLabCut, COCO, MorphoJ, Parquet); which one, its ending
+        and content tell.
     out
         The name of the point map; it becomes RUN/points/NAME.json, which also holds all numbers.
     images
-        Folder or archive with the pictures, where ANNOTATED is a table without them.
+        Folder or archive with the pictures, where they do not lie beside the file ANNOTATED.
     normaliser
         What errors are measured in: two marked points as NAME1,NAME2, or box, or diagonal.
         Default: left_eye,right_eye if both are marked, else diagonal.
@@ -47,24 +50,37 @@ def fit(
     """
     import shlex
     import sys
+    import warnings
 
     from rich.console import Console
 
     import swapmark
+    from swapmark.errors import LeftOutWarning
     from swapmark.inference.point_map import point_map_path
 
-    result = swapmark.fit(
-        run,
-        annotated,
-        out,
-        images=images,
-        normaliser=normaliser,
-        overwrite=overwrite,
-        draws=draws,
-        seed=seed,
-        device=device,
-        progress=not quiet,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LeftOutWarning)
+        shown = warnings.showwarning
+
+        def show(message, category, *place) -> None:
+            if issubclass(category, LeftOutWarning):
+                print(f"Note: {message}", file=sys.stderr)
+            else:
+                shown(message, category, *place)
+
+        warnings.showwarning = show
+        result = swapmark.fit(
+            run,
+            annotated,
+            out,
+            images=images,
+            normaliser=normaliser,
+            overwrite=overwrite,
+            draws=draws,
+            seed=seed,
+            device=device,
+            progress=not quiet,
+        )
     Console().print(result.table())
     for entry in result.skipped:
         print(f"Skipped {entry.file}: {entry.reason}", file=sys.stderr)

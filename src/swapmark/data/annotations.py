@@ -19,9 +19,10 @@ from swapmark.types import Annotations
 TABLE = "landmarks.csv"
 
 
-def read_annotations(source: str | os.PathLike) -> Annotations:
+def read_annotations(source: str | os.PathLike, *, default_split: str | None = None) -> Annotations:
     """Read landmarks.csv from a zip, a folder, or by its own path.
 
+    Without the column split all images get `default_split`; if that is None, this is an error.
     Raises InputError, with the line, for anything that is not as described above: unknown splits,
     half-marked points, cells that are not numbers, files named twice. Groups may straddle splits.
 
@@ -34,14 +35,17 @@ def read_annotations(source: str | os.PathLike) -> Annotations:
     """
     where, content, _ = _locate(Path(source).expanduser())
     table = wide_from_text(read_text_table(where, content))
-    if table.splits is None:
+    splits = table.splits
+    if splits is None and default_split is not None:
+        splits = (default_split,) * len(table)
+    if splits is None:
         raise InputError(
             f"{where} has no column split. Give it one, with train, fit or test for each image."
         )
     return Annotations(
         names=table.names,
         files=table.files,
-        splits=table.splits,
+        splits=splits,
         groups=table.groups or ("",) * len(table),
         xy=table.xy,
     )

@@ -1,5 +1,6 @@
 """Bring landmarks and annotations of the same images together, by file name."""
 
+import unicodedata
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -140,25 +141,29 @@ def match(landmarks: Landmarks, annotations: Annotations) -> Matched:
 def match_names(paths: tuple[str, ...], files: list[str]) -> dict[str, int]:
     """The row of `paths` that each of `files` belongs to, where there is one.
 
-    Names match if they are equal, or if one is the end of the other. Raises InputError where a
-    file matches two paths.
+    Names match if they are equal, or if one is the end of the other; a name in another Unicode form
+    (macOS splits letters from their accents) is the same. A path that equals one file is no
+    other's. Raises InputError where a file matches two paths, or two files match one.
 
     >>> match_names(("faces/a.png", "faces/b.png"), ["b.png", "c.png"])
     {'b.png': 1}
     """
-    parts = [tuple(path.replace("\\", "/").split("/")) for path in paths]
+    parts = [_parts(path) for path in paths]
     rows_of_last: dict[str, list[int]] = {}
     for row, part in enumerate(parts):
         rows_of_last.setdefault(part[-1], []).append(row)
-    matches = {}
+    matches: dict[str, int] = {}
+    exactly: dict[str, int] = {}
     for file in files:
-        wanted = tuple(part for part in file.replace("\\", "/").split("/") if part != ".")
+        wanted = _parts(file)
         rows = []
         for row in rows_of_last.get(wanted[-1], []):
             shared = min(len(wanted), len(parts[row]))
             if wanted[-shared:] == parts[row][-shared:]:
                 rows.append(row)
         exact = [row for row in rows if parts[row] == wanted]
+        if exact:
+            exactly[file] = exact[0]
         rows = exact or rows
         if len(rows) > 1:
             raise InputError(
@@ -168,7 +173,23 @@ def match_names(paths: tuple[str, ...], files: list[str]) -> dict[str, int]:
             )
         if rows:
             matches[file] = rows[0]
+    taken = set(exactly.values())
+    matches = {f: row for f, row in matches.items() if f in exactly or row not in taken}
+    first: dict[int, str] = {}
+    for file, row in matches.items():
+        other = first.setdefault(row, file)
+        if other != file:
+            raise InputError(
+                f"Two annotated images, {other!r} and {file!r}, match the same image, "
+                f"{paths[row]!r}. Keep the images in their folders, so that each name has its own."
+            )
     return matches
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """Folders and name of a path, whatever the system that it was written on."""
+    parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
+    return tuple(part for part in parts if part != ".")
 
 
 def _empty_split(split: str, annotations: Annotations) -> str:

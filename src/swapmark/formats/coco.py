@@ -59,12 +59,18 @@ def read_coco(path: Path, images: Path | None = None) -> PointTable:
     scored, hidden = False, 0
     rows = {key: row for row, key in enumerate(entries)}
     seen: dict = {}
+    categories = [entry.get("id") for entry in data["categories"]]
     for annotation in data["annotations"]:
-        if annotation.get("category_id") != category or "keypoints" not in annotation:
-            continue
         label = f"annotation {annotation.get('id')}"
+        if annotation.get("category_id") not in categories:
+            raise InputError(
+                f"{where}, {label}: there is no category with the id "
+                f"{annotation.get('category_id')}."
+            )
+        if annotation["category_id"] != category or "keypoints" not in annotation:
+            continue
         image = annotation.get("image_id")
-        if image not in rows:
+        if not isinstance(image, int | str) or image not in rows:
             raise InputError(f"{where}, {label}: there is no image with the id {image}.")
         if image in seen:
             raise InputError(
@@ -73,7 +79,7 @@ def read_coco(path: Path, images: Path | None = None) -> PointTable:
                 "Split the file."
             )
         seen[image] = label
-        values = _numbers(where, label, annotation["keypoints"], 3 * len(names)).reshape(-1, 3)
+        values = _keypoints(where, label, annotation["keypoints"], len(names))
         there = values[:, 2] > 0
         hidden += int((values[:, 2] == 1).sum())
         xy[rows[image], there] = values[there, :2]
@@ -89,7 +95,7 @@ def read_coco(path: Path, images: Path | None = None) -> PointTable:
         )
     table = PointTable(
         names,
-        tuple(plain_name(str(entry.get("file_name", ""))) for entry in entries.values()),
+        tuple(plain_name(entry["file_name"]) for entry in entries.values()),
         xy,
         confidence=confidence if scored else None,
         **_about_images(where, list(entries.values())),
@@ -101,7 +107,7 @@ def read_coco(path: Path, images: Path | None = None) -> PointTable:
 def _parse(where: str, text: str) -> dict:
     try:
         data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of too many digits
         raise InputError(f"{where} is not whole JSON ({error}). {EXPECTED}") from error
     if isinstance(data, list):
         raise InputError(
@@ -111,6 +117,8 @@ def _parse(where: str, text: str) -> dict:
         entries = data.get(name) if isinstance(data, dict) else None
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise InputError(f"{where} has no list of {name}. {EXPECTED}")
+    if not data["images"]:
+        raise InputError(f"{where} has an empty list of images. {EXPECTED}")
     return data
 
 
@@ -123,7 +131,10 @@ def _category(where: str, categories: list[dict]) -> tuple[tuple[str, ...], int]
             f"{where} has {len(found)} categories with keypoints ({names}); expected one. Leave "
             "one kind of thing in the file."
         )
-    return tuple(str(name) for name in found[0]["keypoints"]), found[0].get("id")  # pyright: ignore[reportReturnType]
+    names = found[0]["keypoints"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{where}: the keypoints of the category are {names!r}; expected names.")
+    return tuple(names), found[0].get("id")  # pyright: ignore[reportReturnType]
 
 
 def _by_id(where: str, images: list[dict]) -> dict[int | str, dict]:
@@ -132,13 +143,31 @@ def _by_id(where: str, images: list[dict]) -> dict[int | str, dict]:
         key = entry.get("id")
         if not isinstance(key, int | str) or key in entries:
             raise InputError(f"{where}: the image id {key!r} is missing or there twice.")
+        if not isinstance(entry.get("file_name"), str):
+            name = entry.get("file_name")
+            raise InputError(f"{where}, image {key}: file_name is {name!r}; expected a name.")
         entries[key] = entry
     return entries
+
+
+def _keypoints(where: str, label: str, values, count: int) -> np.ndarray:
+    """x, y and visibility (count, 3); where that is 0, x and y may be unknown."""
+    numbers = _numbers(where, label, values, 3 * count, unknown=True).reshape(count, 3)
+    unknown = np.isnan(numbers[:, 2]) | (np.isnan(numbers).any(axis=1) & (numbers[:, 2] > 0))
+    if unknown.any():
+        point = int(np.argmax(unknown))
+        raise InputError(
+            f"{where}, {label}: keypoint {point + 1} is {values[3 * point : 3 * point + 3]}; "
+            "expected x, y and a visibility. Give a missing point as 0, 0, 0."
+        )
+    return numbers
 
 
 def _numbers(where: str, label: str, values, count: int, *, unknown: bool = False) -> np.ndarray:
     """A list of `count` finite numbers; null and NaN stand for what is not known, if allowed."""
     try:
+        if not isinstance(values, list) or any(isinstance(value, str) for value in values):
+            raise TypeError
         numbers = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         numbers = np.empty(0)

@@ -49,7 +49,7 @@ def read_deeplabcut(path: Path, images: Path | None = None) -> PointTable:
     likelihood = [values.get((name, "likelihood"), unknown) for name in names]
     has_likelihood = any(part == "likelihood" for _, part in parts)
     keys = ["/".join(cell for cell in cells[:index] if cell) for _, cells in lines]
-    frames = all(key.isdecimal() for key in keys)
+    frames = all(_is_frame(key) for key in keys)
     points = PointTable(
         names,
         (path.stem,) * len(keys) if frames else tuple(plain_name(key) for key in keys),
@@ -153,4 +153,9 @@ def _index(table: PointTable) -> list[list[str]]:
     if all(len(parts) == 3 and parts[0] == "labeled-data" for parts in paths):
         return paths
     # A name of digits alone would be read as a frame.
-    return [[f"./{file}" if file.isdecimal() else file] for file in table.files]
+    return [[f"./{file}" if _is_frame(file) else file] for file in table.files]
+
+
+def _is_frame(key: str) -> bool:
+    """Whether a key is the number of a frame, and not a name such as a long serial number."""
+    return key.isdecimal() and len(key) < 16

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import numpy as np
 
@@ -19,7 +20,8 @@ def image_sizes(files: Sequence[str], images: Path, *, walk: bool = True) -> np.
 
     `images` is a folder, zip or tar. An image is looked for in the folder under its name, and under
     its name without folders; with `walk` also under the latter anywhere inside. Raises InputError
-    for images that are not there, that are there twice, or that cannot be read.
+    for images that are not there, that are there twice, that cannot be read, and for two names that
+    lead to one image.
 
     >>> from tempfile import TemporaryDirectory
     >>> from PIL import Image
@@ -28,17 +30,24 @@ def image_sizes(files: Sequence[str], images: Path, *, walk: bool = True) -> np.
     ...     image_sizes(["a.png"], Path(folder)).tolist()
     [[40, 30]]
     """
-    readers = {file: reader for file in files if (reader := _beside(file, images))}
-    if walk and len(readers) < len(set(files)):
-        readers = _inside(files, images)
-    missing = [file for file in files if file not in readers]
+    found = {file: place for file in files if (place := _beside(file, images))}
+    if walk and len(found) < len(set(files)):
+        found = _inside(files, images)
+    missing = [file for file in files if file not in found]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(files)} images are not in {images}, so their height is not "
             f"known: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}. Name the folder "
             "or archive that holds them: images= in Python, --images on the command line."
         )
-    sizes = [_size(file, images, readers[file]) for file in files]
+    first: dict[str, str] = {}
+    for file, (place, _) in found.items():
+        if (other := first.setdefault(place, file)) != file:
+            raise InputError(
+                f"{other} and {file} would both be {place} in {images}. Keep the images in their "
+                "folders, so that each name has its own."
+            )
+    sizes = [_size(file, images, found[file][1]) for file in files]
     return np.array(sizes, dtype=np.int64).reshape(len(files), 2)
 
 
@@ -49,11 +58,15 @@ def _size(file: str, images: Path, read: Callable[[], bytes]) -> tuple[int, int]
         raise InputError(f"The size of {file} in {images} is not known: {problem}") from problem
 
 
-def _beside(file: str, folder: Path) -> Callable[[], bytes] | None:
-    """A reader of a file that lies right in the folder, found without a walk."""
-    for path in (folder / file, folder / PurePosixPath(file).name):
-        if path.is_file():
-            return partial(_read, path)
+def _beside(file: str, folder: Path) -> tuple[str, Callable[[], bytes]] | None:
+    """Name and reader of a file that lies right in the folder, found without a walk."""
+    for name in (file, PurePosixPath(file).name):
+        path = folder / name
+        try:
+            if path.is_file():
+                return name, partial(_read, path)
+        except OSError:  # a name that is too long for the disk, or a folder that is closed to us
+            continue
     return None
 
 
@@ -62,21 +75,23 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _inside(files: Sequence[str], images: Path) -> dict[str, Callable[[], bytes]]:
-    """Readers of the files that are anywhere in a folder or archive."""
+def _inside(files: Sequence[str], images: Path) -> dict[str, tuple[str, Callable[[], bytes]]]:
+    """Names and readers of the files that are anywhere in a folder or archive."""
     items = list_images(images)
-    exact = {item.name: item for item in items}
+    # macOS splits letters from their accents in names; NFC joins them.
+    exact = {normalize("NFC", item.name): item for item in items}
     bare: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        bare[PurePosixPath(item.name).name].append(item)
+    for name, item in exact.items():
+        bare[PurePosixPath(name).name].append(item)
     found = {}
     for file in files:
-        same = [exact[file]] if file in exact else bare.get(PurePosixPath(file).name, [])
+        name = normalize("NFC", file)
+        same = [exact[name]] if name in exact else bare.get(PurePosixPath(name).name, [])
         if len(same) > 1:
             raise InputError(
                 f"{file} may be {same[0].name} or {same[1].name} in {images}. Name it with its "
                 "folder, or give the folder that is meant."
             )
         if same:
-            found[file] = same[0].read
+            found[file] = same[0].name, same[0].read
     return found

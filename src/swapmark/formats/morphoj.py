@@ -51,7 +51,7 @@ def read_morphoj(path: Path, images: Path | None = None) -> PointTable:
     columns = [f"column {place + 1}" for place in range(1, width)]
     values = [table.numbers(line, columns, cells[1:]) for line, cells in lines]
     points = PointTable(
-        _names(labels, width // 2),
+        _names(str(path), labels, width // 2),
         tuple(plain_name(cells[0]) for _, cells in lines),
         np.array(values).reshape(len(lines), width // 2, 2),
     )
@@ -69,10 +69,18 @@ def _is_labels(table: TextTable) -> bool:
     return False
 
 
-def _names(labels: list[str] | None, count: int) -> tuple[str, ...]:
+def _names(where: str, labels: list[str] | None, count: int) -> tuple[str, ...]:
+    """The names in labels of `<name>_x`, `<name>_y`, else landmark_1 and so on."""
     pairs = list(zip(labels[1::2], labels[2::2], strict=True)) if labels else []
-    if pairs and all(x[:-2] == y[:-2] and x[-2:] == "_x" and y[-2:] == "_y" for x, y in pairs):
+    named = [x[:-2] == y[:-2] and x[-2:] == "_x" and y[-2:] == "_y" for x, y in pairs]
+    if pairs and all(named):
         return tuple(x[:-2] for x, _ in pairs)
+    if labels and sum(label.endswith(("_x", "_y")) for label in labels) > 1:
+        x, y = pairs[named.index(False)]
+        raise InputError(
+            f"{where} has {x}, {y} where x and y of a point are expected. If it is a table like "
+            "those of swapmark predict, call its first column file."
+        )
     return default_names(count)
 
 

@@ -32,6 +32,9 @@ def read_parquet(path: Path, images: Path | None = None) -> PointTable:
         raise InputError(
             f"{path} cannot be read as Parquet ({error}). It may be incomplete; write it again."
         ) from error
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path} has columns that are there twice: {', '.join(twice)}.")
     columns: dict[str, list[str] | np.ndarray] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name.startswith("__index_level_"):  # the index of a dataframe
@@ -67,9 +70,19 @@ def write_parquet(table: PointTable, path: Path) -> tuple[str, ...]:
     import pyarrow
 
     columns = zip(*table.rows(), strict=True) if len(table) else [[] for _ in table.columns]
-    arrays = pyarrow.table(dict(zip(table.columns, map(list, columns), strict=True)))
+    arrays = pyarrow.table(
+        {
+            _text(name): [_text(v) if isinstance(v, str) else v for v in values]
+            for name, values in zip(table.columns, columns, strict=True)
+        }
+    )
     write_atomically(path, lambda partial: parquet.write_table(arrays, partial))
     return ()
+
+
+def _text(name: str) -> str:
+    """Names of files need not be valid text on every system; as `write_rows` has it."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _parquet():

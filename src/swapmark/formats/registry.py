@@ -15,7 +15,7 @@ from swapmark.formats.morphoj import read_morphoj, write_morphoj
 from swapmark.formats.parquet import read_parquet, write_parquet
 from swapmark.formats.table_csv import read_csv, write_csv
 from swapmark.formats.tps import read_tps, write_tps
-from swapmark.tables.text import check_length
+from swapmark.tables.text import MISSING, check_length
 from swapmark.tables.wide import check_table
 from swapmark.types import Landmarks, PointTable, refuse_existing
 
@@ -47,6 +47,8 @@ WRITTEN = {
     ".pq": "parquet",
 }
 """The format that an ending stands for when a file is written."""
+START = 2**20
+"""Bytes from which a format is guessed: two lines of thousands of points."""
 
 
 def read_points(
@@ -142,15 +144,18 @@ def format_to_read(path: Path, format: str | None = None) -> str:
     if format:
         return _known(format)
     with path.open("rb") as file:
-        start = file.read(4096)
+        start = file.read(START)
     ending = path.suffix.lower()
     fitting = [name for name, (_, _, endings) in FORMATS.items() if ending in endings]
     name = fitting[0] if len(fitting) == 1 else _by_content(start)
+    if not start.strip():
+        raise InputError(f"{path} is empty; expected points.")
     if name is None:
         choices = ", ".join(fitting or FORMATS)
         raise InputError(
-            f"The format of {path} is not known: neither its ending nor its first line tells. Name "
-            f"it, one of {choices}: format= in Python, --from on the command line."
+            f"The format of {path} is not known: neither its ending nor its first line tells. A "
+            "CSV table has a column file, a DeepLabCut file begins with scorer. If it is one of "
+            f"{choices}, name it: format= in Python, --from of swapmark convert."
         )
     return name
 
@@ -182,6 +187,9 @@ def _by_content(start: bytes) -> str | None:
 
 
 def _is_number(cell: str) -> bool:
+    """Whether a cell holds a number, or what stands for a missing one."""
+    if cell in MISSING:
+        return True
     try:
         float(cell)
     except ValueError:

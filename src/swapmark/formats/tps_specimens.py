@@ -12,6 +12,9 @@ from swapmark.tables.wide import plain_name
 
 KEY = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*")
 
+LINE_END = re.compile(r"\r\n|\r|\n")
+"""Not all that `splitlines` takes for one: names may hold the others."""
+
 
 @dataclass
 class Specimen:
@@ -43,7 +46,7 @@ def read_specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Sp
     >>> [specimen.points for specimen in read_specimens("a.tps", text, Counter())]
     [[(Decimal('0.5'), Decimal('29.5'))]]
     """
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(LINE_END.split(text), 1) if line.strip()]
     specimen: Specimen | None = None
     skipping = False  # the lines of a curve or an outline
     position = 0
@@ -83,8 +86,10 @@ def read_specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Sp
 
 
 def _count(where: str, line: int, value: str) -> int:
-    if not value.isdecimal():
-        raise InputError(f"{where}, line {line}: LM={value}; expected how many landmarks follow.")
+    if not value.isdecimal() or len(value) > 9:
+        raise InputError(
+            f"{where}, line {line}: LM={value[:40]}; expected how many landmarks follow."
+        )
     return int(value)
 
 

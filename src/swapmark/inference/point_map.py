@@ -119,10 +119,11 @@ def point_map_path(run: Path, name: str) -> Path:
     >>> point_map_path(Path("runs/faces"), "eyes").as_posix()
     'runs/faces/points/eyes.json'
     """
-    if not re.fullmatch(r"[\w][\w.\- ]*", name) or name.lower().endswith(".json"):
+    if not re.fullmatch(r"\w[\w.\- ]{0,59}", name) or name.lower().endswith(".json"):
         raise InputError(
-            f"{name!r} cannot name a point map: expected letters, digits, '-', '_' and '.' without "
-            f"a folder or the ending .json, such as 'eyes'; it becomes {run / 'points'}/NAME.json."
+            f"{name!r} cannot name a point map: expected up to 60 letters, digits, '-', '_' and "
+            f"'.' without a folder or the ending .json, such as 'eyes'; it becomes "
+            f"{run / 'points'}/NAME.json."
         )
     return run / "points" / f"{name}.json"
 

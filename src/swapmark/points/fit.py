@@ -112,10 +112,15 @@ def rows_to_fit(annotations: Annotations) -> list[int]:
     marked = np.any(is_marked(annotations.xy), axis=1)
     rows = [i for i, split in enumerate(annotations.splits) if split == "fit" and marked[i]]
     if not rows:
+        if "fit" in annotations.splits:
+            raise InputError(
+                f"No point is marked in any of the {annotations.splits.count('fit')} images whose "
+                "split is 'fit', which is what points are fitted on. Mark some."
+            )
         count = {split: annotations.splits.count(split) for split in set(annotations.splits)}
         there = ", ".join(f"{number} {split!r}" for split, number in sorted(count.items()))
         raise InputError(
-            f"No image with a marked point has split 'fit', which is what points are fitted on; "
+            f"No image has split 'fit', which is what points are fitted on; "
             f"there are {there or 'no rows'}. Set the column split to fit in the rows to use."
         )
     return rows

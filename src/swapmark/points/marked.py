@@ -9,7 +9,7 @@ from swapmark.data.items import Item, problem_item
 from swapmark.data.sources import list_images
 from swapmark.errors import InputError
 from swapmark.evaluation.matching import match_names
-from swapmark.formats.registry import read_points
+from swapmark.formats.registry import format_to_read, read_points
 from swapmark.types import Annotations, PointTable
 
 
@@ -20,17 +20,18 @@ def read_marked(
 
     `annotated` is a zip or folder with images and landmarks.csv, or a file of points in any format
     that `swapmark.read_points` knows, with its images beside it; with `images`, a folder or
-    archive, the pictures are looked for there by name. An image that is not there becomes an item
-    that says so when it is read, and so ends among the skipped ones.
+    archive, the pictures are looked for there by name. Without splits all images are `fit`. An
+    image that is not there becomes an item that says so when it is read, and so ends among the
+    skipped ones; for TPS, which needs the heights, it is an error.
     Raises InputError if nothing can be read, or no image at all is there.
     """
     path = Path(annotated).expanduser()
     if path.is_dir() or path.suffix.lower() == ".zip":
-        annotations, place = read_annotations(path), path
+        annotations, place = read_annotations(path, default_split="fit"), path
     else:
         place = path.parent
         # Only TPS needs the images to be read: it counts from their bottom.
-        heights = images if path.suffix.lower() == ".tps" else None
+        heights = images if format_to_read(path) == "tps" else None
         annotations = table_annotations(read_points(path, images=heights))
     return annotations, find_items(annotations, place if images is None else images)
 
@@ -69,14 +70,15 @@ def find_items(annotations: Annotations, images: str | os.PathLike) -> list[Item
 
     A name fits if it is equal, or one is the end of the other; names in the table may lack their
     ending (.png). What is not there becomes an item that cannot be read. Raises InputError if no
-    image is there, or a name fits two.
+    image is there, a name fits two, or two names fit one.
     """
     there = list_images(images)
     rows = match_names(tuple(item.name for item in there), list(annotations.files))
     missing = [file for file in annotations.files if file not in rows]
     if missing:
-        stems = tuple(PurePosixPath(item.name).with_suffix("").as_posix() for item in there)
-        rows |= match_names(stems, missing)
+        left = [row for row in range(len(there)) if row not in rows.values()]
+        stems = tuple(PurePosixPath(there[row].name).with_suffix("").as_posix() for row in left)
+        rows |= {file: left[place] for file, place in match_names(stems, missing).items()}
     if not rows:
         first = annotations.files[0] if len(annotations) else "none"
         raise InputError(

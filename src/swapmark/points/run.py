@@ -26,10 +26,11 @@ def fit_run(
 ) -> PointFit:
     """Fit the points marked in `annotated` to the landmarks of `run`; keep the map under `name`.
 
-    `annotated` is a zip or folder with images and landmarks.csv, or a table of marked points whose
-    pictures lie in `images`, a folder or archive. Rows whose split is `fit` are used, never those
-    of `test`. The map goes to RUN/points/NAME.json; then `swapmark.load(run).predict(photos,
-    points=name)` gives the named points. Other options as in `fit_annotated`.
+    `annotated` is a zip or folder with images and landmarks.csv, or a file of marked points in any
+    format that `swapmark.read_points` knows, whose pictures lie beside it or in `images`, a folder
+    or archive. Rows whose split is `fit` are used, never those of `test`; without splits, all. The
+    map goes to RUN/points/NAME.json; then `swapmark.load(run).predict(photos, points=name)` gives
+    the named points. Other options as in `fit_annotated`.
 
     Raises InputError if that file exists and `overwrite` is not set, before any work is done.
 

@@ -128,11 +128,14 @@ def read_text_table(where: str, content: bytes) -> TextTable:
     if declared:  # what Excel writes, and reads, in front
         text = "\n" + rest
     delimiter = declared[1] if declared else _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
-        raise InputError(f"{where} is not a readable table ({error}).") from error
+        raise InputError(
+            f"{where}, line {reader.line_num}: not a readable table ({error}). Look for a quote "
+            'that is not closed; a quote inside a cell is written twice, as "".'
+        ) from error
     return TextTable(where, [line for line in lines if any(line[1])], delimiter)
 
 

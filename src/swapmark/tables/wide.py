@@ -122,6 +122,14 @@ def check_table(table: PointTable, where: str, places: Sequence[str] = ()) -> No
         raise InputError(
             f"{where}, {places[row]}: frame is {table.frames[row]}; expected a number from 0."
         )
+    for field in ("confidence", "sizes", "scales", "times"):
+        values = getattr(table, field)
+        if values is not None and np.isinf(values).any():
+            row = int(np.argwhere(np.isinf(values))[0][0])
+            raise InputError(
+                f"{where}, {places[row]} ({table.files[row]}): infinity in the {field}; expected a "
+                "number, or nothing where it is not known."
+            )
     half = np.isnan(table.xy).any(axis=-1) != np.isnan(table.xy).all(axis=-1)
     far = (np.abs(table.xy) > MAX_COORDINATE).any(axis=-1)
     for problem, found in (
@@ -150,6 +158,11 @@ def point_names(where: str, header: list[str]) -> tuple[str, ...]:
     names = tuple(name[:-2] for name in points if name.endswith("_x") and len(name) > 2)
     expected = {f"{name}_{axis}" for name in names for axis in "xy"}
     allowed = {f"{name}_confidence" for name in names}
+    if "" in header:
+        raise InputError(
+            f"{where}: column {header.index('') + 1} has no name. Name or delete it (a spreadsheet "
+            "may add one at the end, a dataframe its index in front)."
+        )
     odd = sorted((expected - set(points)) | (set(points) - expected - allowed))
     if twice or odd or not names:
         problem = f"columns that are there twice: {', '.join(twice)}" if twice else "no point"
