@@ -83,8 +83,8 @@ def predict(
     chosen = format_to_write(out, format)
     if as_video and chosen != "csv":
         raise InputError(
-            f"The points of a video are written as csv, not as {chosen}. Write OUT.csv, then turn "
-            f"it: swapmark convert OUT.csv {out}"
+            f"The points of a video are written as csv, not as {chosen}. Use another --out, such "
+            f"as frames.csv, then turn that: swapmark convert frames.csv {out} --to {chosen}"
         )
     skipped_table = out.with_name(f"{out.stem}-skipped.csv")
     for path in (out, skipped_table, *([overlay] if overlay else [])):

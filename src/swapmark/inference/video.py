@@ -128,7 +128,7 @@ def predict_video(
                     found = find_landmarks(detector, batch)
                     writer.write(batch, found if points is None else points(found))
             if not writer.frames:
-                raise InputError(_nothing_used(source, writer.skipped))
+                raise InputError(_nothing_used(source, selection, writer.skipped))
         written.append(VideoPoints(out, drawn, writer.frames, writer.names, tuple(writer.skipped)))
 
     if drawn is None:
@@ -218,6 +218,10 @@ def _check_places(
             raise InputError(f"{path} is the video itself. Choose another name to write to.")
 
 
-def _nothing_used(source: FrameSource, skipped: list[Skipped]) -> str:
+def _nothing_used(source: FrameSource, selection: Selection, skipped: list[Skipped]) -> str:
     reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
-    return f"No frame of {source.name} can be used ({reasons or 'none was selected or found'})."
+    if not reasons and (selection.start, selection.stop) != (None, None):
+        start = "the beginning" if selection.start is None else f"second {selection.start:g}"
+        stop = "the end" if selection.stop is None else f"second {selection.stop:g}"
+        reasons = f"none lies between {start} and {stop}; see start and stop"
+    return f"No frame of {source.name} can be used ({reasons or 'there is none'})."
