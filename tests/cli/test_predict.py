@@ -176,6 +176,18 @@ def test_an_overlay_that_exists_is_kept_before_any_work_is_done(
     assert drawn.read_text() == "precious"
 
 
-def test_a_video_is_written_as_csv_alone(tiny_run, tmp_path, capsys):
-    assert predict(tiny_run, tmp_path / "v.mp4", tmp_path / "points.tps") == 2
-    assert f"swapmark convert OUT.csv {tmp_path / 'points.tps'}" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "words", "told"), [("a.tps", (), "tps"), ("a.csv", ("--format", "dlc"), "dlc")]
+)
+def test_a_video_is_written_as_csv_alone(tiny_run, film, tmp_path, capsys, name, words, told):
+    video, out = film("predict.mkv", [(20, 30)] * 2), tmp_path / name
+    assert predict(tiny_run, video, out, *words) == 2
+    said = capsys.readouterr().err
+    assert f"are written as csv, not as {told}" in said
+    advice = said[said.index("swapmark convert") :]
+    table = tmp_path / "frames.csv"
+    assert predict(tiny_run, video, table, "--quiet") == 0
+    command = advice.replace("frames.csv", str(table)).split()[1:]
+    assert command == ["convert", str(table), str(out), "--to", told]
+    assert main(command) == 0
+    assert out.is_file()
