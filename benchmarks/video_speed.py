@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) == 3 and arguments[0] == "--measure":
         print(json.dumps(measure(Path(arguments[1]), arguments[2] == "overlay")))
         return 0
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:

@@ -70,7 +70,6 @@ def predict(
     from swapmark.errors import InputError
     from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
-    from swapmark.inference.point_map import find_point_map
     from swapmark.inference.video import predict_video
     from swapmark.types import refuse_existing
 
@@ -103,7 +102,7 @@ def predict(
             every=every,
             start=start,
             stop=stop,
-            points=None if points is None else find_point_map(detector.folder, points).apply,
+            points=points,
             progress=not quiet,
         )
         drawn = f"; drawn: {overlay}" if overlay else ""
