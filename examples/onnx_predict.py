@@ -20,7 +20,9 @@ properties = session.get_modelmeta().custom_metadata_map
 size = int(properties["image_size"])
 print("file,landmark,x,y,confidence")
 for name in sys.argv[2:]:
-    image = ImageOps.exif_transpose(Image.open(name)).convert("RGB")
+    image = ImageOps.exif_transpose(Image.open(name)).convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")  # behind what is transparent
+    image = Image.alpha_composite(white, image).convert("RGB")
     sides = np.array(image.size)
     whole = sides.max() if properties["fit"] == "pad" else sides.min()
     resized = np.maximum(1, (2 * sides * size + whole) // (2 * whole))  # rounded half up

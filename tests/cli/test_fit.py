@@ -12,7 +12,7 @@ import swapmark
 from swapmark.cli import main
 from swapmark.data.synthetic import draw_faces, save_faces
 from swapmark.errors import RunError
-from swapmark.inference.point_map import model_fingerprint
+from swapmark.inference.point_map import model_fingerprint, read_point_map
 
 
 @pytest.fixture
@@ -201,3 +201,22 @@ def test_a_new_run_in_the_folder_removes_the_maps_of_the_old_one(
 def test_an_onnx_file_is_told_from_a_run(tmp_path):
     with pytest.raises(RunError, match="point maps belong to a run"):
         model_fingerprint(tmp_path / "model.onnx")
+
+
+def test_the_points_of_a_video_are_the_same_by_name_by_map_and_by_command(
+    run, marked, film, tmp_path
+):
+    assert fit(run, marked) == 0
+    video, detector = film("fit.mkv", [(20 + index, 30) for index in range(3)]), swapmark.load(run)
+    tables = [tmp_path / f"{name}.csv" for name in ("name", "map", "command")]
+    swapmark.predict_video(detector, video, tables[0], points="face")
+    found = read_point_map(run / "points" / "face.json")
+    swapmark.predict_video(detector, video, tables[1], points=found)
+    words = ["--points", "face", "--out", str(tables[2]), "--quiet"]
+    assert main(["predict", str(run), str(video), *words]) == 0
+    assert {"nose_x", "left_eye_y"} <= table(tables[0])[0].keys()
+    assert tables[0].read_text() == tables[1].read_text() == tables[2].read_text()
+    with pytest.raises(
+        RunError, match=r"There is no .*nose\.json; the run has the point maps face"
+    ):
+        swapmark.predict_video(detector, video, tmp_path / "other.csv", points="nose")

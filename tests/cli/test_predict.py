@@ -73,12 +73,6 @@ def test_two_tables_of_one_name_have_lists_of_their_own(tiny_run, images, tmp_pa
     assert rows(tmp_path / "points-skipped.csv") == rows(tmp_path / "points.tps-skipped.csv")
 
 
-def test_the_command_that_turns_the_points_of_a_video_can_be_typed(tiny_run, tmp_path, capsys):
-    out = tmp_path / "film.csv"
-    assert predict(tiny_run, tmp_path / "film.mp4", out, "--format", "dlc") == 2
-    assert f"swapmark convert OUT.csv {out} --to dlc" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("name", ["points.csv", "points-skipped.csv"])
 def test_existing_files_are_kept_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch, name
@@ -189,6 +183,18 @@ def test_an_overlay_that_exists_is_kept_before_any_work_is_done(
     assert drawn.read_text() == "precious"
 
 
-def test_a_video_is_written_as_csv_alone(tiny_run, tmp_path, capsys):
-    assert predict(tiny_run, tmp_path / "v.mp4", tmp_path / "points.tps") == 2
-    assert f"swapmark convert OUT.csv {tmp_path / 'points.tps'}" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "words", "told"), [("a.tps", (), "tps"), ("a.csv", ("--format", "dlc"), "dlc")]
+)
+def test_a_video_is_written_as_csv_alone(tiny_run, film, tmp_path, capsys, name, words, told):
+    video, out = film("predict.mkv", [(20, 30)] * 2), tmp_path / name
+    assert predict(tiny_run, video, out, *words) == 2
+    said = capsys.readouterr().err
+    assert f"are written as csv, not as {told}" in said
+    advice = said[said.index("swapmark convert") :]
+    table = tmp_path / "frames.csv"
+    assert predict(tiny_run, video, table, "--quiet") == 0
+    command = advice.replace("frames.csv", str(table)).split()[1:]
+    assert command == ["convert", str(table), str(out), "--to", told]
+    assert main(command) == 0
+    assert out.is_file()

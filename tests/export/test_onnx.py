@@ -108,6 +108,14 @@ def test_an_existing_file_is_kept_before_any_work_is_done(tmp_path):
     assert (tmp_path / "model.onnx").read_text() == "precious"
 
 
+def test_a_name_that_no_command_would_load_is_refused(tiny_run, tmp_path):
+    (tmp_path / "folder.onnx").mkdir()
+    for name in ("model.txt", "model", "folder.onnx"):
+        with pytest.raises(InputError, match=rf"{name} .* expected a name that ends in \.onnx"):
+            export_onnx(tiny_run, tmp_path / name, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.onnx"]
+
+
 def test_what_cannot_be_exported_is_told(tiny_onnx, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is an ONNX file already"):
         export_onnx(tiny_onnx, tmp_path / "model.onnx")

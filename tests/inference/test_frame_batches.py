@@ -54,6 +54,9 @@ def test_what_could_not_be_read_passes_the_selection():
 def test_a_selection_that_makes_no_sense_is_refused():
     with pytest.raises(InputError, match="every is 0"):
         Selection(every=0)
+    for name in ("start", "stop"):
+        with pytest.raises(InputError, match=f"{name} is nan; expected a time"):
+            Selection(**{name: float("nan")})
     with pytest.raises(InputError, match=r"start is 2\.0 and stop is 1\.0"):
         Selection(start=2.0, stop=1.0)
 

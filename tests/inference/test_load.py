@@ -1,9 +1,11 @@
 """What names a model: runs, folders, built-in names, repositories of the hub."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,10 +82,32 @@ def test_a_built_in_model_loads_by_its_name_everywhere(built_in, tiny_run, tiny_
     }
 
 
-def test_a_local_folder_wins_over_a_built_in_model_of_its_name(built_in, tmp_path):
+def test_points_are_fitted_to_a_built_in_model_once_it_is_exported(
+    built_in, tiny_faces, tmp_path, capsys
+):
+    command = ["fit", "tiny", str(tiny_faces), "--out", "face", "--draws", "1", "--quiet"]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    told = [
+        f"swapmark {command}" for command in said.partition("then fit it: ")[2].split("swapmark ")
+    ]
+    export, fit = (shlex.split(line.removesuffix(" && "))[1:] for line in told[1:])
+    assert not any((tmp_path / "here").iterdir())
+    assert main(export) == 0
+    assert main([*fit, "--draws", "1", "--quiet"]) == 0
+    predict = ["predict", "my-tiny", str(tiny_faces), "--points", "face", "--out", "points.csv"]
+    assert main([*predict, "--quiet"]) == 0
+    assert "left_eye_x" in (tmp_path / "here" / "points.csv").read_text().splitlines()[0]
+    assert main(["predict", "tiny", *predict[2:], "--overwrite"]) == 2
+    assert "swapmark export MODEL --format hub" in capsys.readouterr().err
+
+
+def test_a_local_folder_wins_over_a_built_in_model_of_its_name(built_in, tiny_run, tmp_path):
     (tmp_path / "here" / "tiny").mkdir()
-    with pytest.raises(RunError, match="tiny is no model folder"):
+    with pytest.raises(RunError, match="folder tiny here holds no model, and hides"):
         load("tiny")
+    shutil.copytree(tiny_run.model, "tiny", dirs_exist_ok=True)
+    assert load("tiny").folder == Path("tiny")
 
 
 def test_an_unknown_name_is_told_with_those_built_in(built_in):

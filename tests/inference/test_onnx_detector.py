@@ -51,6 +51,17 @@ def test_neither_torch_nor_its_companions_are_imported(tiny_onnx, tiny_faces, tm
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("command", [["doctor"], ["export", "absent"]])
+def test_commands_that_need_torch_say_so_where_it_is_not(command):
+    code = (
+        "import sys; sys.modules['torch'] = None; from swapmark.cli import main; "
+        f"sys.exit(main({command!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("swapmark: This command needs the package torch, which is not")
+
+
 def test_the_command_takes_an_onnx_file_and_evaluates_it(
     tiny_onnx, tiny_faces, tmp_path, monkeypatch
 ):
@@ -60,6 +71,13 @@ def test_the_command_takes_an_onnx_file_and_evaluates_it(
     options = ["--bootstrap", "10", "--draws", "1"]
     assert main(["evaluate", str(tiny_onnx), str(tiny_faces), *options]) == 0
     assert (tmp_path / "tiny-evaluation-faces.json").is_file()
+
+
+def test_points_are_fitted_to_the_run_and_not_to_the_file(tiny_onnx, tiny_faces, capsys):
+    before = set(tiny_onnx.parent.iterdir())
+    assert main(["fit", str(tiny_onnx), str(tiny_faces), "--out", "face"]) == 2
+    assert f"swapmark fit RUN {tiny_faces} --out face" in capsys.readouterr().err
+    assert set(tiny_onnx.parent.iterdir()) == before
 
 
 def test_a_device_that_this_onnxruntime_has_not_is_told(tiny_onnx):
@@ -79,8 +97,8 @@ def test_cuda_is_used_where_it_is_asked_for_and_there(tiny_onnx, monkeypatch):
             asked.append(providers)
             self.inner = right(path, providers=["CPUExecutionProvider"])
 
-        def get_modelmeta(self):
-            return self.inner.get_modelmeta()
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
 
     right = onnxruntime.InferenceSession
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
@@ -113,6 +131,32 @@ def test_files_that_are_no_export_of_ours_are_refused(tiny_onnx, tmp_path):
     onnx.save(model, path)
     with pytest.raises(RunError, match=r"\(its format: 9\)"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("fit", None, "it lacks 'fit'"),
+        ("fit", "stretch", "fit is 'stretch', expected one of pad, crop"),
+        ("image_size", None, "it lacks 'image_size'"),
+        ("image_size", "abc", "invalid literal"),
+        ("image_size", "64", r"'images': \[32, 32, 3\].*expected.*\[64, 64, 3\]"),
+        ("landmarks", None, "it lacks 'landmarks'"),
+        ("landmarks", "[1", "delimiter"),
+        ("landmarks", "4", "no len"),
+        ("landmarks", '["nose"]', r"'points': \[4, 2\].*expected.*\[1, 2\]"),
+    ],
+)
+def test_a_file_whose_properties_were_changed_is_refused(tiny_onnx, tmp_path, key, value, words):
+    model = onnx.load(tiny_onnx)
+    properties = {entry.key: entry.value for entry in model.metadata_props} | {key: value}
+    model.ClearField("metadata_props")
+    for name, text in properties.items():
+        if text is not None:
+            model.metadata_props.add(key=name, value=text)
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(RunError, match=rf"something changed it: .*{words}.*swapmark export RUN"):
+        load(tmp_path / "other.onnx")
 
 
 def test_without_onnxruntime_the_line_to_install_it_is_told(tiny_onnx, monkeypatch):

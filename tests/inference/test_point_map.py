@@ -162,5 +162,5 @@ def test_a_model_folder_alone_has_the_fingerprint_of_its_run(tiny_run, tmp_path)
 def test_a_detector_without_a_folder_takes_a_map_but_no_name():
     point_map = copying((0, 1))
     assert find_point_map(None, point_map) is point_map
-    with pytest.raises(InputError, match=r"points is 'eyes'.*not loaded from a run"):
+    with pytest.raises(InputError, match=r"points is 'eyes'.*not loaded from a folder"):
         find_point_map(None, "eyes")

@@ -92,6 +92,15 @@ def test_every_start_and_stop_choose_rows_and_overlay_alike(film, spotter, tmp_p
     assert times == pytest.approx(numbers(table, "time"), abs=1e-3)
 
 
+def test_times_that_the_video_has_not_are_told(film, spotter, tmp_path):
+    video, out = film("plain.mkv", PLACES), tmp_path / "points.csv"
+    with pytest.raises(InputError, match="none lies between second 90 and the end; see start"):
+        predict_video(spotter, video, out, start=90)
+    with pytest.raises(InputError, match="none lies between the beginning and second -1; see"):
+        predict_video(spotter, video, out, stop=-1)
+    assert not out.exists()
+
+
 def test_the_overlay_shows_the_landmark_where_the_table_says(film, spotter, tmp_path):
     video, overlay = film("plain.mkv", PLACES), tmp_path / "drawn.mp4"
     predict_video(spotter, video, tmp_path / "points.csv", overlay=overlay)

@@ -69,6 +69,16 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except SwapmarkError as error:
         print(f"swapmark: {error}", file=sys.stderr)
         return USAGE_ERROR
+    except ModuleNotFoundError as error:
+        package = (error.name or "swapmark").partition(".")[0]
+        if package == "swapmark":
+            raise
+        print(
+            f"swapmark: This command needs the package {package}, which is not installed. Install "
+            f"swapmark with all it depends on: pip install swapmark",
+            file=sys.stderr,
+        )
+        return USAGE_ERROR
     except KeyboardInterrupt:
         print("swapmark: stopped.", file=sys.stderr)
         return INTERRUPTED

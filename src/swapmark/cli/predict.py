@@ -71,7 +71,6 @@ def predict(
     from swapmark.errors import InputError
     from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
-    from swapmark.inference.point_map import find_point_map
     from swapmark.inference.video import predict_video
     from swapmark.types import refuse_existing
 
@@ -83,10 +82,9 @@ def predict(
         )
     chosen = format_to_write(out, format)
     if as_video and chosen != "csv":
-        to = " --to dlc" if chosen == "dlc" else ""
         raise InputError(
-            f"The points of a video are written as csv, not as {chosen}. Write OUT.csv, then turn "
-            f"it: swapmark convert OUT.csv {out}{to}"
+            f"The points of a video are written as csv, not as {chosen}. Use another --out, such "
+            f"as frames.csv, then turn that: swapmark convert frames.csv {out} --to {chosen}"
         )
     # Each table has its own list: points.csv and points.tps may lie side by side.
     stem = out.stem if out.suffix == ".csv" else out.name
@@ -107,7 +105,7 @@ def predict(
             every=every,
             start=start,
             stop=stop,
-            points=None if points is None else find_point_map(detector.folder, points).apply,
+            points=points,
             progress=not quiet,
         )
         drawn = f"; drawn: {overlay}" if overlay else ""

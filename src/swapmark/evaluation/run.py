@@ -19,14 +19,18 @@ def metrics_path(run: str | os.PathLike, annotated: str | os.PathLike) -> Path:
     'evaluation/wings/metrics.json'
     >>> metrics_path("exported/faces.onnx", "data/lfw.zip").as_posix()
     'faces-evaluation-lfw.json'
+    >>> metrics_path("jane/wings-1.2", "data/lfw.zip").as_posix()
+    'wings-1.2-evaluation-lfw.json'
     """
     source = Path(annotated).resolve()
     name = source.name if source.is_dir() else source.stem
     if source.suffix.lower() == ".csv":
         name = source.parent.name
-    if not Path(run).is_dir():  # an .onnx file, or the name of a model
-        return Path(f"{Path(run).stem}-evaluation-{name}.json")
-    return Path(run) / "evaluation" / name / "metrics.json"
+    run = Path(run)
+    if not run.is_dir():  # an .onnx file, or the name of a model, which may have dots in it
+        model = run.stem if run.suffix.lower() == ".onnx" else run.name
+        return Path(f"{model}-evaluation-{name}.json")
+    return run / "evaluation" / name / "metrics.json"
 
 
 def evaluate_run(

@@ -74,7 +74,8 @@ def export_onnx(
     sizes, before it is put in place. Needs the extra `export`.
 
     Raises ExportError where they differ by more than 0.01 px (`half`: 0.1 px of 64), InputError
-    where the file exists and `overwrite` is not set, RunError where there is no model.
+    where the name does not end in .onnx, or the file exists and `overwrite` is not set, RunError
+    where there is no model.
 
     >>> import swapmark
     >>> swapmark.export_onnx("absent")
@@ -82,6 +83,8 @@ def export_onnx(
     swapmark.errors.RunError: There is no folder absent. ...
     """
     out = Path(out)
+    if out.suffix.lower() != ".onnx" or out.is_dir():
+        raise InputError(f"{out} cannot be the exported file: expected a name that ends in .onnx.")
     refuse_existing(out, overwrite=overwrite)
     folder = find_model(run)
     if folder.is_file():

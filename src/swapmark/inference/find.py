@@ -35,7 +35,13 @@ def find_model(source: str | os.PathLike) -> Path:
             )
         return path
     if path.is_dir():
-        return _model_in(path)
+        found = _model_in(path)
+        if path.as_posix() in built_in_models() and not (found / "config.json").is_file():
+            raise RunError(
+                f"The folder {path} here holds no model, and hides the built-in model {path}. "
+                f"Rename the folder, or work in another one."
+            )
+        return found
     if path.exists():
         raise RunError(f"{path} is a file; expected a run folder, a model folder or an .onnx file.")
     name = path.as_posix()

@@ -1,6 +1,7 @@
 """Frames of a video, chosen, decoded and put together into the batches that a detector takes."""
 
 import itertools
+import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ class Selection:
         if self.every < 1:
             raise InputError(f"every is {self.every}; expected at least 1.")
         start, stop = self.start, self.stop
+        for name, value in (("start", start), ("stop", stop)):
+            if value is not None and math.isnan(value):
+                raise InputError(f"{name} is {value}; expected a time in seconds.")
         if start is not None and stop is not None and not start < stop:
             raise InputError(
                 f"start is {start} and stop is {stop} seconds; expected a start before the stop."

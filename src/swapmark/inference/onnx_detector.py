@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from swapmark.data.images import FIT_MODES
 from swapmark.errors import InputError, RunError
 from swapmark.inference.predictor import Predictor
 
@@ -32,22 +33,43 @@ class OnnxDetector(Predictor):
                 f"{path} is no ONNX file of swapmark's format {ONNX_FORMAT} (its format: {found}). "
                 f"Make one with: swapmark export RUN --out {path.name}"
             )
-        self.fit = self.properties["fit"]
+        try:
+            self.fit, self._image_size, self._landmarks = _described(self.session, self.properties)
+        except (KeyError, TypeError, ValueError) as error:
+            wrong = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise RunError(
+                f"{path} says it is a model of swapmark, but something changed it: {wrong}. Make "
+                f"it anew: swapmark export RUN --out {path.name}"
+            ) from error
 
     @property
     def landmarks(self) -> int:
         """K, the number of landmarks."""
-        return len(json.loads(self.properties["landmarks"]))
+        return self._landmarks
 
     @property
     def image_size(self) -> int:
         """Side of the square the model sees, in pixels."""
-        return int(self.properties["image_size"])
+        return self._image_size
 
     def predict_squares(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (B, K, 2), in pixels of the squares, and their confidence (B, K)."""
         xy, confidence = self.session.run(["points", "confidence"], {"images": squares})
         return np.asarray(xy, np.float64), np.asarray(confidence, np.float64)
+
+
+def _described(session, properties: dict[str, str]) -> tuple[str, int, int]:
+    """Fit, image size and K that the file says; KeyError or ValueError where its graph differs."""
+    fit = properties["fit"]
+    if fit not in FIT_MODES:
+        raise ValueError(f"fit is {fit!r}, expected one of {', '.join(FIT_MODES)}")
+    size, count = int(properties["image_size"]), len(json.loads(properties["landmarks"]))
+    expected = {"images": [size, size, 3], "points": [count, 2], "confidence": [count]}
+    parts = (*session.get_inputs(), *session.get_outputs())
+    found = {part.name: list(part.shape[1:]) for part in parts}
+    if found != expected:
+        raise ValueError(f"inputs and outputs are {found}, expected {expected}")
+    return fit, size, count
 
 
 def _session(path: Path, device: str):

@@ -138,8 +138,10 @@ def find_point_map(run: Path | None, points: str | PointMap) -> PointMap:
         if isinstance(points, PointMap):
             return points
         raise InputError(
-            f"points is {points!r}, but this detector was not loaded from a run, where point maps "
-            f"lie. Load it with swapmark.load(RUN), or give the PointMap itself."
+            f"points is {points!r}, but this model was not loaded from a folder, where point maps "
+            f"lie. Use the run or model folder that `swapmark fit` was given (of a model with a "
+            f"name, `swapmark export MODEL --format hub --out FOLDER` makes one), or, in Python, "
+            f"give the PointMap itself."
         )
     if isinstance(points, PointMap):
         found, where = points, "This point map"

@@ -53,8 +53,8 @@ class Predictor(ABC):
         """Find the landmarks in every image of a folder, zip, tar, file, list, or array.
 
         Images are decoded in parallel, a few batches ahead; those that cannot be read are listed
-        in `.skipped` of the result. With `points`, the name that `swapmark fit` was given or what
-        it returned, the result holds the user's named points in place of the landmarks.
+        in `.skipped` of the result. With `points`, the name that `swapmark fit` was given or the
+        `.map` that it returned, the result holds the user's named points instead of the landmarks.
         Raises InputError when no image can be used, and RunError when there is no such point map.
         """
         if points is not None:

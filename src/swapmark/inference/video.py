@@ -19,6 +19,7 @@ from swapmark.data.video import open_video
 from swapmark.errors import InputError
 from swapmark.inference.frame_batches import FrameBatch, Selection, read_batches
 from swapmark.inference.overlay import OverlayVideo, check_overlay_name
+from swapmark.inference.point_map import PointMap, find_point_map
 from swapmark.types import Landmarks, PointTable, Skipped, refuse_existing
 
 
@@ -68,7 +69,7 @@ def predict_video(
     every: int = 1,
     start: float | None = None,
     stop: float | None = None,
-    points: Callable[[Landmarks], Landmarks | PointTable] | None = None,
+    points: str | PointMap | Callable[[Landmarks], Landmarks | PointTable] | None = None,
     progress: bool = False,
 ) -> VideoPoints:
     """Find the landmarks in the frames of a video, and write a table of a row a frame.
@@ -78,11 +79,13 @@ def predict_video(
     there is no stamp), width, height, then x, y, confidence a point, in pixels of the upright
     frame. overlay: a video (.mp4, .mov, .mkv) of the same frames with the points drawn on them.
     every: use each n-th frame. start, stop: seconds; frames from `start` on, before `stop`.
-    points: turns the landmarks of a batch into the points that are written in their place.
+    points: written in place of the landmarks; the name that `swapmark fit` was given, the
+    `.map` that it returned, or a function that turns the landmarks of a batch into points.
 
     Frames are read one by one, so that a video of any length fits in memory. Both files appear
     when all is done, or not at all. Raises InputError when the video cannot be opened, no frame
-    of it can be used, an option makes no sense, or a file exists and `overwrite` is not set.
+    of it can be used, an option makes no sense, or a file exists and `overwrite` is not set, and
+    RunError when there is no such point map.
 
     >>> from tempfile import TemporaryDirectory
     >>> class Middle:
@@ -98,6 +101,9 @@ def predict_video(
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected at least 1.")
     selection = Selection(every, start, stop)
+    if isinstance(points, str | PointMap):
+        points = find_point_map(getattr(detector, "folder", None), points).apply
+    to_points = points
     out, drawn = Path(out), None if overlay is None else Path(overlay)
     _check_places(video, out, drawn, overwrite=overwrite)
     source = _open_frames(video, frame_rate)
@@ -126,9 +132,9 @@ def predict_video(
                 writer.skipped += batch.skipped
                 if batch.frames:
                     found = find_landmarks(detector, batch)
-                    writer.write(batch, found if points is None else points(found))
+                    writer.write(batch, found if to_points is None else to_points(found))
             if not writer.frames:
-                raise InputError(_nothing_used(source, writer.skipped))
+                raise InputError(_nothing_used(source, selection, writer.skipped))
         written.append(VideoPoints(out, drawn, writer.frames, writer.names, tuple(writer.skipped)))
 
     if drawn is None:
@@ -218,6 +224,10 @@ def _check_places(
             raise InputError(f"{path} is the video itself. Choose another name to write to.")
 
 
-def _nothing_used(source: FrameSource, skipped: list[Skipped]) -> str:
+def _nothing_used(source: FrameSource, selection: Selection, skipped: list[Skipped]) -> str:
     reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
-    return f"No frame of {source.name} can be used ({reasons or 'none was selected or found'})."
+    if not reasons and (selection.start, selection.stop) != (None, None):
+        start = "the beginning" if selection.start is None else f"second {selection.start:g}"
+        stop = "the end" if selection.stop is None else f"second {selection.stop:g}"
+        reasons = f"none lies between {start} and {stop}; see start and stop"
+    return f"No frame of {source.name} can be used ({reasons or 'there is none'})."

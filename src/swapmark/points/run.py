@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from swapmark.errors import InputError
 from swapmark.evaluation.normaliser import choose_normaliser
+from swapmark.inference.find import find_model
 from swapmark.inference.point_map import model_fingerprint, point_map_path
 from swapmark.points.fit import fit_annotated, rows_to_fit
 from swapmark.points.marked import read_marked
@@ -32,7 +34,8 @@ def fit_run(
     map goes to RUN/points/NAME.json; then `swapmark.load(run).predict(photos, points=name)` gives
     the named points. Other options as in `fit_annotated`.
 
-    Raises InputError if that file exists and `overwrite` is not set, before any work is done.
+    Raises InputError if that file exists and `overwrite` is not set, or `run` is an .onnx file or
+    the name of a model, which have no folder for the map; before any work is done.
 
     >>> fit_run("runs/absent", "marked.zip", "eyes/left")
     Traceback (most recent call last):
@@ -42,6 +45,7 @@ def fit_run(
 
     folder = Path(run)
     refuse_existing(point_map_path(folder, name), overwrite=overwrite)
+    _require_folder(folder, annotated, name)
     detector = load(folder, device=device)
     annotations, items = read_marked(annotated, images)
     choose_normaliser(normaliser, annotations.names)
@@ -57,3 +61,20 @@ def fit_run(
     )
     fit.save(folder, name, overwrite=overwrite)
     return fit
+
+
+def _require_folder(run: Path, annotated: str | os.PathLike, name: str) -> None:
+    """Raise InputError if `run` is a model, but no folder in which a point map can be kept."""
+    if find_model(run).is_file():
+        raise InputError(
+            f"{run} is an ONNX file, which has no folder to keep a point map in. Fit the run it "
+            f"was exported from: swapmark fit RUN {annotated} --out {name}"
+        )
+    if not run.is_dir():
+        own = f"my-{run.name}"
+        raise InputError(
+            f"{run.as_posix()} is the name of a model, which has no folder here to keep a point "
+            f"map in. Make one, then fit it: "
+            f"swapmark export {run.as_posix()} --format hub --out {own} && "
+            f"swapmark fit {own} {annotated} --out {name}"
+        )
