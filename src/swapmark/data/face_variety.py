@@ -70,7 +70,7 @@ def random_face(random: np.random.Generator) -> Face:
         mouth_width=between(0.24, 0.36),
         smile=between(-0.06, 0.17),
         mouth_open=between(0.08, 0.26) if random.random() < 0.45 else 0.0,
-        lips=between(0.075, 0.13),  # in all a quarter of the eye distance, as people have
+        lips=between(0.03, 0.09),
         hair=str(random.choice(["short", "long", "none"], p=[0.5, 0.42, 0.08])),
         hair_volume=between(0.05, 0.24),
         hair_length=between(0.9, 1.7),
