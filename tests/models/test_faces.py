@@ -1,4 +1,4 @@
-"""The face model that comes with the package: small, documented, and it finds landmarks of faces."""
+"""The face model that comes with the package: small, documented, at home on faces."""
 
 import numpy as np
 import pytest
