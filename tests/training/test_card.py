@@ -7,7 +7,12 @@ def test_the_card_says_how_the_model_was_made_and_what_was_measured(tmp_path):
     run = Run(tmp_path)
     run.append_metrics({"step": 10, "loss": 2.5})
     run.append_metrics({"step": 20, "loss": 1.25})
-    settings = ["model.landmarks=7", "training.steps=40", "training.seed=3"]
+    settings = [
+        "model.landmarks=7",
+        "training.steps=40",
+        "training.seed=3",
+        "training.batch_size=32",
+    ]
     card = model_card(run, resolve_config("laptop", None, settings, {"method": "imm"}), 20)
     assert "7 landmarks" in card
     assert "IMM" in card
