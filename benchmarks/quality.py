@@ -21,11 +21,12 @@ from harness.check import check_plan
 from harness.curve import draw_curve
 from harness.machine import commit
 from harness.plan import read_plan
-from harness.records import append_record, lock, read_records
+from harness.records import append_record, lock
 from harness.running import remove_snapshots, run_cell
 from harness.table import tables
 from swapmark.atomic import write_text
 from swapmark.errors import InputError, SwapmarkError
+from swapmark.training.run import read_json_lines
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "quality.jsonl"
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
                 busy += 1
                 print(f"{key}: process {holder} is at work on it.", flush=True)
                 continue
-            if is_finished(read_records(options.results), cell) and not options.again:
+            if is_finished(read_json_lines(options.results), cell) and not options.again:
                 print(f"{key}: has a result already.", flush=True)
                 continue
             print(f"{key}: begins.", flush=True)
@@ -84,7 +85,7 @@ def _summary(record: dict) -> str:
 
 def table(options: argparse.Namespace) -> int:
     """Print the tables, or put them between the two marks of a file."""
-    text = tables([record for path in options.results for record in read_records(path)])
+    text = tables([record for path in options.results for record in read_json_lines(path)])
     if options.out is None:
         print(text)
         return 0
@@ -102,7 +103,7 @@ def table(options: argparse.Namespace) -> int:
 
 def curve(options: argparse.Namespace) -> int:
     """Draw errors against images seen, of runs of a plan with `curve`."""
-    records = [record for path in options.results for record in read_records(path)]
+    records = [record for path in options.results for record in read_json_lines(path)]
     draw_curve(records, options.label, options.out, dataset=options.dataset)
     print(f"{options.out} is written.")
     return 0

@@ -8,19 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def read_records(path: Path) -> list[dict]:
-    """All lines, oldest first; one cut short by a crash is left out."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
-
-
 def append_record(path: Path, record: dict) -> None:
     """Add one line, on disk when this returns; other processes may be adding theirs."""
     path.parent.mkdir(parents=True, exist_ok=True)

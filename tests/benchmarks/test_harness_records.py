@@ -9,13 +9,15 @@ import pytest
 
 from harness.cells import Cell, is_finished
 from harness.plan import Budget
-from harness.records import append_record, lock, read_records
+from harness.records import append_record, lock
+from swapmark.training.run import read_json_lines
 
 APPEND = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from harness.records import append_record
+from swapmark.training.run import read_json_lines
 for number in range(50):
     append_record(Path(sys.argv[2]), {"writer": sys.argv[3], "number": number, "text": "é" * 5000})
 """
@@ -37,7 +39,7 @@ def test_lines_of_two_processes_are_all_there_and_whole(script, tmp_path):
     for process in [script(APPEND, str(path), writer) for writer in "ab"]:
         process.communicate()
         assert process.returncode == 0
-    found = {(record["writer"], record["number"]) for record in read_records(path)}
+    found = {(record["writer"], record["number"]) for record in read_json_lines(path)}
     assert found == {(writer, number) for writer in "ab" for number in range(50)}
 
 
@@ -45,11 +47,11 @@ def test_a_line_that_was_cut_short_loses_itself_alone(tmp_path):
     path = tmp_path / "q.jsonl"
     path.write_text('{"a": 1}\n{"a": 2, "b', encoding="utf-8")
     append_record(path, {"a": 3})
-    assert read_records(path) == [{"a": 1}, {"a": 3}]
+    assert read_json_lines(path) == [{"a": 1}, {"a": 3}]
 
 
 def test_there_are_no_results_before_the_first(tmp_path):
-    assert read_records(tmp_path / "q.jsonl") == []
+    assert read_json_lines(tmp_path / "q.jsonl") == []
 
 
 def test_a_cell_with_a_result_is_finished_whatever_the_commit(plan):
@@ -74,6 +76,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from harness.records import lock
+from swapmark.training.run import read_json_lines
 with lock(Path(sys.argv[2])) as holder:
     print(holder, flush=True)
     time.sleep(60)

@@ -7,8 +7,8 @@ import pytest
 
 from harness.cells import Cell
 from harness.intervals import half_width, with_interval
-from harness.records import read_records
 from harness.table import tables
+from swapmark.training.run import read_json_lines
 
 LAPTOP = Path(__file__).parents[2] / "benchmarks" / "results" / "laptop.jsonl"
 
@@ -142,6 +142,6 @@ def test_without_a_run_it_says_so():
 
 
 def test_the_runs_recorded_before_the_harness_are_still_read():
-    text = tables(read_records(LAPTOP))
+    text = tables(read_json_lines(LAPTOP))
     assert "### lfw, test" in text
     assert line(text[text.index("### lfw") :], "`c3`")[4].startswith("7.13 (6.88 – 7.42")

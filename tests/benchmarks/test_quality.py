@@ -8,11 +8,10 @@ import quality
 import yaml
 
 from harness import running
-from harness.records import read_records
 from harness.table import tables
 from swapmark.errors import TrainingError
 from swapmark.training.checkpoint import checkpoint_paths
-from swapmark.training.run import Run
+from swapmark.training.run import Run, read_json_lines
 
 ONE = {"methods": {"c3": {"method": "c3"}}}
 CURVE = ONE | {"curve": 3}
@@ -25,7 +24,7 @@ def run_plan(values: dict, data: Path, place: Path, *flags: str) -> tuple[int, l
     plan.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     places = ["--data", str(data), "--runs", str(place), "--results", str(results)]
     status = quality.main(["run", str(plan), *places, "--quiet", *flags])
-    return status, read_records(results)
+    return status, read_json_lines(results)
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def test_a_stopped_cell_goes_on_from_its_checkpoint(bench, whole, monkeypatch, t
 
     monkeypatch.setattr(running.shutil, "copytree", stop_at_the_second)
     assert bench(**CURVE) == (130, [])
-    expected = read_records(whole / "q.jsonl")[0]
+    expected = read_json_lines(whole / "q.jsonl")[0]
     stopped = Run(tmp_path / "bench" / expected["key"])
     assert checkpoint_paths(stopped.checkpoints)[0].name == "step-0000002.pt"
     began = stopped.config.stat().st_mtime_ns
@@ -144,7 +143,7 @@ def test_a_budget_of_images_is_the_same_for_every_batch_size(bench):
 
 
 def test_a_run_is_scored_along_its_way_and_drawn(whole, tmp_path):
-    record = read_records(whole / "q.jsonl")[0]
+    record = read_json_lines(whole / "q.jsonl")[0]
     assert [point["step"] for point in record["curve"]] == [1, 2, 6]
     assert [point["images_seen"] for point in record["curve"]] == [4, 8, 24]
     assert record["curve"][-1]["scores"] == record["scores"]

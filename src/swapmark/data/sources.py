@@ -114,10 +114,11 @@ def _file_item(path: Path, name: str) -> Item:
     state = path.stat()
     # Whether it may be read counts too: a file is no longer skipped once the permission is given.
     version = (state.st_size, state.st_mtime_ns, os.access(path, os.R_OK))
-    return Item(name, f"{path.resolve()} {version}", partial(_read, path))
+    return Item(name, f"{path.resolve()} {version}", partial(read_file, path))
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """All bytes of a file; raises ImageProblem if it is too large to be read."""
     check_bytes(path.stat().st_size)
     return path.read_bytes()
 

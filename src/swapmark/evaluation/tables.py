@@ -28,7 +28,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 
 def _errors(evaluation: Evaluation) -> Table:
-    table = _new("protocol", "forward", "95 % interval", "backward", "95 % interval")
+    table = number_table("protocol", "forward", "95 % interval", "backward", "95 % interval")
     for name, score in evaluation.forward.items():
         backward = evaluation.backward[name]
         table.add_row(name, *_cells(score), *_cells(backward))
@@ -38,10 +38,10 @@ def _errors(evaluation: Evaluation) -> Table:
 
 def _few_shot(evaluation: Evaluation) -> Table:
     protocols = list(evaluation.forward)
-    table = _new("fit images", *(f"forward {name}" for name in protocols))
+    table = number_table("fit images", *(f"forward {name}" for name in protocols))
     for row in evaluation.few_shot:
         cells = [
-            _percent(row.nme[name])
+            two_decimals(row.nme[name])
             + (f" ± {row.spread[name]:.2f}" if math.isfinite(row.spread[name]) else "")
             for name in protocols
         ]
@@ -56,14 +56,19 @@ def _few_shot(evaluation: Evaluation) -> Table:
 
 
 def _per_point(evaluation: Evaluation) -> Table:
-    table = _new("point", *(f"forward {name}" for name in evaluation.forward), "mean shape")
+    table = number_table("point", *(f"forward {name}" for name in evaluation.forward), "mean shape")
     scores = [*evaluation.forward.values(), evaluation.mean_shape]
     for point in evaluation.mean_shape.per_point:
-        table.add_row(point, *(_percent(score.per_point[point]) for score in scores))
+        table.add_row(point, *(two_decimals(score.per_point[point]) for score in scores))
     return table
 
 
-def _new(first: str, *others: str) -> Table:
+def number_table(first: str, *others: str) -> Table:
+    """An empty table with a column of words, then columns of numbers.
+
+    >>> len(number_table("point", "error %").columns)
+    2
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(first)
     for column in others:
@@ -73,8 +78,13 @@ def _new(first: str, *others: str) -> Table:
 
 def _cells(score: Score) -> tuple[str, str]:
     low_high = "–" if score.interval is None else "{:.2f} – {:.2f}".format(*score.interval)
-    return _percent(score.nme), low_high
+    return two_decimals(score.nme), low_high
 
 
-def _percent(value: float) -> str:
+def two_decimals(value: float) -> str:
+    """A number for a cell; a dash for one that is not known.
+
+    >>> two_decimals(6.5283), two_decimals(math.nan)
+    ('6.53', '–')
+    """
     return f"{value:.2f}" if math.isfinite(value) else "–"

@@ -9,9 +9,9 @@ from unicodedata import normalize
 import numpy as np
 
 from swapmark.data.images import image_size
-from swapmark.data.items import Item, check_bytes
+from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
-from swapmark.data.sources import list_images
+from swapmark.data.sources import list_images, read_file
 from swapmark.errors import InputError
 
 
@@ -64,15 +64,10 @@ def _beside(file: str, folder: Path) -> tuple[str, Callable[[], bytes]] | None:
         path = folder / name
         try:
             if path.is_file():
-                return name, partial(_read, path)
+                return name, partial(read_file, path)
         except OSError:  # a name that is too long for the disk, or a folder that is closed to us
             continue
     return None
-
-
-def _read(path: Path) -> bytes:
-    check_bytes(path.stat().st_size)
-    return path.read_bytes()
 
 
 def _inside(files: Sequence[str], images: Path) -> dict[str, tuple[str, Callable[[], bytes]]]:

@@ -1,11 +1,9 @@
 """A fit of points as a rich table that fits 80 columns."""
 
-import math
-
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from swapmark.evaluation.tables import number_table, two_decimals
 from swapmark.points.result import PointFit
 
 
@@ -38,30 +36,18 @@ def fit_table(fit: PointFit) -> Table:
 
 
 def _points(fit: PointFit) -> Table:
-    table = _new("point", "marked in", "error %", "pixels")
+    table = number_table("point", "marked in", "error %", "pixels")
     for name, count in fit.marked.items():
-        cells = _decimal(fit.per_point[name]), _decimal(fit.per_point_pixels[name])
+        cells = two_decimals(fit.per_point[name]), two_decimals(fit.per_point_pixels[name])
         table.add_row(name, f"{count:,}", *cells)
-    table.add_row("all", "", _decimal(fit.error), _decimal(fit.pixels), style="bold")
-    table.add_row("mean shape", "", _decimal(fit.mean_shape), "", style="dim")
+    table.add_row("all", "", two_decimals(fit.error), two_decimals(fit.pixels), style="bold")
+    table.add_row("mean shape", "", two_decimals(fit.mean_shape), "", style="dim")
     return table
 
 
 def _curve(fit: PointFit) -> Table:
-    table = _new("specimens", "error %", "±")
+    table = number_table("specimens", "error %", "±")
     for row in fit.curve:
-        table.add_row(f"{row.specimens:,}", _decimal(row.error), _decimal(row.spread))
-    table.add_row(f"{fit.specimens:,}", _decimal(fit.error), "–")
+        table.add_row(f"{row.specimens:,}", two_decimals(row.error), two_decimals(row.spread))
+    table.add_row(f"{fit.specimens:,}", two_decimals(fit.error), "–")
     return table
-
-
-def _new(first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first)
-    for column in others:
-        table.add_column(column, justify="right")
-    return table
-
-
-def _decimal(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "–"

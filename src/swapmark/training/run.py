@@ -72,16 +72,7 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a line cut short by a crash is left out."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
-            return []
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                kept.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return kept
+        return read_json_lines(self.path / "metrics.jsonl")
 
     def keep_metrics_until(self, step: int) -> None:
         """Drop metrics past `step`: a resumed run writes them again."""
@@ -94,6 +85,23 @@ class Run:
         path = self.path / "metrics.jsonl"
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """All lines, oldest first, none where there is no file; one cut short by a crash is left out.
+
+    >>> read_json_lines(Path("absent.jsonl"))
+    []
+    """
+    if not path.exists():
+        return []
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            kept.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return kept
 
 
 def refuse_run(path: Path, *, overwrite: bool) -> None:
