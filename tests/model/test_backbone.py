@@ -176,3 +176,15 @@ def test_backbones_are_built_by_name():
     assert (bare(images)[0] - filled(images)[0]).abs().mean() > 0.1
     bare.load_state_dict(filled.state_dict())
     torch.testing.assert_close(bare(images), filled(images))
+
+
+def test_folding_the_norms_leaves_the_maps_and_the_network_as_they_were(
+    network: EfficientNetLite0, weights: dict[str, torch.Tensor]
+):
+    folded = network.folded()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    images = random_images(64)
+    for own, other in zip(network(images), folded(images), strict=True):
+        torch.testing.assert_close(other, own, atol=1e-3, rtol=1e-3)
+    kept = network.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in kept.items())

@@ -107,7 +107,7 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self, vgg: str | Path | None = None, *, momentum: float = 0.99):
         super().__init__()
-        self.network = VggFeatures(vgg) if vgg else EfficientNetLite0.pretrained()
+        self.network = VggFeatures(vgg) if vgg else EfficientNetLite0.pretrained().folded()
         self.network.requires_grad_(False).eval()
         self.momentum = momentum
         count = 6 if vgg else 4
