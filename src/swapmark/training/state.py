@@ -133,6 +133,7 @@ def make_state(config: Config, accelerator: Accelerator) -> State:
         ],
         lr=rate,
         weight_decay=training.weight_decay,
+        fused=True,
     )
     return State(objective, accelerator.prepare_model(objective), average, optimizer)
 
