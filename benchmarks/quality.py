@@ -104,7 +104,7 @@ def table(options: argparse.Namespace) -> int:
 def curve(options: argparse.Namespace) -> int:
     """Draw errors against images seen, of runs of a plan with `curve`."""
     records = [record for path in options.results for record in read_json_lines(path)]
-    draw_curve(records, options.label, options.out, dataset=options.dataset)
+    draw_curve(records, options.label, options.out, dataset=options.dataset, budget=options.budget)
     print(f"{options.out} is written.")
     return 0
 
@@ -131,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
     three.add_argument("results", type=Path, nargs="+", help="files written by run")
     three.add_argument("--label", required=True, help="annotated file, by its label in the plan")
     three.add_argument("--dataset", help="data set, where the results are of several")
+    three.add_argument("--budget", help="such as '9600 images', where they are of several")
     three.add_argument("--out", type=Path, default=CURVE, help="PNG file, replaced")
     three.set_defaults(call=curve)
     return top

@@ -9,7 +9,14 @@ from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
 
 
-def draw_curve(records: list[dict], label: str, out: Path, *, dataset: str | None = None) -> None:
+def draw_curve(
+    records: list[dict],
+    label: str,
+    out: Path,
+    *,
+    dataset: str | None = None,
+    budget: str | None = None,
+) -> None:
     """Draw a line for every method that was scored along its runs, and write it to `out`.
 
     Raises InputError where nothing was, or where runs of different data sets, budgets or ways to
@@ -18,17 +25,22 @@ def draw_curve(records: list[dict], label: str, out: Path, *, dataset: str | Non
     runs = [
         record
         for record in latest(record for record in records if record.get("curve"))
-        if label in record["scores"] and dataset in (None, record["dataset"])
+        if label in record["scores"]
+        and dataset in (None, record["dataset"])
+        and budget in (None, record["budget"])
     ]
     if not runs:
+        chosen = [value for value in (dataset, budget) if value]
+        of = f" of {', '.join(chosen)}" if chosen else ""
         raise InputError(
-            f"No run was scored along its way on {label!r}. Give `curve: 6` in the plan and run it."
+            f"No run{of} was scored along its way on {label!r}. "
+            f"Give `curve: 6` in the plan and run it."
         )
     kinds = {(run["dataset"], run["budget"], run["score"]) for run in runs}
     if len(kinds) > 1:
         raise InputError(
             f"The runs are of {len(kinds)} kinds: {'; '.join(', '.join(kind) for kind in kinds)}. "
-            f"Choose one by --dataset, or give a file with the runs of one plan."
+            f"Choose one by --dataset and --budget."
         )
     write_atomically(out, lambda partial: partial.write_bytes(_picture(runs, label)))
 
