@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
     three.add_argument("results", type=Path, nargs="+", help="files written by run")
     three.add_argument("--label", required=True, help="annotated file, by its label in the plan")
     three.add_argument("--dataset", help="data set, where the results are of several")
-    three.add_argument("--budget", help="such as '9600 images', where they are of several")
+    three.add_argument("--budget", help="such as '4800 images', where they are of several")
     three.add_argument("--out", type=Path, default=CURVE, help="PNG file, replaced")
     three.set_defaults(call=curve)
     return top

@@ -32,15 +32,17 @@ def draw_curve(
     if not runs:
         chosen = [value for value in (dataset, budget) if value]
         of = f" of {', '.join(chosen)}" if chosen else ""
+        there = {f"{r['dataset']}, {r['budget']}" for r in records if r.get("curve")}
         raise InputError(
-            f"No run{of} was scored along its way on {label!r}. "
-            f"Give `curve: 6` in the plan and run it."
+            f"No run{of} was scored along its way on {label!r}; there are such runs of "
+            f"{'; '.join(sorted(there)) or 'no data set'}. Give `curve: 6` in the plan and run it."
         )
     kinds = {(run["dataset"], run["budget"], run["score"]) for run in runs}
     if len(kinds) > 1:
         raise InputError(
             f"The runs are of {len(kinds)} kinds: {'; '.join(', '.join(kind) for kind in kinds)}. "
-            f"Choose one by --dataset and --budget."
+            f"Choose one by --dataset and --budget, or give a "
+            f"file with the runs of one plan."
         )
     write_atomically(out, lambda partial: partial.write_bytes(_picture(runs, label)))
 

@@ -168,8 +168,15 @@ def _circumstances(runs: list[dict]) -> list[str]:
         "ended": all_of(lambda run: run["ended"][:10] if "ended" in run else None),
         "commit": all_of(code),
         "preset": all_of(lambda run: run.get("preset")),
+        "with": ", ".join(_shared_settings(runs)),
     }
     return ["; ".join(f"{name} {value}" for name, value in parts.items() if value) + "."]
+
+
+def _shared_settings(runs: list[dict]) -> list[str]:
+    """The settings that every run was given, in place of those of the preset."""
+    trained = [run.get("settings", []) for run in runs if not run.get("untrained")]
+    return [name for name in trained[0] if all(name in own for own in trained)] if trained else []
 
 
 def _range(values: list[float], digits: int) -> str:

@@ -10,7 +10,8 @@ from harness.check import check_plan
 from harness.plan import read_plan
 from swapmark.errors import InputError
 
-EXAMPLE = Path(__file__).parents[2] / "benchmarks" / "quality.yaml"
+PLANS = Path(__file__).parents[2] / "benchmarks"
+EXAMPLE = PLANS / "quality.yaml"
 
 
 def read(values: dict, folder: Path):
@@ -28,6 +29,13 @@ def test_the_example_is_valid_and_ablates_the_recipe():
     assert configs["c3-tps-pairs"].views.pairs == "tps"
     assert len({config.model for config in configs.values()}) == 1
     assert len({config.training.batch_size for config in configs.values()}) == 1
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_plan_has_settings_that_exist_and_both_methods(path: Path):
+    cells = list(cells_of(read_plan(path)))
+    assert all(cell.config().training.steps > 0 for cell in cells)
+    assert {"c3", "imm"} <= {cell.method_name for cell in cells}
 
 
 @pytest.mark.parametrize(

@@ -130,10 +130,12 @@ def test_a_failure_is_shown_until_there_is_a_result(record, plan):
 
 
 def test_the_circumstances_are_below_the_table(record):
-    text = tables([record("c3", 0, 7.0), record("c3", 1, 7.0, commit="89abcde", dirty=True)])
+    own = {"settings": ["training.batch_size=4", "c3.cycle=0"]}
+    other = {"settings": ["training.batch_size=4"], "commit": "89abcde", "dirty": True}
     assert (
         "Machine x86_64; device cpu; threads 1; torch 2.13.0; ended 2026-11-24; "
-        "commit 0123456, 89abcde with changes; preset laptop." in text
+        "commit 0123456, 89abcde with changes; preset laptop; with training.batch_size=4."
+        in tables([record("c3", 0, 7.0, **own), record("c3", 1, 7.0, **other)])
     )
 
 
