@@ -1,12 +1,16 @@
 """A picture of errors against images seen: mean of the seeds, and from the best to the worst."""
 
 import io
+from itertools import cycle
 from pathlib import Path
 from statistics import mean
 
 from harness.table import Row, latest, nme, rows_of
 from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
+
+DASHES = ("-", "--", "-.", ":")
+"""Of one method after the other, so that curves which lie on each other are all seen."""
 
 
 def draw_curve(
@@ -62,12 +66,14 @@ def _picture(runs: list[dict], label: str) -> bytes:
 
     figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
     axes = figure.subplots()
-    for row in rows_of(runs):
+    for row, dashes in zip(rows_of(runs), cycle(DASHES), strict=False):
         points = points_of(row, label)
         seen = [images for images, _ in points]
         seeds = len(row.runs)
         name = f"{row.name} ({seeds} seed{'s' if seeds > 1 else ''})"
-        (line,) = axes.plot(seen, [mean(e) for _, e in points], marker="o", ms=3, label=name)
+        (line,) = axes.plot(
+            seen, [mean(e) for _, e in points], marker="o", ms=3, ls=dashes, label=name
+        )
         low, high = [min(e) for _, e in points], [max(e) for _, e in points]
         axes.fill_between(seen, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     level = runs[0]["scores"][label]["mean_shape.nme"]

@@ -9,6 +9,7 @@ from harness.intervals import with_interval
 
 PROTOCOL = "imm"
 BASELINE = "imm"
+BASELINE_PLUS = "imm-plus"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _section(dataset: str, budget: str, score: str, label: str, runs: list[dict]
     ]
     for row in rows:
         lines.append(_line(row, label, baseline))
-    lines += ["", *_differences(rows, label, baseline), *_circumstances(runs), ""]
+    lines += ["", *_differences(rows, label), *_circumstances(runs), ""]
     return "\n".join(lines)
 
 
@@ -135,20 +136,24 @@ def _collapsed(row: Row) -> str:
     return f" ({count} of {len(row.runs)} collapsed)" if count else ""
 
 
-def _differences(rows: list[Row], label: str, baseline: Row | None) -> list[str]:
-    """For every method the difference to the baseline at the same seeds."""
-    if baseline is None:
-        return []
+def _differences(rows: list[Row], label: str) -> list[str]:
+    """For every method the difference to the baseline at the same seeds; for those of C³ also the
+    difference to the baseline with our own terms, which is what the swaps are worth."""
     lines = []
-    for row in rows:
-        shared = sorted(row.runs.keys() & baseline.runs.keys())
-        pairs = [(nme(label)(row.runs[s]), nme(label)(baseline.runs[s])) for s in shared]
-        values = [one - other for one, other in pairs if one is not None and other is not None]
-        if row is baseline or not values:
+    for reference in rows:
+        if reference.method not in (BASELINE, BASELINE_PLUS):
             continue
-        note = "one seed, no interval" if len(values) == 1 else f"{len(values)} seeds"
-        lines.append(f"- `{row.name}` − `{BASELINE}`: {with_interval(values, sign=True)} ({note})")
-    return ["Forward NME less that of the baseline, seed by seed:", "", *lines, ""] if lines else []
+        for row in rows:
+            if row is reference or not (reference.method == BASELINE or row.method[:2] == "c3"):
+                continue
+            shared = sorted(row.runs.keys() & reference.runs.keys())
+            pairs = [(nme(label)(row.runs[s]), nme(label)(reference.runs[s])) for s in shared]
+            values = [one - other for one, other in pairs if one is not None and other is not None]
+            if values:
+                note = "one seed, no interval" if len(values) == 1 else f"{len(values)} seeds"
+                difference = with_interval(values, sign=True)
+                lines.append(f"- `{row.name}` − `{reference.name}`: {difference} ({note})")
+    return ["Differences in forward NME, seed by seed:", "", *lines, ""] if lines else []
 
 
 def _circumstances(runs: list[dict]) -> list[str]:

@@ -91,6 +91,17 @@ def test_a_method_is_compared_with_imm_at_the_same_seeds(record):
     assert line(text, "`c3`")[6] == "47 %"  # 7.5 of 16
 
 
+def test_the_methods_of_c3_are_compared_with_imm_plus_too(record):
+    names = ("imm", "imm-own-warps", "imm-plus", "c3", "c3-no-cycle")
+    text = tables([record("c3", 0, 8.0 - i) | {"method": name} for i, name in enumerate(names)])
+    found = [row for row in text.splitlines() if "− `imm-plus`" in row]
+    assert found == [
+        "- `c3` − `imm-plus`: -1.00 (one seed, no interval)",
+        "- `c3-no-cycle` − `imm-plus`: -2.00 (one seed, no interval)",
+    ]
+    assert text.count("− `imm`") == 4
+
+
 def test_the_difference_of_one_seed_has_no_interval(record):
     text = tables([record("imm", 0, 8.0), record("c3", 0, 7.0)])
     assert "- `c3` − `imm`: -1.00 (one seed, no interval)" in text
