@@ -36,17 +36,20 @@ def draw_curve(
     if not runs:
         chosen = [value for value in (dataset, budget) if value]
         of = f" of {', '.join(chosen)}" if chosen else ""
-        there = {f"{r['dataset']}, {r['budget']}" for r in records if r.get("curve")}
+        there = {
+            f"{record['dataset']}, {record['budget']}"
+            for record in records
+            if record.get("curve") and label in record["scores"]
+        }
         raise InputError(
-            f"No run{of} was scored along its way on {label!r}; there are such runs of "
-            f"{'; '.join(sorted(there)) or 'no data set'}. Give `curve: 6` in the plan and run it."
+            f"No run{of} was scored along its way on {label!r}; scored so: "
+            f"{'; '.join(sorted(there)) or 'none'}. Give `curve: 6` in the plan and run it."
         )
     kinds = {(run["dataset"], run["budget"], run["score"]) for run in runs}
     if len(kinds) > 1:
         raise InputError(
             f"The runs are of {len(kinds)} kinds: {'; '.join(', '.join(kind) for kind in kinds)}. "
-            f"Choose one by --dataset and --budget, or give a "
-            f"file with the runs of one plan."
+            f"Choose one by --dataset and --budget, or give a file with the runs of one plan."
         )
     write_atomically(out, lambda partial: partial.write_bytes(_picture(runs, label)))
 

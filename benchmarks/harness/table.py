@@ -139,21 +139,22 @@ def _collapsed(row: Row) -> str:
 def _differences(rows: list[Row], label: str) -> list[str]:
     """For every method the difference to the baseline at the same seeds; for those of C³ also the
     difference to the baseline with our own terms, which is what the swaps are worth."""
-    lines = []
-    for reference in rows:
-        if reference.method not in (BASELINE, BASELINE_PLUS):
-            continue
-        for row in rows:
-            if row is reference or not (reference.method == BASELINE or row.method[:2] == "c3"):
-                continue
-            shared = sorted(row.runs.keys() & reference.runs.keys())
-            pairs = [(nme(label)(row.runs[s]), nme(label)(reference.runs[s])) for s in shared]
-            values = [one - other for one, other in pairs if one is not None and other is not None]
-            if values:
-                note = "one seed, no interval" if len(values) == 1 else f"{len(values)} seeds"
-                difference = with_interval(values, sign=True)
-                lines.append(f"- `{row.name}` − `{reference.name}`: {difference} ({note})")
+    of_c3 = [row for row in rows if row.method.startswith("c3")]
+    pairs = [(row, other) for other in rows if other.method == BASELINE for row in rows]
+    pairs += [(row, other) for other in rows if other.method == BASELINE_PLUS for row in of_c3]
+    lines = [line for pair in pairs if (line := _difference(*pair, label))]
     return ["Differences in forward NME, seed by seed:", "", *lines, ""] if lines else []
+
+
+def _difference(row: Row, other: Row, label: str) -> str | None:
+    """`row` less `other` at the seeds of both, if it is another row and has any of them."""
+    shared = sorted(row.runs.keys() & other.runs.keys())
+    scores = [(nme(label)(row.runs[seed]), nme(label)(other.runs[seed])) for seed in shared]
+    values = [one - two for one, two in scores if one is not None and two is not None]
+    if row is other or not values:
+        return None
+    note = "one seed, no interval" if len(values) == 1 else f"{len(values)} seeds"
+    return f"- `{row.name}` − `{other.name}`: {with_interval(values, sign=True)} ({note})"
 
 
 def _circumstances(runs: list[dict]) -> list[str]:
@@ -181,7 +182,11 @@ def _circumstances(runs: list[dict]) -> list[str]:
 def _shared_settings(runs: list[dict]) -> list[str]:
     """The settings that every run was given, in place of those of the preset."""
     trained = [run.get("settings", []) for run in runs if not run.get("untrained")]
-    return [name for name in trained[0] if all(name in own for own in trained)] if trained else []
+    return (
+        [setting for setting in trained[0] if all(setting in own for own in trained)]
+        if trained
+        else []
+    )
 
 
 def _range(values: list[float], digits: int) -> str:
