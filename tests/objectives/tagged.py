@@ -96,6 +96,7 @@ class PixelDistance(PerceptualDistance):
     def __init__(self):
         nn.Module.__init__(self)
         self.network = nn.Identity()
+        self.shared = False
         self.momentum = 0.99
         self.register_buffer("running", torch.tensor([1.0, float("inf"), float("inf")]))
 

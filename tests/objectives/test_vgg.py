@@ -7,6 +7,8 @@ from torch import nn
 
 from swapmark.errors import InputError
 from swapmark.objectives.perceptual import PerceptualDistance, VggFeatures
+from swapmark.training.state import make_accelerator, make_state
+from swapmark.training.train import resolve_config
 
 VGG_REPEATS = {"VGG-16": (2, 2, 3, 3, 3), "VGG-19": (2, 2, 4, 4, 4)}
 
@@ -153,3 +155,9 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
     with pytest.raises(InputError, match="cannot be read as a state dict"):
         VggFeatures(tmp_path / "trap.pth")
     assert not sprung.exists()
+
+
+def test_a_frozen_backbone_is_not_taken_for_the_vgg(vgg_files):
+    settings = ["training.backbone_rate=0", f"perceptual_vgg={vgg_files['VGG-16']}"]
+    config = resolve_config("laptop", None, settings, {})
+    assert not make_state(config, make_accelerator(config)).objective.perceptual.shared

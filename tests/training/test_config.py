@@ -120,6 +120,7 @@ def test_a_value_of_the_wrong_type_is_named(setting, field):
         ("training.weight_decay=.inf", "training.weight_decay is inf; expected at least 0"),
         ("training.seed=-1", "training.seed is -1; expected 0 to 4294967295"),
         ("training.average=1.5", "training.average is 1.5; expected 0 to 1"),
+        ("training.backbone_rate=-1", "training.backbone_rate is -1.0; expected at least 0"),
         ("model.image_size=40", "model.image_size is 40; expected a multiple of 16"),
         ("model.landmarks=0", "model.landmarks is 0; expected at least 1"),
         ("model.decoder_width=3", "model.decoder_width is 3; expected at least 4"),
@@ -130,6 +131,12 @@ def test_a_value_of_the_wrong_type_is_named(setting, field):
 )
 def test_a_value_out_of_range_is_named_with_the_range(setting, words):
     assert words in message(setting)
+
+
+def test_a_backbone_of_random_weights_cannot_be_frozen():
+    words = "\n  training.backbone_rate is 0, which freezes the backbone; expected more than 0 with"
+    assert words in message("training.backbone_rate=0", "model.backbone=plain")
+    assert resolved("training.backbone_rate=0").training.backbone_rate == 0
 
 
 def test_several_problems_are_told_at_once():

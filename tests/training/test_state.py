@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from swapmark.data.augment import Strength, make_batch
 from swapmark.errors import InputError, RunError
 from swapmark.training.run import Run
 from swapmark.training.state import State, make_accelerator, make_state
@@ -45,6 +46,37 @@ def test_the_backbone_has_its_own_rate(make):
     assert (backbone["peak"], others["peak"]) == pytest.approx((0.001, 0.01))
     own = {id(value) for value in state.objective.model.backbone.parameters()}
     assert {id(value) for value in backbone["params"]} == own
+
+
+@pytest.mark.parametrize("method", ["c3", "imm"])
+def test_a_frozen_backbone_stays_as_it_is_and_its_features_serve_the_loss(make, method):
+    """The loss is what it is with a network of its own for P, and no time goes into a second."""
+    lite = ("model.backbone=efficientnet", f"method={method}", "training.backbone_rate=0")
+    state = make(*lite)
+    objective = state.objective
+    before = {name: value.clone() for name, value in objective.state_dict().items()}
+    pictures = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    batch = make_batch(pictures, Strength(), torch.Generator().manual_seed(0))
+    passes = []
+    objective.perceptual.network.register_forward_hook(lambda *_: passes.append(1))
+    shared = objective(batch, 0.0)["loss"]
+    shared.backward()
+    assert len(passes) == 1, "of the painted picture alone"
+    state.optimizer.step()
+    moved = {
+        name for name, value in objective.state_dict().items() if (value != before[name]).any()
+    }
+    assert "model.decoder.colours.weight" in moved
+    assert not any(name.startswith("model.backbone.") for name in moved)
+    own = make(*lite).objective
+    own.perceptual.shared = False
+    assert own(batch, 0.0)["loss"].item() == pytest.approx(shared.item(), rel=1e-4)
+
+
+def test_a_backbone_that_is_trained_shares_nothing(make):
+    objective = make("model.backbone=efficientnet").objective
+    assert not objective.perceptual.shared
+    assert all(value.requires_grad for value in objective.model.backbone.parameters())
 
 
 def test_a_checkpoint_holds_no_frozen_weights_and_fits_what_saved_it(make, tmp_path):

@@ -87,9 +87,10 @@ class C3(nn.Module):
         """
         λ, model = self.config, self.model
         images, σ = batch.images, batch.partners
-        targets = self.perceptual.targets(images)
+        features = model.features(images)
+        targets = self.perceptual.targets(images, features)
         # p_i = E_p(N(I_i)); a_i = E_a(N(·)) of a warped copy, which can't carry the pose (ours).
-        p = model.pose(images)
+        p = model.landmark_encoder(features)
         copy_features = model.features(batch.warped)
         q = model.landmark_encoder(copy_features)
         a = model.appearance_of(copy_features, q)
@@ -110,13 +111,13 @@ class C3(nn.Module):
         if ramp > 0 and (λ.cycle or λ.inverse):
             # First swap, I_ji = D(a_j, p_i), and what is found in it: p_i'.
             swapped = model.decode(a[σ], p)
-            features = model.features(swapped if λ.through_swap else swapped.detach())
-            p_prime = model.landmark_encoder(features)
+            swapped_features = model.features(swapped if λ.through_swap else swapped.detach())
+            p_prime = model.landmark_encoder(swapped_features)
             poses.append(p_prime)
             # Second swap, with a_j' found there too: I_i' = D(a_i', p_i').
             # L_cycle = P(I_i, I_i') + P(I_j, I_j')
             if λ.cycle and λ.second_swap:
-                a_prime = model.appearance_of(features, p_prime)
+                a_prime = model.appearance_of(swapped_features, p_prime)
                 restored = model.decode(a_prime[σ], p_prime)
                 terms["cycle"] = self.perceptual(targets, restored, batch.mask)
             elif λ.cycle:

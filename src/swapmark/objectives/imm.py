@@ -23,9 +23,10 @@ class Imm(nn.Module):
     def forward(self, batch: Batch, progress: float = 0.0) -> dict[str, Tensor]:
         """The terms by name, and their sum as `loss`. `progress` is not used."""
         model = self.model
-        p = model.pose(batch.images)
+        features = model.features(batch.images)
+        targets = self.perceptual.targets(batch.images, features)
+        p = model.landmark_encoder(features)
         a = model.appearance(batch.warped)
-        targets = self.perceptual.targets(batch.images)
         reconstruction = self.perceptual(
             targets, model.decode(a, p), batch.mask, update=self.training
         )

@@ -100,13 +100,17 @@ class PerceptualDistance(nn.Module):
 
     Each layer's mean squared difference is divided by its running mean (momentum 0.99), a buffer
     that is kept in checkpoints, so that every layer counts about 1. `vgg` names a VGG file to use
-    in place of EfficientNet-Lite0.
+    in place of EfficientNet-Lite0. `shared` says that the backbone N is this very network, frozen
+    too, so that what N made of a picture need not be computed again.
     """
 
     running: Tensor
 
-    def __init__(self, vgg: str | Path | None = None, *, momentum: float = 0.99):
+    def __init__(
+        self, vgg: str | Path | None = None, *, shared: bool = False, momentum: float = 0.99
+    ):
         super().__init__()
+        self.shared = shared
         self.network = VggFeatures(vgg) if vgg else EfficientNetLite0.pretrained().folded()
         self.network.requires_grad_(False).eval()
         self.momentum = momentum
@@ -127,8 +131,17 @@ class PerceptualDistance(nn.Module):
         return [images, *self.network(images)]
 
     @torch.no_grad()
-    def targets(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
-        """`features` of images that are compared with, and not trained through."""
+    def targets(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        found: list[Tensor] | None = None,
+    ) -> list[Tensor]:
+        """`features` of images that are compared with, and not trained through.
+
+        `found` is N(I) of the same images, where it is at hand: taken as it is if N is `shared`.
+        """
+        if self.shared and found is not None:
+            return [images.detach(), *(layer.detach() for layer in found)]
         return self.features(images.detach())
 
     def forward(

@@ -33,7 +33,8 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     """Peak learning rate of AdamW."""
     backbone_rate: float = 1.0
-    """Factor on the learning rate of the backbone; below 1 to keep pretrained weights nearer."""
+    """Factor on the learning rate of the backbone; below 1 to keep pretrained weights nearer, 0 to
+    freeze it, for a step in two thirds of the time."""
     warmup: int = 100
     """Steps over which the learning rate rises linearly."""
     weight_decay: float = 1e-5
@@ -73,6 +74,13 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     perceptual_vgg: str | None = None
     """A torchvision VGG-16/19 state dict for P; EfficientNet-Lite0 if unset."""
+
+    def __post_init__(self):
+        if self.model.backbone == "plain" and not self.training.backbone_rate:
+            raise ValueError(
+                "training.backbone_rate is 0, which freezes the backbone; expected more than 0 "
+                "with model.backbone=plain, whose weights are random at first"
+            )
 
 
 _SECTIONS = (Config, ModelConfig, Strength, C3Config, TrainingConfig)
@@ -139,7 +147,7 @@ def _problem(detail: dict[str, Any]) -> str:
     if detail["type"] == "unexpected_keyword_argument":
         return f"  {place}: there is no such setting.{_nearest(place)}"
     if detail["type"] == "value_error":  # from a dataclass, whose message names the field
-        return f"  {place}.{detail['ctx']['error']}"
+        return f"  {place}{'.' if place else ''}{detail['ctx']['error']}"
     return f"  {place or 'value'}: {detail['msg']} (found {detail.get('input')!r})"
 
 

@@ -115,7 +115,11 @@ def make_state(config: Config, accelerator: Accelerator) -> State:
             model = SwapModel(config.model)
         except (ValueError, RuntimeError) as error:
             raise InputError(f"No nets can be built from the settings in model: {error}") from error
-        perceptual = PerceptualDistance(config.perceptual_vgg)
+        frozen = not training.backbone_rate
+        model.backbone.requires_grad_(not frozen)
+        perceptual = PerceptualDistance(
+            config.perceptual_vgg, shared=frozen and not config.perceptual_vgg
+        )
         perceptual.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.method == "c3":
             objective = C3(model, perceptual, config.c3)
