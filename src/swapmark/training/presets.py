@@ -20,9 +20,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model": {"image_size": 128, "backbone": "plain", "landmark_width": 128},
         "training": {"steps": 60000, "batch_size": 50},
     },
-    # 64 px drawn faces on a CPU, to end within minutes: many small steps, a narrow decoder, and
-    # L_inv late, without the dearer L_cycle; many landmarks, so that some settle on the mouth. How
-    # it was found: docs/experiments.md. Result and time: README.md.
+    # 64 px drawn faces on a CPU, to end within minutes: a frozen backbone, many small steps at a
+    # high rate, a narrow decoder, and L_inv late, without the dearer L_cycle; many landmarks, so
+    # that some settle on the mouth. How it was found: docs/experiments.md. Result: README.md.
     "demo": {
         "model": {
             "image_size": 64,
@@ -34,9 +34,16 @@ PRESETS: dict[str, dict[str, Any]] = {
             "cycle": 0.0,
             "known_equivariance": 50.0,
             "separation": 0.2,
-            "ramp_start": 0.7,
-            "ramp_end": 0.8,
+            "ramp_start": 0.8,
+            "ramp_end": 0.85,
         },
-        "training": {"steps": 2000, "batch_size": 4, "checkpoint_every": 2000},
+        "training": {
+            "steps": 1600,
+            "batch_size": 4,
+            "learning_rate": 0.012,
+            "backbone_rate": 0.0,
+            "log_every": 100,
+            "checkpoint_every": 1600,
+        },
     },
 }
