@@ -19,7 +19,8 @@ from swapmark.training.train import resolve_config
 @pytest.fixture
 def quick(monkeypatch, tiny_settings):
     """The preset of the demo with tiny nets; the pictures keep their 64 px."""
-    config = resolve_config("demo", None, [*tiny_settings, "model.image_size=64"], {})
+    own = ("model.image_size=64", "training.backbone_rate=1")  # tiny nets have nothing to freeze
+    config = resolve_config("demo", None, [*tiny_settings, *own], {})
     values = {"model": dict(vars(config.model)), "training": dict(vars(config.training))}
     monkeypatch.setitem(PRESETS, "demo", values)
 

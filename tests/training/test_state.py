@@ -48,35 +48,53 @@ def test_the_backbone_has_its_own_rate(make):
     assert {id(value) for value in backbone["params"]} == own
 
 
-@pytest.mark.parametrize("method", ["c3", "imm"])
-def test_a_frozen_backbone_stays_as_it_is_and_its_features_serve_the_loss(make, method):
-    """The loss is what it is with a network of its own for P, and no time goes into a second."""
-    lite = ("model.backbone=efficientnet", f"method={method}", "training.backbone_rate=0")
-    state = make(*lite)
-    objective = state.objective
-    before = {name: value.clone() for name, value in objective.state_dict().items()}
-    pictures = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
-    batch = make_batch(pictures, Strength(), torch.Generator().manual_seed(0))
-    passes = []
-    objective.perceptual.network.register_forward_hook(lambda *_: passes.append(1))
-    shared = objective(batch, 0.0)["loss"]
-    shared.backward()
-    assert len(passes) == 1, "of the painted picture alone"
+@pytest.fixture
+def lite_batch():
+    pictures = torch.rand(2, 8, 8, 3, generator=torch.Generator().manual_seed(0))
+    pictures = pictures.mul(255).byte().repeat_interleave(8, 1).repeat_interleave(8, 2)
+    return make_batch(pictures, Strength(), torch.Generator().manual_seed(0))
+
+
+LITE = ("model.backbone=efficientnet", "model.image_size=64")
+FROZEN = (*LITE, "training.backbone_rate=0")
+
+
+def test_a_frozen_backbone_stays_as_it_is(make, lite_batch):
+    state = make(*FROZEN)
+    before = {name: value.clone() for name, value in state.objective.state_dict().items()}
+    state.objective(lite_batch, 1.0)["loss"].backward()
     state.optimizer.step()
-    moved = {
-        name for name, value in objective.state_dict().items() if (value != before[name]).any()
-    }
+    after = state.objective.state_dict()
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert "model.decoder.colours.weight" in moved
     assert not any(name.startswith("model.backbone.") for name in moved)
-    own = make(*lite).objective
+
+
+@pytest.mark.parametrize("method", ["c3", "imm"])
+def test_features_of_a_frozen_backbone_serve_the_loss(make, lite_batch, method):
+    """The terms are what they are with a network of its own for P, which is not asked again."""
+    lite = (*FROZEN, f"method={method}", "c3.flow_scale=1")
+    shared, own = make(*lite).objective, make(*lite).objective
     own.perceptual.shared = False
-    assert own(batch, 0.0)["loss"].item() == pytest.approx(shared.item(), rel=1e-4)
+    # Means that don't follow the errors, so that the terms are those of these targets.
+    for objective in (shared, own):
+        objective.perceptual.running.fill_(1.0)
+        objective.eval()
+    passes = {}
+    for objective in (shared, own):
+        objective.perceptual.network.register_forward_hook(
+            lambda *_, of=objective: passes.update({of: passes.get(of, 0) + 1})
+        )
+    terms = {name: value.item() for name, value in shared(lite_batch, 1.0).items()}
+    expected = {name: value.item() for name, value in own(lite_batch, 1.0).items()}
+    assert terms == pytest.approx(expected, rel=1e-4)
+    assert passes[shared] == passes[own] - 1
 
 
-def test_a_backbone_that_is_trained_shares_nothing(make):
-    objective = make("model.backbone=efficientnet").objective
-    assert not objective.perceptual.shared
-    assert all(value.requires_grad for value in objective.model.backbone.parameters())
+@pytest.mark.parametrize("settings", [LITE, (*FROZEN, "training.precision=bfloat16")])
+def test_features_that_are_not_those_of_the_loss_are_not_shared(make, settings):
+    """Those of a trained backbone, and, with P in bfloat16, those in float32."""
+    assert not make(*settings).objective.perceptual.shared
 
 
 def test_a_checkpoint_holds_no_frozen_weights_and_fits_what_saved_it(make, tmp_path):

@@ -34,7 +34,7 @@ class TrainingConfig:
     """Peak learning rate of AdamW."""
     backbone_rate: float = 1.0
     """Factor on the learning rate of the backbone; below 1 to keep pretrained weights nearer, 0 to
-    freeze it, for a step in two thirds of the time."""
+    freeze it, which is faster."""
     warmup: int = 100
     """Steps over which the learning rate rises linearly."""
     weight_decay: float = 1e-5

@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # 64 px drawn faces on a CPU, to end within minutes: a frozen backbone, many small steps at a
     # high rate, a narrow decoder, and L_inv late, without the dearer L_cycle; many landmarks, so
-    # that some settle on the mouth. How it was found: docs/experiments.md. Result: README.md.
+    # that some settle on the mouth. How it was found: docs/experiments.md. Result, time: README.md.
     "demo": {
         "model": {
             "image_size": 64,

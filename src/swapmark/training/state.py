@@ -117,8 +117,10 @@ def make_state(config: Config, accelerator: Accelerator) -> State:
             raise InputError(f"No nets can be built from the settings in model: {error}") from error
         frozen = not training.backbone_rate
         model.backbone.requires_grad_(not frozen)
+        # In bfloat16 they are not the same: on a CPU the backbone stays in float32, P does not.
+        exact = accelerator.mixed_precision == "no"
         perceptual = PerceptualDistance(
-            config.perceptual_vgg, shared=frozen and not config.perceptual_vgg
+            config.perceptual_vgg, shared=frozen and exact and not config.perceptual_vgg
         )
         perceptual.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.method == "c3":
