@@ -158,6 +158,8 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
 
 
 def test_a_frozen_backbone_is_not_taken_for_the_vgg(vgg_files):
-    settings = ["training.backbone_rate=0", f"perceptual_vgg={vgg_files['VGG-16']}"]
-    config = resolve_config("laptop", None, settings, {})
-    assert not make_state(config, make_accelerator(config)).objective.perceptual.shared
+    frozen = ["training.backbone_rate=0", "training.precision=float32"]
+    for settings in (frozen, [*frozen, f"perceptual_vgg={vgg_files['VGG-16']}"]):
+        config = resolve_config("laptop", None, settings, {})
+        perceptual = make_state(config, make_accelerator(config)).objective.perceptual
+        assert perceptual.shared == (config.perceptual_vgg is None)
