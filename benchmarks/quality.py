@@ -23,7 +23,7 @@ from harness.machine import commit
 from harness.plan import read_plan
 from harness.records import append_record, lock
 from harness.running import remove_snapshots, run_cell
-from harness.table import tables
+from harness.table import Kind, tables
 from swapmark.atomic import write_text
 from swapmark.errors import InputError, SwapmarkError
 from swapmark.training.run import read_json_lines
@@ -104,7 +104,8 @@ def table(options: argparse.Namespace) -> int:
 def curve(options: argparse.Namespace) -> int:
     """Draw errors against images seen, of runs of a plan with `curve`."""
     records = [record for path in options.results for record in read_json_lines(path)]
-    draw_curve(records, options.label, options.out, dataset=options.dataset, budget=options.budget)
+    chosen = {name: getattr(options, name) for name in Kind._fields}
+    draw_curve(records, options.label, options.out, **chosen)
     print(f"{options.out} is written.")
     return 0
 
@@ -130,8 +131,8 @@ def parser() -> argparse.ArgumentParser:
     three = commands.add_parser("curve", help="picture of errors along the runs")
     three.add_argument("results", type=Path, nargs="+", help="files written by run")
     three.add_argument("--label", required=True, help="annotated file, by its label in the plan")
-    three.add_argument("--dataset", help="data set, where the results are of several")
-    three.add_argument("--budget", help="such as '4800 images', where they are of several")
+    for name, example in zip(Kind._fields, ("faces", "64 px", "4800 images", "test"), strict=True):
+        three.add_argument(f"--{name}", help=f"such as {example!r}, where they are of several")
     three.add_argument("--out", type=Path, default=CURVE, help="PNG file, replaced")
     three.set_defaults(call=curve)
     return top

@@ -1,11 +1,12 @@
 """A picture of errors against images seen: mean of the seeds, and from the best to the worst."""
 
 import io
+from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 from statistics import mean
 
-from harness.table import Row, latest, nme, rows_of
+from harness.table import Kind, Row, kind_of, latest, nme, rows_of
 from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
 
@@ -13,45 +14,37 @@ DASHES = ("-", "--", "-.", ":")
 """Of one method after the other, so that curves which lie on each other are all seen."""
 
 
-def draw_curve(
-    records: list[dict],
-    label: str,
-    out: Path,
-    *,
-    dataset: str | None = None,
-    budget: str | None = None,
-) -> None:
+def draw_curve(records: list[dict], label: str, out: Path, **chosen: str | None) -> None:
     """Draw a line for every method that was scored along its runs, and write it to `out`.
 
-    Raises InputError where nothing was, or where runs of different data sets, budgets or ways to
-    score would share the picture.
+    `chosen` names what the runs have in common, as far as they differ (see `Kind`): dataset, size,
+    budget, score. Raises InputError where no run is left, or runs of several kinds.
     """
-    runs = [
+    there = [
         record
         for record in latest(record for record in records if record.get("curve"))
         if label in record["scores"]
-        and dataset in (None, record["dataset"])
-        and budget in (None, record["budget"])
     ]
+    wanted = {name: value for name, value in chosen.items() if value is not None}
+    runs = [run for run in there if wanted.items() <= kind_of(run)._asdict().items()]
+    kinds = dict.fromkeys(kind_of(run) for run in runs)
     if not runs:
-        chosen = [value for value in (dataset, budget) if value]
-        of = f" of {', '.join(chosen)}" if chosen else ""
-        there = {
-            f"{record['dataset']}, {record['budget']}"
-            for record in records
-            if record.get("curve") and label in record["scores"]
-        }
+        of = f" of {', '.join(wanted.values())}" if wanted else ""
         raise InputError(
             f"No run{of} was scored along its way on {label!r}; scored so: "
-            f"{'; '.join(sorted(there)) or 'none'}. Give `curve: 6` in the plan and run it."
+            f"{_listed(dict.fromkeys(kind_of(run) for run in there)) or 'none'}. Give `curve: 6` "
+            "in the plan and run it."
         )
-    kinds = {(run["dataset"], run["budget"], run["score"]) for run in runs}
     if len(kinds) > 1:
         raise InputError(
-            f"The runs are of {len(kinds)} kinds: {'; '.join(', '.join(kind) for kind in kinds)}. "
-            f"Choose one by --dataset and --budget, or give a file with the runs of one plan."
+            f"The runs are of {len(kinds)} kinds: {_listed(kinds)}. Choose one by --dataset, "
+            f"--size, --budget and --score."
         )
     write_atomically(out, lambda partial: partial.write_bytes(_picture(runs, label)))
+
+
+def _listed(kinds: Iterable[Kind]) -> str:
+    return "; ".join(", ".join(kind) for kind in kinds)
 
 
 def points_of(row: Row, label: str) -> list[tuple[float, list[float]]]:
@@ -85,7 +78,7 @@ def _picture(runs: list[dict], label: str) -> bytes:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.xaxis.set_minor_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.tick_params(axis="x", which="both", labelrotation=45)
-    axes.set_title(f"{runs[0]['dataset']}, {runs[0]['budget']}, {runs[0]['score']}", fontsize=9)
+    axes.set_title(", ".join(kind_of(runs[0])), fontsize=9)
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8)
     content = io.BytesIO()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from statistics import mean
+from typing import NamedTuple
 
 from harness.cells import same_cell, setup_of
 from harness.intervals import with_interval
@@ -10,6 +11,16 @@ from harness.intervals import with_interval
 PROTOCOL = "imm"
 BASELINE = "imm"
 BASELINE_PLUS = "imm-plus"
+
+
+class Kind(NamedTuple):
+    """Runs of one kind are rows of one table and lines of one picture."""
+
+    dataset: str
+    size: str
+    """Of the pictures that the nets see, such as `64 px`."""
+    budget: str
+    score: str
 
 
 @dataclass(frozen=True)
@@ -30,19 +41,18 @@ class Row:
 
 
 def tables(records: list[dict]) -> str:
-    """A section for every data set, budget, way to score and annotated file."""
+    """A section for every data set, size of the pictures, budget, way to score, annotated file."""
     good = latest(record for record in records if "error" not in record)
     if not good:
         return "No run has ended yet.\n"
-    sections: dict[tuple[str, str, str], list[dict]] = {}
+    sections: dict[Kind, list[dict]] = {}
     for record in good:
-        place = (record.get("dataset", ""), record.get("budget", ""), record.get("score", "test"))
-        sections.setdefault(place, []).append(record)
+        sections.setdefault(kind_of(record), []).append(record)
     parts = []
-    for place, runs in sections.items():
+    for kind, runs in sections.items():
         for label in dict.fromkeys(label for run in runs for label in run["scores"]):
             of_label = [run for run in runs if label in run["scores"]]
-            parts.append(_section(*place, label, of_label))
+            parts.append(_section(kind, label, of_label))
     return "\n".join([*parts, *_failures(records, good)])
 
 
@@ -52,6 +62,16 @@ def latest(records: Iterable[dict]) -> list[dict]:
     for record in records:
         found[(record.get("dataset"), record["method"], record["seed"], setup_of(record))] = record
     return list(found.values())
+
+
+def kind_of(record: dict) -> Kind:
+    """What runs have to share to be compared."""
+    return Kind(
+        record.get("dataset", ""),
+        f"{record['config']['model']['image_size']} px",
+        record.get("budget", ""),
+        record.get("score", "test"),
+    )
 
 
 def rows_of(runs: list[dict]) -> list[Row]:
@@ -72,10 +92,11 @@ def nme(label: str, direction: str = "forward") -> Callable[[dict], float | None
     return lambda run: run["scores"].get(label, {}).get(f"{direction}.{PROTOCOL}.nme")
 
 
-def _section(dataset: str, budget: str, score: str, label: str, runs: list[dict]) -> str:
+def _section(kind: Kind, label: str, runs: list[dict]) -> str:
     rows = sorted(rows_of(runs), key=lambda row: -mean(row.values(nme(label)) or [0]))
     baseline = next((row for row in rows if row.method == BASELINE), None)
-    title = ", ".join(part for part in (f"{dataset}: {label}".lstrip(": "), budget, score) if part)
+    parts = (f"{kind.dataset}: {label}".lstrip(": "), kind.size, kind.budget, kind.score)
+    title = ", ".join(part for part in parts if part)
     lines = [
         f"### {title}",
         "",

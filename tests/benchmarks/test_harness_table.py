@@ -1,6 +1,5 @@
 """The tables show what was measured, and no interval that was not."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from harness.cells import Cell
 from harness.intervals import half_width, with_interval
 from harness.table import tables
+from swapmark.training.config import override
 from swapmark.training.run import read_json_lines
 
 LAPTOP = Path(__file__).parents[2] / "benchmarks" / "results" / "laptop.jsonl"
@@ -114,17 +114,22 @@ def test_a_cell_that_was_run_again_counts_by_its_last_result(record):
 
 def test_runs_of_two_setups_are_never_averaged(record):
     other = record("c3", 1, 9.0)
-    other["config"] = json.loads(json.dumps(other["config"]))
-    other["config"]["c3"]["cycle"] = 0.25
+    other["config"] = override(other["config"], {"c3": {"cycle": 0.25}})
     rows = [row for row in tables([record("c3", 0, 7.0), other]).splitlines() if "`c3 " in row]
     assert len([row for row in rows if row.startswith("|")]) == 2
 
 
-def test_budgets_and_ways_to_score_have_tables_of_their_own(record):
-    runs = [record("c3", 0, 7.0), record("c3", 0, 8.0, score="fit-halves", budget="9 steps")]
-    text = tables(runs)
-    assert text.count("### ") == 2
-    assert "### faces: lfw, 9 steps, fit-halves" in text
+def test_sizes_budgets_and_ways_to_score_have_tables_of_their_own(record):
+    larger = record("c3", 0, 6.0)
+    larger["config"] = override(larger["config"], {"model": {"image_size": 96}})
+    other = record("c3", 0, 8.0, score="fit-halves", budget="9 steps")
+    text = tables([record("c3", 0, 7.0), larger, other])
+    titles = [row for row in text.splitlines() if row.startswith("### ")]
+    assert titles == [
+        "### faces: lfw, 32 px, 6 steps, test",
+        "### faces: lfw, 96 px, 6 steps, test",
+        "### faces: lfw, 32 px, 9 steps, fit-halves",
+    ]
 
 
 def test_a_collapse_is_shown(record):
@@ -156,5 +161,5 @@ def test_without_a_run_it_says_so():
 
 def test_the_runs_recorded_before_the_harness_are_still_read():
     text = tables(read_json_lines(LAPTOP))
-    assert "### lfw, test" in text
+    assert "### lfw, 64 px, test" in text
     assert line(text[text.index("### lfw") :], "`c3`")[4].startswith("7.13 (6.88 – 7.42")
