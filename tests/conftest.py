@@ -78,7 +78,7 @@ def tiny_settings() -> list[str]:
         *(f"model.{name}_width={width}" for name, width in widths.items()),
         *("training.batch_size=4", "training.steps=40", "training.precision=float32"),
         *("training.log_every=5", "training.checkpoint_every=20"),
-        *("c3.cycle=1", "c3.inverse=1", "c3.equivariance=1"),
+        *("c3.cycle=1", "c3.second_swap=true", "c3.inverse=1", "c3.equivariance=1"),
         *("c3.ramp_start=0.1", "c3.ramp_end=0.3"),
     ]
 

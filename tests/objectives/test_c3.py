@@ -14,6 +14,7 @@ OFF = {
     "known_equivariance": 0.0,
     "separation": 0.0,
     "cycle": 0.0,
+    "second_swap": True,
     "inverse": 0.0,
     "equivariance": 0.0,
 }

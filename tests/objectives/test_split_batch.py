@@ -24,7 +24,7 @@ def one_step(share: slice) -> dict[str, torch.Tensor]:
     nets = {"backbone": "plain", "backbone_width": 4, "landmark_width": 16, "decoder_width": 16}
     model = SwapModel(ModelConfig(landmarks=3, image_size=32, appearance_width=8, **nets))
     perceptual = PerceptualDistance()
-    terms = C3(model, perceptual, C3Config(cycle=1.0, inverse=1.0, equivariance=1.0)).train()(
+    terms = C3(model, perceptual, C3Config(second_swap=True, equivariance=1.0)).train()(
         views(share), 1.0
     )
     terms["loss"].backward()

@@ -172,10 +172,10 @@ def test_named_arguments_go_over_settings_over_the_file_over_the_preset(tmp_path
     path = tmp_path / "mine.yaml"
     path.write_text("training: {steps: 5, seed: 5, batch_size: 8}\nmodel: {landmarks: 5}")
     named = {"training": {"steps": 7}, "model": {}}
-    config = resolve_config("standard", path, ["training.seed=6", "training.steps=6"], named)
+    config = resolve_config("paper", path, ["training.seed=6", "training.steps=6"], named)
     training = config.training
     assert (training.steps, training.seed, training.batch_size) == (7, 6, 8)
-    assert (config.model.landmarks, config.model.image_size) == (5, 128)
+    assert (config.model.landmarks, config.model.backbone) == (5, "plain")
 
 
 def test_a_relative_path_of_vgg_weights_holds_from_every_folder(tmp_path, monkeypatch):

@@ -34,8 +34,8 @@ def train(
     landmarks
         How many landmarks to learn (K); 10 unless the preset says otherwise.
     preset
-        laptop (unless another is given): 64 px, for a CPU. standard: 128 px, for a GPU. paper:
-        128 px from random weights. demo: a few minutes, for drawn faces.
+        laptop (unless another is given): for a CPU. standard: for a GPU, in large batches. paper:
+        for a GPU, from random weights. demo: a few minutes, for drawn faces.
     method
         c3: unpaired images, cross-image cycle consistency. imm: the baseline on warped pairs.
     steps

@@ -32,8 +32,8 @@ from swapmark.objectives.regularisers import separation
 class C3Config:
     """Weights λ of the terms (0 switches one off, as in the ablations), and what keeps it alive."""
 
-    cycle: float = 0.3
-    """λ_cycle: the picture comes back after two swaps."""
+    cycle: float = 1.0
+    """λ_cycle, of the picture after one swap or two, see `second_swap`."""
     inverse: float = 10.0
     """λ_inv, a squared distance in unit lengths: the pose survives a change of appearance."""
     equivariance: float = 0.0
@@ -42,8 +42,9 @@ class C3Config:
     through_swap: bool = False
     """Whether the second stage's gradient reaches the decoder of the first. Ours: it does not, the
     generated pictures are data for the second stage."""
-    second_swap: bool = True
-    """Off: L_cycle compares the first swap with the picture that lent the appearance (ablation)."""
+    second_swap: bool = False
+    """On: L_cycle as in the paper, the picture comes back after two swaps. Off: it compares the first
+    swap with the picture that lent the appearance, which was better in every comparison so far."""
     reconstruction: float = 1.0
     """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
     known_equivariance: float = 100.0

@@ -5,19 +5,26 @@ from typing import Any, Literal
 PresetName = Literal["laptop", "standard", "paper", "demo"]
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # 64 px on a CPU, pretrained backbone. Result and time: the table in README.md.
+    # 128 px on a CPU, pretrained backbone: many small steps. Result and time: the table in README.md.
     "laptop": {
-        "model": {"image_size": 64, "backbone": "efficientnet"},
-        "training": {"steps": 1800, "batch_size": 16},
+        "model": {"image_size": 128, "backbone": "efficientnet", "decoder_width": 64},
+        "training": {
+            "steps": 3600,
+            "batch_size": 4,
+            "learning_rate": 0.008,
+            "backbone_rate": 0.125,
+        },
     },
     # 128 px on one GPU, pretrained backbone. Not run yet: no GPU was at hand.
     "standard": {
         "model": {"image_size": 128, "backbone": "efficientnet"},
         "training": {"steps": 10000, "batch_size": 64},
     },
-    # 128 px from random weights, in the sizes of Jakab et al. 2018. Not run yet, likewise.
+    # 128 px from random weights, in the sizes of Jakab et al. 2018, with both swaps of Xu et al.
+    # Not run yet, likewise.
     "paper": {
         "model": {"image_size": 128, "backbone": "plain", "landmark_width": 128},
+        "c3": {"second_swap": True, "cycle": 0.3},
         "training": {"steps": 60000, "batch_size": 50},
     },
     # 64 px drawn faces on a CPU, to end within minutes: a frozen backbone, many small steps at a
