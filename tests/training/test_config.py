@@ -14,7 +14,7 @@ from swapmark.training.config import (
     parse_setting,
     read_yaml,
 )
-from swapmark.training.presets import PRESETS
+from swapmark.training.presets import IMM_RATES, PRESETS
 from swapmark.training.train import resolve_config
 
 # Values that differ from the default, where "another number" or "the other choice" is not enough.
@@ -67,9 +67,10 @@ def test_every_setting_can_be_set_from_the_command_line(name):
         other = default + 1 if isinstance(default, int) else default / 2 + 0.125
     config = resolved(f"{name}={yaml.safe_dump(other).splitlines()[0]}")
     assert value_of(config, name) == other != default
-    assert config_to_mapping(config) == override(
-        config_to_mapping(resolved()), parse_setting(f"{name}={other}")
-    ), "nothing else has changed"
+    others = override(config_to_mapping(resolved()), IMM_RATES if name == "method" else {})
+    assert config_to_mapping(config) == override(others, parse_setting(f"{name}={other}")), (
+        "nothing else has changed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,6 +177,19 @@ def test_named_arguments_go_over_settings_over_the_file_over_the_preset(tmp_path
     training = config.training
     assert (training.steps, training.seed, training.batch_size) == (7, 6, 8)
     assert (config.model.landmarks, config.model.backbone) == (5, "plain")
+
+
+@pytest.mark.parametrize("preset", ["laptop", "demo"])
+def test_the_baseline_has_rates_of_its_own_unless_told(preset, tmp_path):
+    def rates(path=None, settings=(), **named):
+        training = resolve_config(preset, path, settings, named).training
+        return training.learning_rate, training.backbone_rate
+
+    file = tmp_path / "mine.yaml"
+    file.write_text("method: imm")
+    assert rates(method="c3") == rates() != (1e-3, 1)
+    assert rates(method="imm") == rates(settings=["method=imm"]) == rates(file) == (1e-3, 1)
+    assert rates(settings=["training.learning_rate=0.002"], method="imm") == (0.002, 1)
 
 
 def test_a_relative_path_of_vgg_weights_holds_from_every_folder(tmp_path, monkeypatch):

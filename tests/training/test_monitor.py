@@ -64,6 +64,7 @@ def test_constant_landmarks_are_told_as_a_collapse_with_what_to_try():
     (warning,) = found.warnings("c3").values()
     assert "collapsing to constant places" in warning
     for cure in (
+        "training.learning_rate",
         "c3.known_equivariance",
         "c3.reconstruction",
         "c3.inverse",
@@ -71,6 +72,12 @@ def test_constant_landmarks_are_told_as_a_collapse_with_what_to_try():
         "--method imm",
     ):
         assert cure in warning
+
+
+def test_landmarks_that_are_anywhere_are_told_to_jump_about():
+    points = torch.rand(64, 4, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = landmark_health(points, points, random_warp(64, torch.Generator().manual_seed(2)))
+    assert "they jump about between pictures" in found.warnings("c3")["collapse"]
 
 
 def test_the_baseline_is_told_only_what_works_for_it():

@@ -37,7 +37,8 @@ def train(
         laptop (unless another is given): for a CPU. standard: for a GPU, in large batches. paper:
         for a GPU, from random weights. demo: a few minutes, for drawn faces.
     method
-        c3: unpaired images, cross-image cycle consistency. imm: the baseline on warped pairs.
+        c3: unpaired images, cross-image cycle consistency. imm: the baseline on warped pairs, at
+        lower rates.
     steps
         Optimiser steps.
     seed

@@ -43,8 +43,8 @@ class C3Config:
     """Whether the second stage's gradient reaches the decoder of the first. Ours: it does not, the
     generated pictures are data for the second stage."""
     second_swap: bool = False
-    """On: L_cycle as in the paper, the picture comes back after two swaps. Off: it compares the first
-    swap with the picture that lent the appearance, which was better in every comparison so far."""
+    """On: L_cycle as in the paper, the picture comes back after two swaps. Off: it compares the
+    first swap with the picture that lent the appearance, better in every comparison so far."""
     reconstruction: float = 1.0
     """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
     known_equivariance: float = 100.0

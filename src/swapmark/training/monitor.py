@@ -14,8 +14,8 @@ COVERAGE_CELLS = 8
 # The baseline has no term for either trouble, so it can only be given an easier task.
 _AGAINST_COLLAPSE: dict[Method, str] = {
     "c3": (
-        "Try a larger c3.known_equivariance or c3.reconstruction, a smaller c3.inverse and "
-        "c3.equivariance, a later c3.ramp_start, or --method imm."
+        "Try a lower training.learning_rate, a larger c3.known_equivariance or c3.reconstruction, "
+        "a smaller c3.inverse and c3.equivariance, a later c3.ramp_start, or --method imm."
     ),
     "imm": "Try more --steps, a lower training.learning_rate, fewer --landmarks, or --method c3.",
 }
@@ -54,10 +54,11 @@ class LandmarkHealth:
         """
         found = {}
         if self.following < 0.3:
+            constant = self.spread < 0.2
+            how = "are collapsing to constant places" if constant else "jump about between pictures"
             found["collapse"] = (
                 f"the landmarks hardly follow the picture (following {self.following:.2f}, 1 is "
-                f"ideal; spread {self.spread:.3f}): they are collapsing to constant places. "
-                f"{_AGAINST_COLLAPSE[method]}"
+                f"ideal; spread {self.spread:.3f}): they {how}. {_AGAINST_COLLAPSE[method]}"
             )
         if self.nearest_min < 0.04:
             found["crowding"] = (

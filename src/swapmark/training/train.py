@@ -28,7 +28,7 @@ from swapmark.training.config import (
     read_yaml,
 )
 from swapmark.training.loop import train_loop
-from swapmark.training.presets import PRESETS, PresetName
+from swapmark.training.presets import PRESETS, PresetName, preset_values
 from swapmark.training.processes import (
     check_devices,
     device_share,
@@ -145,22 +145,21 @@ def resolve_config(
 ) -> Config:
     """Lay the sources of settings over one another: preset, YAML file, settings, `named`.
 
-    The preset is `laptop` unless given. A relative path of `perceptual_vgg` is made absolute, so
-    that the run can be resumed from another folder.
+    The preset is `laptop` unless given; for the method `imm` it has rates of its own. A relative
+    path of `perceptual_vgg` is made absolute, so that the run can be resumed from another folder.
 
     >>> config = resolve_config("laptop", None, ["training.steps=7"], {"method": "imm"})
     >>> config.training.steps, config.method, config.model.image_size
-    (7, 'imm', 64)
+    (7, 'imm', 128)
     """
     preset = "laptop" if preset is None else preset
     if preset not in PRESETS:
         raise InputError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
-    values: dict[str, Any] = PRESETS[preset]
-    if config:
-        values = override(values, read_yaml(Path(config)))
+    given = read_yaml(Path(config)) if config else {}
     for setting in settings:
-        values = override(values, parse_setting(setting))
-    resolved = config_from_mapping(override(values, named))
+        given = override(given, parse_setting(setting))
+    given = override(given, named)
+    resolved = config_from_mapping(override(preset_values(preset, given.get("method")), given))
     if not resolved.perceptual_vgg:
         return resolved
     return replace(resolved, perceptual_vgg=str(Path(resolved.perceptual_vgg).absolute()))
