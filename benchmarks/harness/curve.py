@@ -30,10 +30,11 @@ def draw_curve(records: list[dict], label: str, out: Path, **chosen: str | None)
     kinds = dict.fromkeys(kind_of(run) for run in runs)
     if not runs:
         of = f" of {', '.join(wanted.values())}" if wanted else ""
+        others = _listed(dict.fromkeys(kind_of(run) for run in there))
         raise InputError(
-            f"No run{of} was scored along its way on {label!r}; scored so: "
-            f"{_listed(dict.fromkeys(kind_of(run) for run in there)) or 'none'}. Give `curve: 6` "
-            "in the plan and run it."
+            f"No run{of} has a curve on {label!r}. "
+            + (f"There are: {others}. Choose one of these, or give" if others else "Give")
+            + " `curve: 6` in the plan and run it."
         )
     if len(kinds) > 1:
         raise InputError(

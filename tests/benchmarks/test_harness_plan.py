@@ -26,7 +26,13 @@ def test_the_example_is_valid_and_ablates_the_recipe():
     assert configs["imm"].method == "imm"
     assert configs["imm-plus"].c3.inverse == configs["imm-plus"].c3.cycle == 0
     assert configs["c3-with-flow"].c3.equivariance > 0 == configs["c3"].c3.equivariance
+    assert configs["c3-both-swaps"].c3.second_swap > configs["c3"].c3.second_swap
     assert configs["c3-tps-pairs"].views.pairs == "tps"
+    rates = {
+        name: (config.training.learning_rate, config.training.backbone_rate)
+        for name, config in configs.items()
+    }
+    assert rates["imm"] != rates["c3"] == rates["imm-plus"] == rates["imm-rates-of-preset"]
     assert len({config.model for config in configs.values()}) == 1
     assert len({config.training.batch_size for config in configs.values()}) == 1
 

@@ -154,6 +154,21 @@ def test_a_run_is_scored_along_its_way_and_drawn(whole, tmp_path):
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_curve_of_runs_of_several_sizes_asks_for_one(bench, plan_values, tmp_path, capsys):
+    bench(**CURVE)
+    bench(**CURVE | {"settings": plan_values["settings"] | {"model.image_size": 48}})
+    results, out = tmp_path / "bench" / "q.jsonl", tmp_path / "curve.png"
+    arguments = ["curve", str(results), "--label", "drawn", "--out", str(out)]
+    assert quality.main(arguments) == 1
+    assert "faces, 32 px, " in (told := capsys.readouterr().err)
+    assert "--size" in told
+    assert not out.exists()
+    assert quality.main([*arguments, "--size", "48 px"]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert quality.main([*arguments, "--size", "48"]) == 1
+    assert "No run of 48 has a curve" in capsys.readouterr().err
+
+
 def test_a_curve_of_runs_of_several_budgets_asks_for_one(bench, tmp_path, capsys):
     bench(**CURVE)
     bench(**CURVE | {"budget": {"steps": 4}})
@@ -167,7 +182,7 @@ def test_a_curve_of_runs_of_several_budgets_asks_for_one(bench, tmp_path, capsys
     assert quality.main([*arguments, "--budget", "4 steps"]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     assert quality.main([*arguments, "--budget", "5 steps"]) == 1
-    assert "No run of 5 steps" in capsys.readouterr().err
+    assert "No run of 5 steps has a curve" in capsys.readouterr().err
 
 
 def test_a_curve_of_runs_that_have_none_is_refused(bench, tmp_path, capsys):

@@ -91,23 +91,28 @@ def gradients(perceptual: PerceptualDistance, batch: Batch, **weights) -> Tensor
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
+@pytest.mark.parametrize("second_swap", [True, False])
 @pytest.mark.parametrize("name", list(OFF))
-def test_a_weight_of_zero_takes_all_influence_from_a_term(perceptual, name):
+def test_a_weight_of_zero_takes_all_influence_from_a_term(perceptual, name, second_swap):
     """The gradient is a line in each weight: at 0 it is where that through two others says."""
     batch, weight = views(2, 32), ALL_ON[name]
+    settings = {**ALL_ON, "second_swap": second_swap}
     none, once, twice = (
-        gradients(perceptual, batch, **{**ALL_ON, name: times * weight}) for times in (0, 1, 2)
+        gradients(perceptual, batch, **{**settings, name: times * weight}) for times in (0, 1, 2)
     )
     influence = (once - none).norm()
     assert influence > 1e-3 * none.norm()
     assert (twice - once - (once - none)).norm() < 1e-2 * influence
 
 
+@pytest.mark.parametrize("second_swap", [True, False])
 @pytest.mark.parametrize("progress", [0.0, 0.3, 0.4, 0.5, 0.6, 1.0])
-def test_the_paper_s_terms_fade_in_and_the_loss_is_the_weighted_sum(perceptual, progress):
+def test_the_paper_s_terms_fade_in_and_the_loss_is_the_weighted_sum(
+    perceptual, progress, second_swap
+):
     # Weights that make the terms about equally large, so that none is lost in the sum.
     weights = {**ALL_ON, "known_equivariance": 300.0, "inverse": 1e4, "equivariance": 30.0}
-    settings = C3Config(**weights, ramp_start=0.3, ramp_end=0.5)
+    settings = C3Config(**weights, second_swap=second_swap, ramp_start=0.3, ramp_end=0.5)
     terms = C3(small_model(), perceptual, settings).eval()(views(2), progress)
     ramp = min(1.0, max(0.0, (progress - 0.3) / 0.2))
     present = set(OFF) if ramp else set(OFF) - set(PAPER)
@@ -178,7 +183,9 @@ def test_the_flow_trains_the_pose_alone(perceptual):
     }
 
 
-def test_a_step_is_reproduced_bit_for_bit(perceptual):
+@pytest.mark.parametrize("second_swap", [True, False])
+def test_a_step_is_reproduced_bit_for_bit(perceptual, second_swap):
     batch = views(2, 32)
-    first, second = (gradients(perceptual, batch, **ALL_ON) for _ in range(2))
+    settings = {**ALL_ON, "second_swap": second_swap}
+    first, second = (gradients(perceptual, batch, **settings) for _ in range(2))
     assert torch.equal(first, second)

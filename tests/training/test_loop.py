@@ -13,6 +13,7 @@ from swapmark.training.checkpoint import checkpoint_paths, load_checkpoint
 from swapmark.training.monitor import LandmarkHealth
 from swapmark.training.run import Run
 from swapmark.training.schedule import rate_factor
+from swapmark.training.train import read_config
 
 QUICK = ("training.steps=6", "training.log_every=2", "method=imm")
 
@@ -134,8 +135,12 @@ def test_at_each_checkpoint_the_caller_finds_the_model_of_that_step(train_tiny):
 def test_the_learning_rate_follows_the_schedule(tiny_run):
     checkpoint = load_checkpoint(tiny_run.checkpoints)
     assert checkpoint is not None
-    for group in checkpoint[0]["optimizer"]["param_groups"]:
-        assert group["lr"] == pytest.approx(1e-3 * rate_factor(39, 40, 100))
+    training = read_config(tiny_run).training
+    backbone = training.learning_rate * training.backbone_rate
+    groups = checkpoint[0]["optimizer"]["param_groups"]
+    assert {group["peak"] for group in groups} == {training.learning_rate, backbone}
+    for group in groups:
+        assert group["lr"] == pytest.approx(group["peak"] * rate_factor(39, 40, 100))
 
 
 def test_half_precision_trains(train_tiny):
@@ -162,7 +167,7 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(
     assert "The loss is not a finite number at step 5" in str(caught.value)
     kept = run.checkpoints / "step-0000004.pt"
     assert f"The last good checkpoint is {kept}" in str(caught.value)
-    assert "--set training.learning_rate=0.0003" in str(caught.value)
+    assert "--set training.learning_rate=0.00025" in str(caught.value)
     assert names(run.checkpoints) == [kept.name]
     saved = load_checkpoint(run.checkpoints)
     assert saved is not None

@@ -38,7 +38,7 @@ def train(
         for a GPU, from random weights. demo: a few minutes, for drawn faces.
     method
         c3: unpaired images, cross-image cycle consistency. imm: the baseline on warped pairs, at
-        lower rates.
+        rates of its own, unless they are set.
     steps
         Optimiser steps.
     seed

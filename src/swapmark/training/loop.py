@@ -100,7 +100,7 @@ def train_loop(
             broken = not bool(torch.isfinite(terms["loss"]) & torch.isfinite(norm))
             broken, stopping = raised_anywhere(accelerator, broken, interrupt.asked)
             if broken:
-                raise TrainingError(_not_finite(run, step + 1))
+                raise TrainingError(_not_finite(run, step + 1, training.learning_rate))
             # Follow the gradient.
             state.optimizer.step()
             state.update_average(training.average)
@@ -149,12 +149,12 @@ def _views(
     return make_batch(pictures, config.views, generator, share=share, device=device)
 
 
-def _not_finite(run: Run, step: int) -> str:
+def _not_finite(run: Run, step: int, rate: float) -> str:
     kept = checkpoint_paths(run.checkpoints)
     saved = f"The last good checkpoint is {kept[0]}." if kept else "None was saved yet."
     return (
         f"The loss is not a finite number at step {step}. {saved} Start a run with a smaller "
-        f"learning rate (--set training.learning_rate=0.0003) or full precision "
+        f"learning rate (--set training.learning_rate={rate / 4:g}) or full precision "
         f"(--set training.precision=float32)."
     )
 

@@ -54,6 +54,7 @@ class LandmarkHealth:
         """
         found = {}
         if self.following < 0.3:
+            # 0.30 where landmarks jumped about, 0.05 to 0.10 in the runs of benchmarks/results.
             constant = self.spread < 0.2
             how = "are collapsing to constant places" if constant else "jump about between pictures"
             found["collapse"] = (

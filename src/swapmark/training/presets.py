@@ -30,8 +30,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "training": {"steps": 60000, "batch_size": 50},
     },
     # 64 px drawn faces on a CPU, to end within minutes: a frozen backbone, many small steps at a
-    # high rate, a narrow decoder, and L_inv late, without the dearer L_cycle; many landmarks, so
-    # that some settle on the mouth. How it was found: docs/experiments.md. Result, time: README.md.
+    # high rate, a narrow decoder, and L_inv late, without L_cycle; many landmarks, so that some
+    # settle on the mouth. How it was found: docs/experiments.md. Result, time: README.md.
     "demo": {
         "model": {
             "image_size": 64,
@@ -58,7 +58,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 # The rates of the presets were chosen for c3. imm has no term that holds the landmarks, which at
-# those of `laptop` leave the face: it has the rate of before, for all nets.
+# those of `laptop` leave the face (docs/experiments.md): it has that of before, for all nets.
 IMM_RATES = {"training": {"learning_rate": 1e-3, "backbone_rate": 1.0}}
 
 

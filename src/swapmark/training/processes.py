@@ -43,7 +43,8 @@ def device_share(batch_size: int, index: int, count: int) -> slice:
     if batch_size % (2 * count):
         raise InputError(
             f"training.batch_size is {batch_size}; with {count} devices it must be a multiple of "
-            f"{2 * count}, so that each device gets whole pairs."
+            f"{2 * count}, so that each device gets whole pairs, such as "
+            f"--set training.batch_size={2 * count * -(-batch_size // (2 * count))}."
         )
     each = batch_size // count
     return slice(index * each, (index + 1) * each)

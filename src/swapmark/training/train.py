@@ -58,11 +58,12 @@ def train(
 ) -> Run:
     """Learn landmarks from a folder, zip, tar, list or array of pictures of one kind of thing.
 
-    Settings are the preset's (`laptop` unless given), then those of the YAML file `config`, then
-    `settings` (`section.name=value`), then the arguments by name. `resume` goes on with the run in
-    `out`, and then no other settings may be given; `overwrite` replaces it. With `devices` > 1 one
-    process a device is started; under torchrun, its processes are used. `on_checkpoint` is called
-    with the run and the step each time model and checkpoint were written; with one device only.
+    Settings are the preset's (`laptop` unless given; with other rates for `imm`), then those of the
+    YAML file `config`, then `settings` (`section.name=value`), then the arguments by name. `resume`
+    goes on with the run in `out`, and then no other settings may be given; `overwrite` replaces it.
+    With `devices` > 1 one process a device is started; under torchrun, its processes are used.
+    `on_checkpoint` is called with the run and the step each time model and checkpoint were written;
+    with one device only.
 
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
