@@ -102,6 +102,11 @@ def test_points_are_fitted_to_a_built_in_model_once_it_is_exported(
     assert "swapmark export MODEL --format hub" in capsys.readouterr().err
 
 
+def test_the_command_told_for_a_built_in_model_keeps_the_folder_of_images(built_in, capsys):
+    assert main(["fit", "tiny", "marks.tps", "--images", "photos", "--out", "face"]) == 2
+    assert "swapmark fit my-tiny marks.tps --images photos --out face" in capsys.readouterr().err
+
+
 def test_a_local_folder_wins_over_a_built_in_model_of_its_name(built_in, tiny_run, tmp_path):
     (tmp_path / "here" / "tiny").mkdir()
     with pytest.raises(RunError, match="folder tiny here holds no model, and hides"):

@@ -45,7 +45,8 @@ def fit_run(
 
     folder = Path(run)
     refuse_existing(point_map_path(folder, name), overwrite=overwrite)
-    _require_folder(folder, annotated, name)
+    where = "" if images is None else f" --images {images}"
+    _require_folder(folder, f"{annotated}{where} --out {name}")
     detector = load(folder, device=device)
     annotations, items = read_marked(annotated, images)
     choose_normaliser(normaliser, annotations.names)
@@ -63,12 +64,15 @@ def fit_run(
     return fit
 
 
-def _require_folder(run: Path, annotated: str | os.PathLike, name: str) -> None:
-    """Raise InputError if `run` is a model, but no folder in which a point map can be kept."""
+def _require_folder(run: Path, arguments: str) -> None:
+    """Raise InputError if `run` is a model, but no folder in which a point map can be kept.
+
+    `arguments` are those of `swapmark fit` after the run.
+    """
     if find_model(run).is_file():
         raise InputError(
             f"{run} is an ONNX file, which has no folder to keep a point map in. Fit the run it "
-            f"was exported from: swapmark fit RUN {annotated} --out {name}"
+            f"was exported from: swapmark fit RUN {arguments}"
         )
     if not run.is_dir():
         own = f"my-{run.name}"
@@ -76,5 +80,5 @@ def _require_folder(run: Path, annotated: str | os.PathLike, name: str) -> None:
             f"{run.as_posix()} is the name of a model, which has no folder here to keep a point "
             f"map in. Make one, then fit it: "
             f"swapmark export {run.as_posix()} --format hub --out {own} && "
-            f"swapmark fit {own} {annotated} --out {name}"
+            f"swapmark fit {own} {arguments}"
         )
