@@ -54,7 +54,8 @@ def measure(video: Path, overlay: bool) -> dict:
     from swapmark.inference.detector import Detector
     from swapmark.model.model import ModelConfig, SwapModel
 
-    detector = Detector(SwapModel(ModelConfig(image_size=64)), device="cpu")
+    config = ModelConfig(image_size=64)
+    detector = Detector(SwapModel(config), device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         found = predict_video(
