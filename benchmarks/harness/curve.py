@@ -1,12 +1,11 @@
 """A picture of errors against images seen: mean of the seeds, and from the best to the worst."""
 
 import io
-from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 from statistics import mean
 
-from harness.table import Kind, Row, kind_of, latest, nme, rows_of
+from harness.table import Row, kind_of, latest, nme, rows_of
 from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
 
@@ -27,25 +26,25 @@ def draw_curve(records: list[dict], label: str, out: Path, **chosen: str | None)
     ]
     wanted = {name: value for name, value in chosen.items() if value is not None}
     runs = [run for run in there if wanted.items() <= kind_of(run)._asdict().items()]
-    kinds = dict.fromkeys(kind_of(run) for run in runs)
     if not runs:
         of = f" of {', '.join(wanted.values())}" if wanted else ""
-        others = _listed(dict.fromkeys(kind_of(run) for run in there))
+        others = "; ".join(_kinds(there))
         raise InputError(
             f"No run{of} has a curve on {label!r}. "
             + (f"There are: {others}. Choose one of these, or give" if others else "Give")
             + " `curve: 6` in the plan and run it."
         )
-    if len(kinds) > 1:
+    if len(kinds := _kinds(runs)) > 1:
         raise InputError(
-            f"The runs are of {len(kinds)} kinds: {_listed(kinds)}. Choose one by --dataset, "
+            f"The runs are of {len(kinds)} kinds: {'; '.join(kinds)}. Choose one by --dataset, "
             f"--size, --budget and --score."
         )
     write_atomically(out, lambda partial: partial.write_bytes(_picture(runs, label)))
 
 
-def _listed(kinds: Iterable[Kind]) -> str:
-    return "; ".join(", ".join(kind) for kind in kinds)
+def _kinds(runs: list[dict]) -> list[str]:
+    """The kinds there are, in words, each once."""
+    return list(dict.fromkeys(", ".join(kind_of(run)) for run in runs))
 
 
 def points_of(row: Row, label: str) -> list[tuple[float, list[float]]]:
