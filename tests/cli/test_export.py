@@ -1,3 +1,5 @@
+import shlex
+
 import pytest
 
 from swapmark.cli import main
@@ -20,7 +22,9 @@ def test_a_hub_folder_is_written(tiny_run, tmp_path, capsys):
     out = tmp_path / "hub"
     options = ["--format", "hub", "--half", "--license", "mit", "--out", str(out)]
     assert main(["export", str(tiny_run.path), *options]) == 0
-    assert f"{out}: model.safetensors 0.0" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{out}: model.safetensors 0.0")
+    assert printed.endswith(f"Next:\n  {shlex.join(['swapmark', 'predict', str(out)])} IMAGES\n")
     assert (out / "README.md").read_text().startswith("---\nlicense: mit\n")
     assert main(["export", str(tiny_run.path), *options]) == 2
     assert "exists already" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -158,6 +159,24 @@ def test_a_config_that_does_not_fit_the_weights_is_refused(model_folder, change)
     with pytest.raises(RunError, match=r"cannot be read: .* Copy the folder again") as caught:
         load_model(model_folder)
     assert len(str(caught.value)) < 600, "torch names every tensor that does not fit"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("backbone", "resnet", "model.backbone: Input should be 'plain' or 'efficientnet'"),
+        ("appearance", "blob", "model.appearance: Input should be 'map', 'vector'"),
+        ("sigma", -1, "model.sigma is -1.0; expected more than 0"),
+        ("colour", "red", "model.colour: there is no such setting"),
+    ],
+)
+def test_a_config_with_what_the_nets_do_not_know_is_refused(model_folder, setting, value, said):
+    path = model_folder / "config.json"
+    config = json.loads(path.read_text())
+    config["model"][setting] = value
+    path.write_text(json.dumps(config))
+    with pytest.raises(RunError, match=re.escape(said)):
+        load_model(model_folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{}", b'{"format": 1}', b"\xff", b"not json"])

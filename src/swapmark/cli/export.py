@@ -34,6 +34,8 @@ def export(
     overwrite
         Replace what exists.
     """
+    import shlex
+
     import swapmark
     from swapmark.errors import InputError
 
@@ -47,7 +49,10 @@ def export(
             overwrite=overwrite,
         )
         print(f"{written.path}: model.safetensors {written.size / 2**20:.2f} MiB")
-        print(f"On the hub: {written.url}" if written.url else "Load it with its path.")
+        if written.url:
+            print(f"On the hub: {written.url}")
+        print("Next:")
+        print(f"  {shlex.join(['swapmark', 'predict', push or str(written.path)])} IMAGES")
         return
     for name, value in (("--push", push), ("--license", license)):
         if value is not None:

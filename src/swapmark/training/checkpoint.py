@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save
 
 from swapmark.atomic import write_atomically, write_text
 from swapmark.data.images import FIT_MODES
-from swapmark.errors import RunError
-from swapmark.model.model import ModelConfig, PoseModel, SwapModel
+from swapmark.errors import InputError, RunError
+from swapmark.model.model import PoseModel, SwapModel
+from swapmark.training.config import config_from_mapping
 
 MODEL_FORMAT = 1
 PARTS = {"all": SwapModel, "detector": PoseModel}
@@ -126,9 +127,13 @@ def load_model(folder: Path) -> tuple[PoseModel, str]:
         parts = config.get("parts", "all")
         if parts not in PARTS:
             raise ValueError(f"parts is {parts!r}, expected one of {', '.join(PARTS)}")
-        model = PARTS[parts](ModelConfig(**config["model"]), pretrained=False)
+        nets = config_from_mapping({"model": config["model"]}, "config.json").model
+        model = PARTS[parts](nets, pretrained=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+    except (
+        *(SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError),
+        InputError,
+    ) as error:
         raise RunError(
             f"The model in {folder} cannot be read: {one_line(error)}. Copy the folder again from "
             f"where it was made; `swapmark train … --resume` on that run writes it anew."
