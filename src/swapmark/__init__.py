@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swapmark.formats.convert import convert
     from swapmark.formats.registry import read_points, write_points
     from swapmark.inference.load import load
+    from swapmark.inference.overlay_sheet import draw_sheet
     from swapmark.inference.video import predict_video
     from swapmark.points.run import fit_run as fit
     from swapmark.training.train import train
@@ -29,6 +30,7 @@ __all__ = [
     "SwapmarkError",
     "convert",
     "draw_faces",
+    "draw_sheet",
     "evaluate",
     "export_hub",
     "export_onnx",
@@ -47,6 +49,7 @@ _DEFINED_IN = {
     "SwapmarkError": "swapmark.errors:SwapmarkError",
     "convert": "swapmark.formats.convert:convert",
     "draw_faces": "swapmark.data.synthetic:draw_faces",
+    "draw_sheet": "swapmark.inference.overlay_sheet:draw_sheet",
     "evaluate": "swapmark.evaluation.run:evaluate_run",
     "export_hub": "swapmark.export.hub:export_hub",
     "export_onnx": "swapmark.export.onnx:export_onnx",

@@ -171,16 +171,34 @@ def test_options_of_videos_are_refused_for_pictures(tiny_run, images, tmp_path, 
     assert "add their rate: --frame-rate 25" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("source", "name"), [("film.mp4", "drawn.mp4"), ("images", "drawn.png")])
 def test_an_overlay_that_exists_is_kept_before_any_work_is_done(
-    tiny_run, tmp_path, capsys, monkeypatch
+    tiny_run, tmp_path, capsys, monkeypatch, source, name
 ):
     monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
-    drawn = tmp_path / "drawn.mp4"
+    drawn = tmp_path / name
     drawn.write_text("precious")
     out = tmp_path / "points.csv"
-    assert predict(tiny_run, tmp_path / "film.mp4", out, "--overlay", str(drawn)) == 2
-    assert "drawn.mp4 exists already" in capsys.readouterr().err
+    assert predict(tiny_run, tmp_path / source, out, "--overlay", str(drawn)) == 2
+    assert f"{name} exists already" in capsys.readouterr().err
     assert drawn.read_text() == "precious"
+
+
+def test_pictures_are_drawn_on_a_sheet(tiny_run, images, tmp_path, capsys):
+    (images / "1.png").write_bytes(b"")
+    out, drawn = tmp_path / "points.csv", tmp_path / "sheets" / "look.png"
+    assert predict(tiny_run, images, out, "--overlay", str(drawn), "--quiet") == 0
+    assert capsys.readouterr().out == f"2 images, 4 landmarks each: {out}; drawn: {drawn}\n"
+    with Image.open(drawn) as sheet:
+        assert sheet.size[0] == 2 * (256 + 4) + 4
+
+
+def test_a_sheet_of_no_known_kind_is_refused_before_any_work_is_done(
+    tiny_run, images, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    assert predict(tiny_run, images, tmp_path / "points.csv", "--overlay", "look.xyz") == 2
+    assert "Name it with .png or .jpg" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def predict(
         Write the named points of this point map of the run, made by `swapmark fit`, in place of
         the landmarks.
     overlay
-        Of a video: write another one (.mp4, .mov, .mkv) with the landmarks drawn on its frames.
+        Of pictures: a sheet (.png, .jpg) of up to 36 of them with the landmarks drawn. Of a video:
+        another video (.mp4, .mov, .mkv) with the landmarks drawn on its frames.
     every
         Of a video: use each n-th frame.
     start
@@ -71,15 +72,25 @@ def predict(
     from swapmark.errors import InputError
     from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
+    from swapmark.inference.overlay_sheet import draw_sheet
     from swapmark.inference.video import predict_video
     from swapmark.types import refuse_existing
+    from swapmark.visualization.draw import picture_format
 
     as_video = frame_rate is not None or is_video_name(images)
-    if not as_video and (overlay, every, start, stop) != (None, 1, None, None):
+    if not as_video and (every, start, stop) != (1, None, None):
         raise InputError(
-            f"--overlay, --every, --start and --stop are for videos; {images} is none. "
+            f"--every, --start and --stop are for videos; {images} is none. "
             f"If it holds the frames of one, add their rate: --frame-rate 25"
         )
+    if overlay and not as_video:
+        if is_video_name(overlay.name):
+            raise InputError(
+                f"--overlay {overlay} is a video, but {images} is none. Name a sheet of pictures, "
+                f"such as {overlay.with_suffix('.png')}. If {images} holds the frames of a video, "
+                f"add their rate: --frame-rate 25"
+            )
+        picture_format(overlay)
     chosen = format_to_write(out, format)
     if as_video and chosen != "csv":
         raise InputError(
@@ -122,7 +133,10 @@ def predict(
         except InputError as error:  # an hour's work is not thrown away for an odd name
             kept = landmarks.to_csv(out.with_name(f"{out.name}.csv"), overwrite=overwrite)
             raise InputError(f"{error} The points are kept in {kept}.") from error
-    print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}")
+    drawn = ""
+    if overlay:
+        drawn = f"; drawn: {draw_sheet(landmarks, images, overlay, overwrite=overwrite)}"
+    print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}{drawn}")
     for what in lost:
         print(f"Not in {out.name}: {what}", file=sys.stderr)
     count = len(landmarks.skipped)

@@ -94,10 +94,20 @@ def save_image(array: np.ndarray, path: str | Path) -> Path:
     'black.png'
     """
     path = Path(path)
+    kind = picture_format(path)
+    return write_atomically(path, lambda partial: Image.fromarray(array).save(partial, kind))
+
+
+def picture_format(path: Path) -> str:
+    """Pillow's name of the format that a file's ending stands for; InputError if it writes none.
+
+    >>> picture_format(Path("a.JPG"))
+    'JPEG'
+    """
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind not in Image.SAVE:
         raise InputError(
             f"{path} has the ending {path.suffix!r}, of which no picture can be written. Name it "
             f"with .png or .jpg."
         )
-    return write_atomically(path, lambda partial: Image.fromarray(array).save(partial, kind))
+    return kind
