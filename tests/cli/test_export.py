@@ -23,8 +23,9 @@ def test_a_hub_folder_is_written(tiny_run, tmp_path, capsys):
     options = ["--format", "hub", "--half", "--license", "mit", "--out", str(out)]
     assert main(["export", str(tiny_run.path), *options]) == 0
     printed = capsys.readouterr().out
+    command = shlex.join(["swapmark", "predict", str(out)])
     assert printed.startswith(f"{out}: model.safetensors 0.0")
-    assert printed.endswith(f"Next:\n  {shlex.join(['swapmark', 'predict', str(out)])} IMAGES\n")
+    assert printed.endswith(f"Next:\n  {command} IMAGES --out hub.csv\n")
     assert (out / "README.md").read_text().startswith("---\nlicense: mit\n")
     assert main(["export", str(tiny_run.path), *options]) == 2
     assert "exists already" in capsys.readouterr().err

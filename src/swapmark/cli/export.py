@@ -51,8 +51,8 @@ def export(
         print(f"{written.path}: model.safetensors {written.size / 2**20:.2f} MiB")
         if written.url:
             print(f"On the hub: {written.url}")
-        print("Next:")
-        print(f"  {shlex.join(['swapmark', 'predict', push or str(written.path)])} IMAGES")
+        command = shlex.join(["swapmark", "predict", push or str(written.path)])
+        print(f"Next:\n  {command} IMAGES --out hub.csv")
         return
     for name, value in (("--push", push), ("--license", license)):
         if value is not None:

@@ -25,7 +25,8 @@ def fit(
     Parameters
     ----------
     run
-        The run folder.
+        Run folder, or model folder: that of a built-in model is made by
+        `swapmark export NAME --format hub --out FOLDER`.
     annotated
         A zip or folder with images and landmarks.csv, or a file of marked points in any format that
         swapmark convert reads (CSV, TPS, DeepLabCut, COCO, MorphoJ, Parquet); which one, its ending
@@ -85,4 +86,5 @@ def fit(
     for entry in result.skipped:
         print(f"Skipped {entry.file}: {entry.reason}", file=sys.stderr)
     print(f"Written to {point_map_path(run, out)}. Next:")
-    print(f"  {shlex.join(['swapmark', 'predict', str(run)])} IMAGES --points {shlex.quote(out)}")
+    command = shlex.join(["swapmark", "predict", str(run)])
+    print(f"  {command} IMAGES --points {shlex.quote(out)} --out {shlex.quote(f'{out}.csv')}")

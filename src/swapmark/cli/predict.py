@@ -34,9 +34,9 @@ def predict(
     ----------
     run
         Run folder made by `swapmark train`, or a model folder, an .onnx file, the name of a
-        built-in model, or OWNER/NAME of one on the Hugging Face hub.
+        built-in model (faces), or OWNER/NAME of one on the Hugging Face hub.
     images
-        Folder (walked), zip, tar, one picture file, or a video.
+        Folder (with its subfolders), zip, tar, one picture file, or a video.
     out
         The table to write: a row an image, in pixels of the upright original image, (0, 0) being
         the centre of the top left pixel. Images that cannot be read are listed beside it, in

@@ -28,19 +28,23 @@ def train(
     Parameters
     ----------
     images
-        Folder (walked), zip, tar or one picture file, all of one kind of thing.
+        Folder (with its subfolders), zip or tar of pictures of one kind of thing: 2 at least, some
+        hundreds or thousands are usual.
     out
         The run folder to make.
     landmarks
         How many landmarks to learn (K); 10 unless the preset says otherwise.
     preset
-        laptop (unless another is given): for a CPU. standard: for a GPU, in large batches. paper:
-        for a GPU, from random weights. demo: a few minutes, for drawn faces.
+        laptop (unless another is given): for a CPU. demo: a few minutes, for drawn faces. standard:
+        for a GPU, in large batches. paper: for a GPU, from random weights. The last two have not
+        been tried yet.
     method
-        c3: unpaired images, cross-image cycle consistency. imm: the baseline on warped pairs, at
-        rates of its own, unless they are set.
+        c3: pairs of different images exchange their appearance (and back again with
+        c3.second_swap=true). imm: the baseline on warped pairs, at rates of its own, unless they
+        are set.
     steps
-        Optimiser steps.
+        Training steps: 3600 by laptop, 1600 by demo, 10000 by standard, 60000 by paper. The
+        learning rate falls to zero at the last one, so choose before you start.
     seed
         Every random choice follows from it.
     config

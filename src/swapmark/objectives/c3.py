@@ -69,7 +69,7 @@ class C3Config:
 
 
 class C3(nn.Module):
-    """The loss of a batch of pairs, both stages."""
+    """The loss of a batch of pairs: reconstruction, first swap, and the second where asked for."""
 
     def __init__(self, model: SwapModel, perceptual: PerceptualDistance, config: C3Config):
         super().__init__()

@@ -98,10 +98,10 @@ def _read_vgg(path: Path) -> dict[str, Tensor]:
 class PerceptualDistance(nn.Module):
     """P(I, Î): the pixels and the maps of a frozen network, compared layer by layer.
 
-    Each layer's mean squared difference is divided by its running mean (momentum 0.99), a buffer
-    that is kept in checkpoints, so that every layer counts about 1. `vgg` names a VGG file to use
-    in place of EfficientNet-Lite0. `shared` says that the backbone N is this very network, frozen
-    too, so that what N made of a picture need not be computed again.
+    Each layer's mean squared difference is divided by its running mean (momentum 0.99) over the
+    calls with `update`, a buffer that is kept in checkpoints, so that every layer counts about 1.
+    `vgg` names a VGG file to use in place of EfficientNet-Lite0. `shared` says that the backbone N
+    is this very network, frozen too, so that what N made of a picture need not be computed again.
     """
 
     running: Tensor

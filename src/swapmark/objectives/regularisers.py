@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def separation(points: Float[Tensor, "batch landmark 2"], width: float) -> Float[Tensor, ""]:
-    """Mean over landmarks of Σ exp(-d²/2·width²) over the others (Zhang et al. 2018, eq. 2).
+    """Mean over landmarks of Σ exp(-d² / (2·width²)) over the others (Zhang et al. 2018, eq. 2).
 
     `width` is in unit lengths; 0 for a single landmark.
     """

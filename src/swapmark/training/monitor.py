@@ -15,7 +15,7 @@ COVERAGE_CELLS = 8
 _AGAINST_COLLAPSE: dict[Method, str] = {
     "c3": (
         "Try a lower training.learning_rate, a larger c3.known_equivariance or c3.reconstruction, "
-        "a smaller c3.inverse and c3.equivariance, a later c3.ramp_start, or --method imm."
+        "a smaller c3.inverse and c3.cycle, a later c3.ramp_start, or --method imm."
     ),
     "imm": "Try more --steps, a lower training.learning_rate, fewer --landmarks, or --method c3.",
 }

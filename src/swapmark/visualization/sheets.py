@@ -89,7 +89,9 @@ def sample_sheet(
         f"Input with its {landmarks.shape[1]} landmarks": marked,
         "Partner: lends its appearance": _enlarged(partners, scale),
         "First swap: the partner's appearance in the input's pose": _enlarged(first_swap, scale),
-        "Second swap: swapped back, ideally the input again": _enlarged(second_swap, scale),
+        "Second swap: swapped back (only c3.second_swap=true trains for this)": _enlarged(
+            second_swap, scale
+        ),
     }
     strips = []
     for heading, pictures in rows.items():
