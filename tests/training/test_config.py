@@ -67,7 +67,9 @@ def test_every_setting_can_be_set_from_the_command_line(name):
         other = default + 1 if isinstance(default, int) else default / 2 + 0.125
     config = resolved(f"{name}={yaml.safe_dump(other).splitlines()[0]}")
     assert value_of(config, name) == other != default
-    others = override(config_to_mapping(resolved()), IMM_RATES if name == "method" else {})
+    others = override(
+        config_to_mapping(resolved()), IMM_RATES["laptop"] if name == "method" else {}
+    )
     assert config_to_mapping(config) == override(others, parse_setting(f"{name}={other}")), (
         "nothing else has changed"
     )
@@ -179,17 +181,17 @@ def test_named_arguments_go_over_settings_over_the_file_over_the_preset(tmp_path
     assert (config.model.landmarks, config.model.backbone) == (5, "plain")
 
 
-@pytest.mark.parametrize("preset", ["laptop", "demo"])
-def test_the_baseline_has_rates_of_its_own_unless_told(preset, tmp_path):
+@pytest.mark.parametrize(("preset", "own"), [("laptop", (0.002, 0.5)), ("demo", (0.001, 1))])
+def test_the_baseline_has_rates_of_its_own_unless_told(preset, own, tmp_path):
     def rates(path=None, settings=(), **named):
         training = resolve_config(preset, path, settings, named).training
         return training.learning_rate, training.backbone_rate
 
     file = tmp_path / "mine.yaml"
     file.write_text("method: imm")
-    assert rates(method="c3") == rates() != (1e-3, 1)
-    assert rates(method="imm") == rates(settings=["method=imm"]) == rates(file) == (1e-3, 1)
-    assert rates(settings=["training.learning_rate=0.002"], method="imm") == (0.002, 1)
+    assert rates(method="c3") == rates() != own
+    assert rates(method="imm") == rates(settings=["method=imm"]) == rates(file) == own
+    assert rates(settings=["training.learning_rate=0.003"], method="imm") == (0.003, own[1])
 
 
 def test_a_relative_path_of_vgg_weights_holds_from_every_folder(tmp_path, monkeypatch):
