@@ -41,11 +41,12 @@ def test_fitted_points_are_written_by_predict_under_their_own_names(run, marked,
     assert fit(run, marked) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "5 points fitted to 4 landmarks on 20 specimens" in printed
-    assert f"swapmark predict {run} IMAGES --points face" in printed
+    assert printed.endswith(f"swapmark predict {run} IMAGES --points face --out face.csv")
     out = tmp_path / "points.csv"
     command = ["predict", str(run), str(marked), "--points", "face", "--out", str(out), "--quiet"]
-    assert main(command) == 0
-    assert capsys.readouterr().out == f"40 images, 5 points each: {out}\n"
+    assert main([*command, "--overlay", str(tmp_path / "look.png")]) == 0
+    printed = capsys.readouterr().out
+    assert printed == f"40 images, 5 points each: {out}\nDrawn: {tmp_path / 'look.png'}\n"
     names = draw_faces(1, size=16).annotations.names
     rows = table(out)
     parts = [f"{name}_{part}" for name in names for part in ("x", "y", "confidence")]

@@ -188,17 +188,56 @@ def test_pictures_are_drawn_on_a_sheet(tiny_run, images, tmp_path, capsys):
     (images / "1.png").write_bytes(b"")
     out, drawn = tmp_path / "points.csv", tmp_path / "sheets" / "look.png"
     assert predict(tiny_run, images, out, "--overlay", str(drawn), "--quiet") == 0
-    assert capsys.readouterr().out == f"2 images, 4 landmarks each: {out}; drawn: {drawn}\n"
+    assert capsys.readouterr().out == f"2 images, 4 landmarks each: {out}\nDrawn: {drawn}\n"
     with Image.open(drawn) as sheet:
         assert sheet.size[0] == 2 * (256 + 4) + 4
 
 
-def test_a_sheet_of_no_known_kind_is_refused_before_any_work_is_done(
-    tiny_run, images, tmp_path, capsys, monkeypatch
+@pytest.mark.parametrize(
+    ("out", "overlay", "said"),
+    [
+        ("points.csv", "look.xyz", "Name it with one of .png, .jpg"),
+        ("a.png", "a.png", "named for both the table and the overlay"),
+        ("points.csv", "images/look.png", "Choose a place outside"),
+        ("points.csv", "folder.png", "is a folder"),
+    ],
+)
+def test_a_sheet_that_cannot_be_is_refused_before_any_work_is_done(
+    tiny_run, images, tmp_path, capsys, monkeypatch, out, overlay, said
 ):
     monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
-    assert predict(tiny_run, images, tmp_path / "points.csv", "--overlay", "look.xyz") == 2
-    assert "Name it with .png or .jpg" in capsys.readouterr().err
+    (tmp_path / "folder.png").mkdir()
+    words = ["--overlay", str(tmp_path / overlay), "--format", "csv", "--overwrite"]
+    assert predict(tiny_run, images, tmp_path / out, *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_picture_is_not_replaced_by_its_own_sheet(tiny_run, images, tmp_path, capsys):
+    picture = images / "0.png"
+    before = picture.read_bytes()
+    words = ["--overlay", str(picture), "--overwrite"]
+    assert predict(tiny_run, picture, tmp_path / "points.csv", *words) == 2
+    assert "0.png is the picture itself" in capsys.readouterr().err
+    assert picture.read_bytes() == before
+
+
+def test_a_video_is_not_drawn_on_a_sheet(tiny_run, film, tmp_path, capsys):
+    video = film("predict.mkv", [(20, 30)] * 2)
+    assert predict(tiny_run, video, tmp_path / "a.csv", "--overlay", str(tmp_path / "a.png")) == 2
+    assert "an overlay video is written as one of .mkv" in capsys.readouterr().err
+
+
+def test_points_and_reasons_are_kept_where_the_sheet_fails(tiny_run, images, tmp_path, capsys):
+    (images / "1.png").write_bytes(b"")
+    (tmp_path / "file").write_text("in the way")
+    out, sheet = tmp_path / "points.csv", tmp_path / "file" / "look.png"
+    assert predict(tiny_run, images, out, "--overlay", str(sheet), "--quiet") == 2
+    said = capsys.readouterr()
+    assert said.out == f"2 images, 4 landmarks each: {out}\n"
+    assert "The sheet was not drawn" in said.err
+    assert f"The points are in {out}" in said.err
+    assert len(rows(out)) == 2
+    assert rows(tmp_path / "points-skipped.csv")[0]["file"] == "1.png"
 
 
 @pytest.mark.parametrize(

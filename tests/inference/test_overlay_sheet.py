@@ -2,78 +2,151 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from swapmark.data.sources import list_images
 from swapmark.errors import InputError
 from swapmark.inference.overlay_sheet import COLUMNS, TILE, draw_sheet
 from swapmark.types import Landmarks
 from swapmark.visualization.colours import landmark_colours
 
-STEP = TILE + 4
+GAP, CAPTION = 4, 22
+SIDE = 64
+"""Of the pictures, a quarter of the tiles."""
 
 
-def found(paths, sizes, xy) -> Landmarks:
+def landmarks(xy, paths=None, *, side=SIDE, confidence=None, names=()) -> Landmarks:
     xy = np.asarray(xy, dtype=float)
-    return Landmarks(xy, np.ones(xy.shape[:2]), tuple(paths), np.asarray(sizes))
+    paths = paths or [f"array-{index}" for index in range(len(xy))]
+    sure = np.ones(xy.shape[:2]) if confidence is None else np.asarray(confidence)
+    return Landmarks(xy, sure, tuple(paths), np.full((len(xy), 2), side), names=names)
 
 
-def read(path) -> np.ndarray:
+def pictures(*greys: int) -> list[np.ndarray]:
+    return [np.full((SIDE, SIDE, 3), grey, np.uint8) for grey in greys]
+
+
+def drawn(path) -> np.ndarray:
     with Image.open(path) as image:
-        return np.asarray(image)
+        return np.asarray(image).astype(int)
+
+
+def tile(sheet: np.ndarray, index: int, *, top: int = 0) -> np.ndarray:
+    row, column = divmod(index, COLUMNS)
+    y, x = top + GAP + row * (TILE + CAPTION + GAP), GAP + column * (TILE + GAP)
+    return sheet[y : y + TILE, x : x + TILE]
+
+
+def dot(part: np.ndarray, number: int = 0, of: int = 1) -> np.ndarray:
+    """The centre (x, y) of a landmark's dot."""
+    near = abs(part - landmark_colours(of)[number]).sum(axis=-1) < 12
+    return np.mean(near.nonzero()[::-1], axis=1)
 
 
 def test_a_dot_lies_where_the_landmark_is_in_the_original_picture(tmp_path):
-    """Half a tile wide, so that the picture is enlarged and has borders left and right."""
+    """Half as wide as high, so that the picture gets borders left and right."""
     folder = tmp_path / "in"
     folder.mkdir()
     Image.new("RGB", (64, 128), (90, 90, 90)).save(folder / "a.png")
-    out = draw_sheet(found(["a.png"], [(64, 128)], [[[16.0, 100.0]]]), folder, tmp_path / "s.png")
-    sheet = read(out).astype(int)
-    red = (abs(sheet - landmark_colours(1)[0]).sum(axis=-1) < 12).nonzero()
-    centre = np.mean(red[::-1], axis=1)
-    # Twice as large, 64 px of border and 4 px of gap; the number beside the dot is white.
-    assert np.abs(centre - (4 + 64 + 2 * 16.5 - 0.5, 4 + 2 * 100.5 - 0.5)).max() < 0.6
-    assert sheet[4 + 20, 4 + 128].tolist() == [90, 90, 90]
+    found = Landmarks(
+        np.array([[[16.0, 100.0]]]), np.ones((1, 1)), ("a.png",), np.array([[64, 128]])
+    )
+    part = tile(drawn(draw_sheet(found, folder, tmp_path / "s.png")), 0)
+    assert np.abs(dot(part) - (64 + 2 * 16.5 - 0.5, 2 * 100.5 - 0.5)).max() < 0.6
+    assert part[20, 128].tolist() == [90, 90, 90]
 
 
-def test_of_many_pictures_some_are_taken_from_the_first_to_the_last(tmp_path):
-    pictures = [np.full((20, 20, 3), 10 * index, np.uint8) for index in range(20)]
-    paths = [f"array-{index}" for index in range(20)]
-    marked = found(paths, [(20, 20)] * 20, np.full((20, 1, 2), np.nan))
-    out = draw_sheet(marked, pictures, tmp_path / "s.png", most=8)
-    sheet = read(out)
-    assert sheet.shape[1] == COLUMNS * STEP + 4
-    first = [sheet[50, 4 + column * STEP + 50, 0] for column in range(COLUMNS)]
-    assert first == [0, 30, 50, 80, 110, 140]
-    second = [sheet[50 + STEP + 22, 4 + column * STEP + 50, 0] for column in range(COLUMNS)]
-    assert second[:2] == [160, 190]
-    assert second[2] == 255, "the rest of the row is paper"
+def test_each_picture_gets_its_own_landmarks_and_name(tmp_path):
+    places = [[[8.0 + 5 * index, 40.0]] for index in range(9)]
+    shown = drawn(
+        draw_sheet(landmarks(places), pictures(*range(0, 90, 10)), tmp_path / "s.png", most=8)
+    )
+    assert shown.shape[:2] == (2 * (TILE + CAPTION + GAP) + GAP, COLUMNS * (TILE + GAP) + GAP)
+    taken = [0, 1, 2, 3, 5, 6, 7, 8]
+    for index, row in enumerate(taken):
+        part = tile(shown, index)
+        assert part[10, 10, 0] == 10 * row
+        assert dot(part)[0] == pytest.approx(4 * (8.5 + 5 * row) - 0.5, abs=0.6)
+    captions = [shown[GAP + TILE : GAP + TILE + CAPTION, x : x + TILE] for x in (4, 4 + TILE + GAP)]
+    assert not np.array_equal(*captions)
+    assert (tile(shown, 8) == 255).all(), "the rest of the row is paper"
+
+
+def test_an_unsure_landmark_is_fainter_and_each_has_its_number(tmp_path):
+    xy = [[[16.0, 16.0], [16.0, 48.0]]] * 3
+    sure = [[1, 1], [0.1, 1], [np.nan, 1]]
+    shown = drawn(draw_sheet(landmarks(xy, confidence=sure), pictures(0, 0, 0), tmp_path / "s.png"))
+    bright = [tile(shown, index)[:128].max() for index in range(3)]
+    assert bright[0] > 1.5 * bright[1] > 1.5 * bright[2] > 0
+    first, second = tile(shown, 0)[:128], tile(shown, 0)[128:]
+    white = [(part.min(axis=-1) > 150) for part in (first, second)]
+    assert all(part.any() for part in white), "the numbers are white"
+    assert not np.array_equal(*white), "1 and 2"
+
+
+def test_names_that_are_more_than_numbers_are_explained(tmp_path):
+    xy = [[[16.0, 16.0], [48.0, 48.0]]]
+    plain = drawn(draw_sheet(landmarks(xy), pictures(0), tmp_path / "plain.png"))
+    named = drawn(
+        draw_sheet(landmarks(xy, names=("nose", "chin")), pictures(0), tmp_path / "named.png")
+    )
+    assert named.shape[0] == plain.shape[0] + CAPTION
+    assert np.array_equal(named[CAPTION:], plain)
+    assert named[:CAPTION].min() < 100, "ink"
+
+
+def test_a_repeated_name_is_told_apart_by_its_order(tmp_path):
+    files = []
+    for folder, grey in (("a", 10), ("b", 90)):
+        (tmp_path / folder).mkdir()
+        files.append(tmp_path / folder)
+        Image.new("RGB", (SIDE, SIDE), (grey,) * 3).save(tmp_path / folder / "1.png")
+    items = [item for folder in files for item in list_images(folder)]
+    found = landmarks([[[10.0, 32.0]], [[50.0, 32.0]]], ["1.png", "1.png"])
+    shown = drawn(draw_sheet(found, items, tmp_path / "s.png"))
+    assert [dot(tile(shown, index))[0].round() for index in (0, 1)] == [42, 202]
+    with pytest.raises(InputError, match=r"their first is '1\.png'"):  # which of the two was it?
+        draw_sheet(landmarks([[[10.0, 32.0]]], ["1.png"]), items, tmp_path / "t.png")
 
 
 def test_a_picture_that_is_gone_by_now_is_left_out(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "b.png"):
-        Image.new("RGB", (32, 32)).save(folder / name)
-    marked = found(["a.png", "b.png"], [(32, 32)] * 2, np.full((2, 1, 2), 16.0))
+        Image.new("RGB", (SIDE, SIDE)).save(folder / name)
+    found = landmarks([[[10.0, 32.0]], [[50.0, 32.0]]], ["a.png", "b.png"])
     (folder / "a.png").write_bytes(b"")
-    out = draw_sheet(marked, folder, tmp_path / "s.png")
-    assert read(out).shape[1] == STEP + 4
+    shown = drawn(draw_sheet(found, folder, tmp_path / "s.png"))
+    assert shown.shape[1] == TILE + 2 * GAP
+    assert dot(tile(shown, 0))[0].round() == 202
+    (folder / "b.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.png, and all else to be drawn, cannot be read"):
+        draw_sheet(found, folder, tmp_path / "t.png")
 
 
-def test_landmarks_of_other_pictures_are_refused(tmp_path):
-    marked = found(["x.png"], [(32, 32)], np.full((1, 1, 2), 16.0))
-    with pytest.raises(InputError, match="None of the 1 images with landmarks can be read"):
-        draw_sheet(marked, [np.zeros((32, 32), np.uint8)], tmp_path / "s.png")
+@pytest.mark.parametrize(
+    ("paths", "side", "said"),
+    [
+        (["x.png"], SIDE, "their first is 'x.png', the first to draw on 'array-0'"),
+        (["array-0"], 100, "array-0 has 64×64 pixels, but its landmarks are .* 100×100"),
+    ],
+)
+def test_landmarks_of_other_pictures_are_refused(tmp_path, paths, side, said):
+    found = landmarks([[[10.0, 32.0]]], paths, side=side)
+    with pytest.raises(InputError, match=said):
+        draw_sheet(found, pictures(0), tmp_path / "s.png")
 
 
-@pytest.mark.parametrize("name", ["s.png", "s.xyz"])
-def test_nothing_is_replaced_or_written_under_a_name_of_no_picture(tmp_path, name):
-    marked = found(["array-0"], [(32, 32)], np.full((1, 1, 2), 16.0))
-    pictures = [np.zeros((32, 32), np.uint8)]
+@pytest.mark.parametrize(
+    ("name", "said"), [("s.png", "exists already"), ("s.xyz", r"one of \.png, \.jpg")]
+)
+def test_nothing_is_replaced_or_written_under_a_name_of_no_picture(tmp_path, name, said):
+    found = landmarks([[[10.0, 32.0]]])
     (tmp_path / name).write_text("precious")
-    with pytest.raises(
-        InputError, match="exists already" if name == "s.png" else r"\.png or \.jpg"
-    ):
-        draw_sheet(marked, pictures, tmp_path / name)
+    with pytest.raises(InputError, match=said):
+        draw_sheet(found, pictures(0), tmp_path / name)
     assert (tmp_path / name).read_text() == "precious"
-    with pytest.raises(InputError, match="most is 0"):
-        draw_sheet(marked, pictures, tmp_path / "other.png", most=0)
+
+
+@pytest.mark.parametrize("most", [0, 301])
+def test_a_sheet_has_a_sensible_number_of_pictures(tmp_path, most):
+    with pytest.raises(InputError, match=f"most is {most}; expected 1 to 300"):
+        draw_sheet(landmarks([[[10.0, 32.0]]]), pictures(0), tmp_path / "s.png", most=most)

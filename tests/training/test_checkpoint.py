@@ -167,7 +167,7 @@ def test_a_config_that_does_not_fit_the_weights_is_refused(model_folder, change)
         ("backbone", "resnet", "model.backbone: Input should be 'plain' or 'efficientnet'"),
         ("appearance", "blob", "model.appearance: Input should be 'map', 'vector'"),
         ("sigma", -1, "model.sigma is -1.0; expected more than 0"),
-        ("colour", "red", "model.colour: there is no such setting"),
+        ("colour", "red", "missing, or not known to this version, in config.json: colour"),
     ],
 )
 def test_a_config_with_what_the_nets_do_not_know_is_refused(model_folder, setting, value, said):
@@ -176,6 +176,16 @@ def test_a_config_with_what_the_nets_do_not_know_is_refused(model_folder, settin
     config["model"][setting] = value
     path.write_text(json.dumps(config))
     with pytest.raises(RunError, match=re.escape(said)):
+        load_model(model_folder)
+
+
+def test_a_config_without_one_of_the_settings_of_the_nets_is_refused(model_folder):
+    """The size, say: no weight depends on it, so nothing else would notice."""
+    path = model_folder / "config.json"
+    config = json.loads(path.read_text())
+    del config["model"]["image_size"]
+    path.write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r"in config\.json: image_size"):
         load_model(model_folder)
 
 

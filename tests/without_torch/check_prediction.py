@@ -42,7 +42,9 @@ def test_landmarks_are_those_of_torch(expected, batch_size):
 def test_the_command_writes_them(expected, tmp_path, capsys):
     out = tmp_path / "points.csv"
     model, faces = str(FOLDER / "model.onnx"), str(FOLDER / "faces.zip")
-    assert main(["predict", model, faces, "--out", str(out)]) == 0
+    sheet = tmp_path / "look.png"
+    assert main(["predict", model, faces, "--out", str(out), "--overlay", str(sheet)]) == 0
+    assert sheet.stat().st_size > 0
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for axis, letter in enumerate("xy"):

@@ -69,13 +69,12 @@ def predict(
         Show no progress.
     """
     from swapmark.data.items import is_video_name
-    from swapmark.errors import InputError
+    from swapmark.errors import InputError, SwapmarkError
     from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
-    from swapmark.inference.overlay_sheet import draw_sheet
+    from swapmark.inference.overlay_sheet import check_sheet_place, draw_sheet
     from swapmark.inference.video import predict_video
     from swapmark.types import refuse_existing
-    from swapmark.visualization.draw import picture_format
 
     as_video = frame_rate is not None or is_video_name(images)
     if not as_video and (every, start, stop) != (1, None, None):
@@ -90,7 +89,9 @@ def predict(
                 f"such as {overlay.with_suffix('.png')}. If {images} holds the frames of a video, "
                 f"add their rate: --frame-rate 25"
             )
-        picture_format(overlay)
+        if overlay.resolve() == out.resolve():
+            raise InputError(f"{out} is named for both the table and the overlay; expected two.")
+        check_sheet_place(overlay, images, overwrite=overwrite)
     chosen = format_to_write(out, format)
     if as_video and chosen != "csv":
         raise InputError(
@@ -133,15 +134,21 @@ def predict(
         except InputError as error:  # an hour's work is not thrown away for an odd name
             kept = landmarks.to_csv(out.with_name(f"{out.name}.csv"), overwrite=overwrite)
             raise InputError(f"{error} The points are kept in {kept}.") from error
-    drawn = ""
-    if overlay:
-        drawn = f"; drawn: {draw_sheet(landmarks, images, overlay, overwrite=overwrite)}"
-    print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}{drawn}")
+    print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}")
     for what in lost:
         print(f"Not in {out.name}: {what}", file=sys.stderr)
     count = len(landmarks.skipped)
     words = f"Skipped {count} of {count + len(landmarks)} images; reasons"
     _list_skipped(skipped_table, landmarks.skipped, words)
+    if overlay:
+        try:
+            draw_sheet(landmarks, images, overlay, overwrite=overwrite)
+        except SwapmarkError as error:
+            raise InputError(
+                f"The sheet was not drawn: {error} The points are in {out}; for a sheet, run this "
+                f"again with another --overlay, and --overwrite."
+            ) from error
+        print(f"Drawn: {overlay}")
 
 
 def _list_skipped(path: Path, skipped: "Sequence[Skipped]", words: str) -> None:

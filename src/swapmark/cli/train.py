@@ -40,8 +40,8 @@ def train(
         been tried yet.
     method
         c3: pairs of different images exchange their appearance (and back again with
-        c3.second_swap=true). imm: the baseline on warped pairs, at rates of its own, unless they
-        are set.
+        c3.second_swap=true). imm: the baseline on warped pairs; with laptop and demo at learning
+        rates of its own, unless they are set.
     steps
         Training steps: 3600 by laptop, 1600 by demo, 10000 by standard, 60000 by paper. The
         learning rate falls to zero at the last one, so choose before you start.

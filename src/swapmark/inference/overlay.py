@@ -83,7 +83,7 @@ class OverlayVideo:
         landmarks are see-through. Without a time, or with one that goes back, the frame follows
         the one before it. Raises OutputError if the video cannot be written.
         """
-        drawn = draw_landmarks(pixels, xy, confidence=np.nan_to_num(confidence), scale=1)
+        drawn = draw_landmarks(pixels, xy, confidence=confidence, scale=1)
         if self.stream is None:
             self._start(drawn.shape[1], drawn.shape[0])
         if drawn.shape[1::-1] != self.size:

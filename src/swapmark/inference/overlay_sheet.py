@@ -1,21 +1,26 @@
 """A sheet of pictures with their landmarks drawn over them: the quickest look at a prediction."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from swapmark.data.decoding import stream_images
+from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError
 from swapmark.types import Landmarks, refuse_existing
 from swapmark.visualization.draw import draw_landmarks, picture_format, save_image
 from swapmark.visualization.sheets import contact_sheet
+from swapmark.visualization.text import text_lines
 
 TILE = 256
 """Side of the square that a picture is fitted into, in pixels of the sheet."""
 COLUMNS = 6
+MOST = 300
+"""Pictures on a sheet: the formats limit its height."""
 
 
 def draw_sheet(
@@ -29,37 +34,100 @@ def draw_sheet(
     """Draw landmarks over pictures, and write them side by side as one image.
 
     `source` is what the landmarks were found in; of more than `most` pictures, so many are taken at
-    even distances, the first and the last among them. A dot's number is that of its landmark in the
-    tables, its colour is the same in all pictures, and an unsure one is fainter; under each picture
-    stands its name. `path` ends in .png, .jpg, or what else Pillow writes.
+    even distances, the first and the last among them. Dots are numbered in the order of
+    `landmarks.names`, and explained at the top where these are more than numbers. The same colour
+    is the same landmark, and an unsure one is fainter. `path` ends in .png, .jpg, .webp, .tif or
+    .bmp. A picture that can no longer be read is left out.
 
-    Raises InputError if the file exists and `overwrite` is not set, its ending is none of a
-    picture, or no picture of `source` can be read under the names that the landmarks have; and
-    OutputError if it cannot be written.
+    Raises InputError if the file exists and `overwrite` is not set, its name does not do (see
+    `check_sheet_place`), `most` is not 1 to 300, or the pictures are not those of the landmarks, by
+    name or by size; and OutputError if it cannot be written.
+
+    >>> import swapmark, tempfile
+    >>> faces = swapmark.draw_faces(3, size=64).images
+    >>> names, sizes = tuple(f"array-{i}" for i in range(3)), np.full((3, 2), 64)
+    >>> found = Landmarks(np.full((3, 10, 2), 30.0), np.ones((3, 10)), names, sizes)
+    >>> swapmark.draw_sheet(found, faces, Path(tempfile.mkdtemp()) / "look.png").name
+    'look.png'
     """
     path = Path(path)
-    picture_format(path)
-    refuse_existing(path, overwrite=overwrite)
-    if most < 1:
-        raise InputError(f"most is {most}; expected at least 1 picture.")
-    rows = np.unique(np.linspace(0, len(landmarks) - 1, min(most, len(landmarks))).round())
-    row_of = {landmarks.paths[row]: row for row in rows.astype(int)}
-    wanted = [item for item in list_images(source) if item.name in row_of]
+    check_sheet_place(path, source, overwrite=overwrite)
+    if not 1 <= most <= MOST:
+        raise InputError(f"most is {most}; expected 1 to {MOST} pictures.")
+    pairs = _pairs(landmarks, list_images(source))
+    chosen = np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int)
+    rows, items = zip(*(pairs[index] for index in chosen), strict=True)
     tiles, captions = [], []
-    for item, result in stream_images(wanted, TILE):
-        if isinstance(result, ImageProblem):  # it could be read a moment ago
+    for row, (item, result) in zip(rows, stream_images(items, TILE), strict=True):
+        if isinstance(result, ImageProblem):
             continue
         square, frame = result
-        xy, confidence = (
-            values[row_of[item.name]] for values in (landmarks.xy, landmarks.confidence)
-        )
-        tiles.append(
-            draw_landmarks(square, frame.to_model(xy), confidence=confidence, scale=1, numbers=True)
-        )
+        size, expected = (frame.width, frame.height), tuple(landmarks.sizes[row].tolist())
+        if size != expected:
+            raise InputError(
+                f"{item.name} has {size[0]}×{size[1]} pixels, but its landmarks are of a picture "
+                f"with {expected[0]}×{expected[1]}. Give the pictures that they were found in."
+            )
+        xy, confidence = frame.to_model(landmarks.xy[row]), landmarks.confidence[row]
+        tiles.append(draw_landmarks(square, xy, confidence=confidence, scale=1, numbers=True))
         captions.append(item.name)
     if not tiles:
+        raise InputError(f"{items[0].name}, and all else to be drawn, cannot be read any more.")
+    sheet = contact_sheet(tiles, COLUMNS, captions=captions)
+    return save_image(np.concatenate([*_legend(landmarks.names, sheet.shape[1]), sheet]), path)
+
+
+def check_sheet_place(path: Path, source: Source, *, overwrite: bool) -> None:
+    """Raise InputError if no sheet of `source` can or should be written to `path`.
+
+    It cannot if a folder is there, something else that `overwrite` does not allow to replace, or
+    the ending is none of a picture; it should not if it is, or would later be taken for, one of the
+    pictures of `source`.
+    """
+    picture_format(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Choose the name of a file for the sheet.")
+    if isinstance(source, str | os.PathLike):
+        given = Path(source).expanduser().resolve()
+        if path.resolve() == given:
+            raise InputError(f"{path} is the picture itself. Choose another name for the sheet.")
+        if given.is_dir() and path.resolve().is_relative_to(given):
+            raise InputError(
+                f"{path} lies in {source}, where the sheet would be taken for one of the pictures. "
+                f"Choose a place outside."
+            )
+    refuse_existing(path, overwrite=overwrite)
+
+
+def _pairs(landmarks: Landmarks, items: list[Item]) -> list[tuple[int, Item]]:
+    """The rows of `landmarks` with their items: by name, and by order where a name is repeated.
+
+    A repeated name of which not all could be read is left out, as nobody knows which these were.
+    """
+    items_of, rows_of = defaultdict(list), defaultdict(list)
+    for item in items:
+        items_of[item.name].append(item)
+    for row, name in enumerate(landmarks.paths):
+        rows_of[name].append(row)
+    pairs = [
+        pair
+        for name, rows in rows_of.items()
+        if len(rows) == len(items_of[name])
+        for pair in zip(rows, items_of[name], strict=True)
+    ]
+    if not pairs:
+        first = repr(landmarks.paths[0]) if len(landmarks) else "none at all"
         raise InputError(
-            f"None of the {len(landmarks)} images with landmarks can be read from {source!r}, so "
-            f"there is nothing to draw. Give the pictures that the landmarks were found in."
+            f"The landmarks are of other pictures: their first is {first}, the first to draw on "
+            f"{items[0].name!r}. Give the pictures that they were found in."
         )
-    return save_image(contact_sheet(tiles, COLUMNS, captions=captions), path)
+    return sorted(pairs, key=lambda pair: pair[0])
+
+
+def _legend(names: tuple[str, ...], width: int) -> list[np.ndarray]:
+    """Lines that say which number has which name; none where the name is the number."""
+    numbered = tuple(f"landmark_{index + 1}" for index in range(len(names)))
+    if names == numbered:
+        return []
+    lines = text_lines([f"{index + 1} {name}" for index, name in enumerate(names)], width)
+    return [np.asarray(line) for line in lines]

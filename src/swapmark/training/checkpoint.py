@@ -13,13 +13,17 @@ from safetensors.torch import load_file, save
 from swapmark.atomic import write_atomically, write_text
 from swapmark.data.images import FIT_MODES
 from swapmark.errors import InputError, RunError
-from swapmark.model.model import PoseModel, SwapModel
+from swapmark.model.model import ModelConfig, PoseModel, SwapModel
 from swapmark.training.config import config_from_mapping
 
 MODEL_FORMAT = 1
 PARTS = {"all": SwapModel, "detector": PoseModel}
 """What a model.safetensors may hold: all nets, or those that find landmarks. Without a word: all.
 """
+_UNREADABLE = (
+    *(InputError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError),
+)
+"""What a damaged model folder, or one of another version, may raise."""
 KEPT = 2
 """Checkpoints kept in a run: the newest, and one more in case that is damaged."""
 
@@ -127,13 +131,14 @@ def load_model(folder: Path) -> tuple[PoseModel, str]:
         parts = config.get("parts", "all")
         if parts not in PARTS:
             raise ValueError(f"parts is {parts!r}, expected one of {', '.join(PARTS)}")
+        expected, given = set(ModelConfig.__dataclass_fields__), set(config["model"])
+        if expected != given:
+            differ = ", ".join(sorted(expected ^ given))
+            raise ValueError(f"missing, or not known to this version, in config.json: {differ}")
         nets = config_from_mapping({"model": config["model"]}, "config.json").model
         model = PARTS[parts](nets, pretrained=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
-    except (
-        *(SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError),
-        InputError,
-    ) as error:
+    except _UNREADABLE as error:
         raise RunError(
             f"The model in {folder} cannot be read: {one_line(error)}. Copy the folder again from "
             f"where it was made; `swapmark train … --resume` on that run writes it anew."

@@ -58,7 +58,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 # The rates of `laptop` and `demo` were chosen for c3. imm has no term that holds the landmarks, and
-# they leave the face at twice its rate here (docs/experiments.md). For `demo` it was not searched.
+# with `laptop` they left the face at twice the rate here, in the one run that tried it
+# (docs/experiments.md). For `demo` no other was tried.
 IMM_RATES: dict[PresetName, dict[str, Any]] = {
     "laptop": {"training": {"learning_rate": 0.002, "backbone_rate": 0.5}},
     "demo": {"training": {"learning_rate": 0.001, "backbone_rate": 1.0}},

@@ -13,6 +13,16 @@ from swapmark.visualization.colours import landmark_colours
 
 OUTLINE = (20, 20, 24)
 WHITE = (255, 255, 255)
+PICTURE_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+"""Endings of the pictures that are written, and what Pillow calls their formats."""
 SMOOTHING = 4
 """Dots are drawn this many times enlarged and averaged down."""
 
@@ -30,7 +40,7 @@ def draw_landmarks(
     """Draw K landmarks over an image: uint8 (scale * H, scale * W, 3), itself unchanged.
 
     image: uint8 (H, W, 3). xy: (K, 2) in its pixels; points with NaN are left out.
-    confidence: (K,) in [0, 1]; an unsure landmark is see-through.
+    confidence: (K,) in [0, 1]; an unsure landmark is see-through, and so is one of unknown (NaN).
     scale: whole number to enlarge by; None makes the longer side at least 192 pixels.
     radius: of a dot, in pixels of the result; None is 2 % of the longer side, 3 at least.
     numbers: write 1 … K beside the dots, as in the tables.
@@ -45,7 +55,8 @@ def draw_landmarks(
     radius = radius or max(3.0, 0.02 * size.max())
     canvas = Image.fromarray(image).resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
     centres = unit_to_pixels(pixels_to_unit(np.asarray(xy), np.array([width, height])), size)
-    opacity = np.ones(len(centres)) if confidence is None else 0.2 + 0.8 * np.asarray(confidence)
+    sure = np.ones(len(centres)) if confidence is None else np.nan_to_num(confidence)
+    opacity = 0.2 + 0.8 * sure
     colours = landmark_colours(len(centres)) if marker == "dot" else (WHITE,) * len(centres)
     for index, (centre, colour) in enumerate(zip(centres, colours, strict=True)):
         if np.isfinite(centre).all():
@@ -104,10 +115,10 @@ def picture_format(path: Path) -> str:
     >>> picture_format(Path("a.JPG"))
     'JPEG'
     """
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind not in Image.SAVE:
+    kind = PICTURE_FORMATS.get(path.suffix.lower())
+    if kind is None:
         raise InputError(
             f"{path} has the ending {path.suffix!r}, of which no picture can be written. Name it "
-            f"with .png or .jpg."
+            f"with one of {', '.join(PICTURE_FORMATS)}."
         )
     return kind

@@ -5,22 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
 from swapmark.errors import InputError
 from swapmark.visualization.colours import landmark_colours
 from swapmark.visualization.draw import draw_landmarks, save_image
+from swapmark.visualization.text import INK, LINE_HEIGHT, PAPER, text_line
 
-PAPER = (255, 255, 255)
-INK = (32, 32, 38)
 TERMS = (
     *("reconstruction", "known_equivariance", "separation"),
     *("cycle", "inverse", "equivariance", "flow"),
 )
 """The terms of the losses of c3 and imm, by their names in metrics.jsonl."""
-HEADING = 22
-"""Height of a line of text in pixels."""
 
 
 def contact_sheet(
@@ -32,7 +29,7 @@ def contact_sheet(
     """Lay N pictures out in rows on white paper: one uint8 (height, width, 3) picture.
 
     images: N uint8 (H, W, 3); where sizes differ, each is centred in a tile of the largest.
-    captions: N lines of text, one under each picture, cut off where they are wider than it.
+    captions: N lines of text, one under each picture; of a longer one its end is shown.
     Raises InputError if there is no picture or the captions don't match them.
 
     >>> contact_sheet(np.zeros((5, 10, 20, 3), np.uint8), columns=3, gap=1).shape
@@ -43,7 +40,7 @@ def contact_sheet(
     if captions is not None and len(captions) != len(images):
         raise InputError(f"{len(captions)} captions for {len(images)} pictures; pass one for each.")
     height, width = np.max([image.shape[:2] for image in images], axis=0).tolist()
-    text = HEADING if captions else 0
+    text = LINE_HEIGHT if captions else 0
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     size = (columns * (width + gap) + gap, rows * (height + text + gap) + gap)
@@ -54,7 +51,7 @@ def contact_sheet(
         inset = ((width - image.shape[1]) // 2, (height - image.shape[0]) // 2)
         sheet.paste(Image.fromarray(image), (x + inset[0], y + inset[1]))
         if captions:
-            sheet.paste(_text_line(captions[index], width), (x, y + height))
+            sheet.paste(text_line(captions[index], width, keep_end=True), (x, y + height))
     return np.asarray(sheet)
 
 
@@ -96,7 +93,7 @@ def sample_sheet(
     strips = []
     for heading, pictures in rows.items():
         strip = contact_sheet(pictures, columns=len(pictures), gap=gap)
-        strips += [np.asarray(_text_line(heading, strip.shape[1])), strip]
+        strips += [np.asarray(text_line(heading, strip.shape[1])), strip]
     return np.concatenate(strips)
 
 
@@ -204,14 +201,3 @@ def _enlarged(images: np.ndarray, scale: int) -> list[np.ndarray]:
         np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
         for image in images
     ]
-
-
-def _text_line(text: str, width: int) -> Image.Image:
-    """One line of text, shortened with … to fit."""
-    font = ImageFont.load_default(14)
-    shown = text
-    while shown and font.getlength(shown) > width - 8:
-        shown = shown[:-2].rstrip("…") + "…" if len(shown) > 2 else ""
-    line = Image.new("RGB", (width, HEADING), PAPER)
-    ImageDraw.Draw(line).text((4, HEADING / 2), shown, INK, font, anchor="lm")
-    return line
