@@ -163,11 +163,11 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(
     break_step(5, change)
     run = Run(tmp_path / "run")
     with pytest.raises(TrainingError) as caught:
-        train_tiny(*QUICK, "training.checkpoint_every=4")
+        train_tiny(*QUICK, "training.checkpoint_every=4", "training.learning_rate=0.004")
     assert "The loss is not a finite number at step 5" in str(caught.value)
     kept = run.checkpoints / "step-0000004.pt"
     assert f"The last good checkpoint is {kept}" in str(caught.value)
-    assert "--set training.learning_rate=0.00025" in str(caught.value)
+    assert "--set training.learning_rate=0.001)" in str(caught.value)
     assert names(run.checkpoints) == [kept.name]
     saved = load_checkpoint(run.checkpoints)
     assert saved is not None
