@@ -20,6 +20,12 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         )
 
 
+def refuse_one_place(table: Path, overlay: Path) -> None:
+    """Raise InputError if the table and what is drawn would be one file."""
+    if overlay.resolve() == table.resolve():
+        raise InputError(f"{table} is named for both the table and the overlay; expected two.")
+
+
 @dataclass(frozen=True)
 class Skipped:
     """An image that could not be used, and why."""

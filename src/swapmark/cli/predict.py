@@ -74,7 +74,7 @@ def predict(
     from swapmark.inference.load import load
     from swapmark.inference.overlay_sheet import check_sheet_place, draw_sheet
     from swapmark.inference.video import predict_video
-    from swapmark.types import refuse_existing
+    from swapmark.types import refuse_existing, refuse_one_place
 
     as_video = frame_rate is not None or is_video_name(images)
     if not as_video and (every, start, stop) != (1, None, None):
@@ -89,8 +89,7 @@ def predict(
                 f"such as {overlay.with_suffix('.png')}. If {images} holds the frames of a video, "
                 f"add their rate: --frame-rate 25"
             )
-        if overlay.resolve() == out.resolve():
-            raise InputError(f"{out} is named for both the table and the overlay; expected two.")
+        refuse_one_place(out, overlay)
         check_sheet_place(overlay, images, overwrite=overwrite)
     chosen = format_to_write(out, format)
     if as_video and chosen != "csv":

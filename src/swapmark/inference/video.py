@@ -20,7 +20,7 @@ from swapmark.errors import InputError
 from swapmark.inference.frame_batches import FrameBatch, Selection, read_batches
 from swapmark.inference.overlay import OverlayVideo, check_overlay_name
 from swapmark.inference.point_map import PointMap, find_point_map
-from swapmark.types import Landmarks, PointTable, Skipped, refuse_existing
+from swapmark.types import Landmarks, PointTable, Skipped, refuse_existing, refuse_one_place
 
 
 @runtime_checkable
@@ -214,8 +214,7 @@ def _check_places(
     """Refuse to write where something is that is needed."""
     if drawn is not None:
         check_overlay_name(drawn)
-        if drawn.resolve() == out.resolve():
-            raise InputError(f"{out} is named for both the table and the overlay; expected two.")
+        refuse_one_place(out, drawn)
     for path in (out, drawn):
         if path is None:
             continue

@@ -20,9 +20,7 @@ MODEL_FORMAT = 1
 PARTS = {"all": SwapModel, "detector": PoseModel}
 """What a model.safetensors may hold: all nets, or those that find landmarks. Without a word: all.
 """
-_UNREADABLE = (
-    *(InputError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError),
-)
+_UNREADABLE = (InputError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError)
 """What a damaged model folder, or one of another version, may raise."""
 KEPT = 2
 """Checkpoints kept in a run: the newest, and one more in case that is damaged."""
