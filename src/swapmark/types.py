@@ -26,6 +26,15 @@ def refuse_one_place(table: Path, overlay: Path) -> None:
         raise InputError(f"{table} is named for both the table and the overlay; expected two.")
 
 
+def default_names(count: int) -> tuple[str, ...]:
+    """The names of points that were given none, such as learned landmarks.
+
+    >>> default_names(2)
+    ('landmark_1', 'landmark_2')
+    """
+    return tuple(f"landmark_{k + 1}" for k in range(count))
+
+
 @dataclass(frozen=True)
 class Skipped:
     """An image that could not be used, and why."""
@@ -60,7 +69,7 @@ class Landmarks:
     def __post_init__(self):
         count = self.xy.shape[1]
         if not self.names:
-            object.__setattr__(self, "names", tuple(f"landmark_{k + 1}" for k in range(count)))
+            object.__setattr__(self, "names", default_names(count))
         if len(self.names) != count:
             raise ValueError(f"names has {len(self.names)} entries; expected {count}")
 

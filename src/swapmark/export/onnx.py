@@ -31,7 +31,7 @@ from swapmark.inference.find import find_model
 from swapmark.inference.onnx_detector import ONNX_FORMAT
 from swapmark.model.model import PoseModel
 from swapmark.training.checkpoint import load_model
-from swapmark.types import refuse_existing
+from swapmark.types import default_names, refuse_existing
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -178,7 +178,7 @@ def _describe(proto: "ModelProto", model: PoseModel, fit: str, *, half: bool) ->
         "swapmark_version": __version__,
         "image_size": str(config.image_size),
         "fit": fit,
-        "landmarks": json.dumps([f"landmark_{k + 1}" for k in range(config.landmarks)]),
+        "landmarks": json.dumps(default_names(config.landmarks)),
         "preprocessing": PREPROCESSING,
         "opset": str(OPSET),
         "precision": "weights float16, computed in float32" if half else "float32",

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from swapmark.types import PointTable
+from swapmark.types import PointTable, default_names
 
 WORDS = {
     "confidence": "the confidence of the points",
@@ -32,15 +32,6 @@ def losses(table: PointTable, *, held: tuple[str, ...]) -> tuple[str, ...]:
     if "names" not in held and table.names != default_names(len(table.names)):
         found.insert(0, "the names of the points (they become landmark_1 and so on)")
     return tuple(found)
-
-
-def default_names(count: int) -> tuple[str, ...]:
-    """The names that points get where a format has none.
-
-    >>> default_names(2)
-    ('landmark_1', 'landmark_2')
-    """
-    return tuple(f"landmark_{k + 1}" for k in range(count))
 
 
 def frames_as_names(table: PointTable) -> PointTable:

@@ -13,10 +13,10 @@ import numpy as np
 
 from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
-from swapmark.formats.losses import default_names, frames_as_names, losses
+from swapmark.formats.losses import frames_as_names, losses
 from swapmark.tables.text import TextTable, read_text_table
 from swapmark.tables.wide import check_table, plain_name
-from swapmark.types import PointTable
+from swapmark.types import PointTable, default_names
 
 
 def read_morphoj(path: Path, images: Path | None = None) -> PointTable:

@@ -21,11 +21,11 @@ import numpy as np
 from swapmark.atomic import write_atomically
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.formats.image_sizes import image_sizes
-from swapmark.formats.losses import default_names, frames_as_names, losses
+from swapmark.formats.losses import frames_as_names, losses
 from swapmark.formats.tps_specimens import read_specimens, scale_of
 from swapmark.tables.text import decode_text
 from swapmark.tables.wide import check_table, whole
-from swapmark.types import PointTable
+from swapmark.types import PointTable, default_names
 
 HALF = Decimal("0.5")
 EXACT = Context(prec=1200)

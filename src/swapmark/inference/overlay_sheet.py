@@ -11,7 +11,7 @@ from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError
-from swapmark.types import Landmarks, refuse_existing
+from swapmark.types import Landmarks, default_names, refuse_existing
 from swapmark.visualization.draw import draw_landmarks, picture_format, save_image
 from swapmark.visualization.sheets import contact_sheet
 from swapmark.visualization.text import text_lines
@@ -126,8 +126,7 @@ def _pairs(landmarks: Landmarks, items: list[Item]) -> list[tuple[int, Item]]:
 
 def _legend(names: tuple[str, ...], width: int) -> list[np.ndarray]:
     """Lines that say which number has which name; none where the name is the number."""
-    numbered = tuple(f"landmark_{index + 1}" for index in range(len(names)))
-    if names == numbered:
+    if names == default_names(len(names)):
         return []
     lines = text_lines([f"{index + 1} {name}" for index, name in enumerate(names)], width)
     return [np.asarray(line) for line in lines]
