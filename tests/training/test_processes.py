@@ -163,6 +163,17 @@ def test_more_devices_than_there_are_is_refused(monkeypatch):
         check_devices(3, "photos")
 
 
+def test_several_processes_on_a_cpu_are_said_to_be_slow(
+    tiny_faces, tiny_settings, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setattr("swapmark.training.train.start_processes", lambda *_, **__: None)
+    settings = [*tiny_settings, *SHARED]
+    train(tiny_faces, tmp_path / "shared", settings=settings, devices=2, progress=True)
+    assert "no CUDA device was found, so 2 processes share the CPU" in capfd.readouterr().err
+    train(tiny_faces, tmp_path / "quiet", settings=settings, devices=2, progress=False)
+    assert "CUDA" not in capfd.readouterr().err
+
+
 def test_torchrun_is_known_by_its_environment(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -84,7 +84,8 @@ def _about_fit(fit: PairedPoints, names: tuple[str, ...]) -> list[str]:
         notes.append(
             f"{few} fit images are fewer than the {needed} that determine a map from "
             f"{needed // 2} landmarks; imm and zhang take the one with the smallest weights. "
-            f"Mark more images, or read 'centred'."
+            f"Mark more images, or read 'centred'; to get these points in all images, use swapmark "
+            f"fit, which makes do with few and tells the error to expect."
         )
     backward = fit.reversed()
     needed, complete = 2 * backward.source.shape[1], int(fit.usable.all(axis=1).sum())

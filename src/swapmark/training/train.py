@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 
 from swapmark.atomic import write_text
@@ -93,6 +94,12 @@ def train(
                 f"out, or train on one device."
             )
         check_devices(devices, images)
+        if progress and not torch.cuda.is_available():
+            print(
+                f"Note: no CUDA device was found, so {devices} processes share the CPU. On two "
+                f"cores that was slower than one process, --devices 1.",
+                file=sys.stderr,
+            )
         device_share(batch_size, 0, devices)
         if not resume:
             refuse_run(out, overwrite=overwrite)
