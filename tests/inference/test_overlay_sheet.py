@@ -4,7 +4,7 @@ from PIL import Image
 
 from swapmark.data.sources import list_images
 from swapmark.errors import InputError
-from swapmark.inference.overlay_sheet import COLUMNS, TILE, draw_sheet
+from swapmark.inference.overlay_sheet import ALONE, COLUMNS, TILE, draw_sheet
 from swapmark.types import Landmarks
 from swapmark.visualization.colours import landmark_colours
 
@@ -29,10 +29,15 @@ def drawn(path) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def tile(sheet: np.ndarray, index: int, *, top: int = 0) -> np.ndarray:
+def tile(sheet: np.ndarray, index: int, *, side: int = TILE) -> np.ndarray:
     row, column = divmod(index, COLUMNS)
-    y, x = top + GAP + row * (TILE + CAPTION + GAP), GAP + column * (TILE + GAP)
-    return sheet[y : y + TILE, x : x + TILE]
+    y, x = heading(sheet, side) + row * (side + CAPTION + GAP), GAP + column * (side + GAP)
+    return sheet[y : y + side, x : x + side]
+
+
+def heading(sheet: np.ndarray, side: int = TILE) -> int:
+    """Where the first picture begins, under the lines that explain the sheet."""
+    return sheet.shape[0] % (side + CAPTION + GAP)
 
 
 def dot(part: np.ndarray, number: int = 0, of: int = 1) -> np.ndarray:
@@ -49,9 +54,9 @@ def test_a_dot_lies_where_the_landmark_is_in_the_original_picture(tmp_path):
     found = Landmarks(
         np.array([[[16.0, 100.0]]]), np.ones((1, 1)), ("a.png",), np.array([[64, 128]])
     )
-    part = tile(drawn(draw_sheet(found, folder, tmp_path / "s.png")), 0)
-    assert np.abs(dot(part) - (64 + 2 * 16.5 - 0.5, 2 * 100.5 - 0.5)).max() < 0.6
-    assert part[20, 128].tolist() == [90, 90, 90]
+    part = tile(drawn(draw_sheet(found, folder, tmp_path / "s.png")), 0, side=ALONE)
+    assert np.abs(dot(part) - (192 + 6 * 16.5 - 0.5, 6 * 100.5 - 0.5)).max() < 0.6
+    assert part[60, 384].tolist() == [90, 90, 90]
 
 
 def test_each_picture_gets_its_own_landmarks_and_name(tmp_path):
@@ -59,13 +64,16 @@ def test_each_picture_gets_its_own_landmarks_and_name(tmp_path):
     shown = drawn(
         draw_sheet(landmarks(places), pictures(*range(0, 90, 10)), tmp_path / "s.png", most=8)
     )
-    assert shown.shape[:2] == (2 * (TILE + CAPTION + GAP) + GAP, COLUMNS * (TILE + GAP) + GAP)
+    size = (heading(shown) + 2 * (TILE + CAPTION + GAP), COLUMNS * (TILE + GAP) + GAP)
+    assert shown.shape[:2] == size
+    assert shown[: heading(shown) - GAP].min() < 100, "ink: what the sheet shows"
     taken = [0, 1, 2, 3, 5, 6, 7, 8]
     for index, row in enumerate(taken):
         part = tile(shown, index)
         assert part[10, 10, 0] == 10 * row
         assert dot(part)[0] == pytest.approx(4 * (8.5 + 5 * row) - 0.5, abs=0.6)
-    captions = [shown[GAP + TILE : GAP + TILE + CAPTION, x : x + TILE] for x in (4, 4 + TILE + GAP)]
+    below = slice(heading(shown) + TILE, heading(shown) + TILE + CAPTION)
+    captions = [shown[below, x : x + TILE] for x in (GAP, GAP + TILE + GAP)]
     assert not np.array_equal(*captions)
     assert (tile(shown, 8) == 255).all(), "the rest of the row is paper"
 
@@ -74,11 +82,12 @@ def test_an_unsure_landmark_is_fainter_and_each_has_its_number(tmp_path):
     xy = [[[16.0, 16.0], [16.0, 48.0]]] * 3
     sure = [[1, 1], [0.1, 1], [np.nan, 1]]
     shown = drawn(draw_sheet(landmarks(xy, confidence=sure), pictures(0, 0, 0), tmp_path / "s.png"))
-    bright = [tile(shown, index)[:128].max() for index in range(3)]
+    middle = tuple(dot(tile(shown, 0), of=2).astype(int)[::-1])
+    bright = [tile(shown, index)[middle].max() for index in range(3)]
     assert bright[0] > 1.5 * bright[1] > 1.5 * bright[2] > 0
-    first, second = tile(shown, 0)[:128], tile(shown, 0)[128:]
-    white = [(part.min(axis=-1) > 150) for part in (first, second)]
-    assert all(part.any() for part in white), "the numbers are white"
+    unsure = tile(shown, 2)
+    white = [(part.min(axis=-1) > 150) for part in (unsure[:128], unsure[128:])]
+    assert all(part.any() for part in white), "the numbers are white, also of unsure landmarks"
     assert not np.array_equal(*white), "1 and 2"
 
 
@@ -88,9 +97,10 @@ def test_names_that_are_more_than_numbers_are_explained(tmp_path):
     named = drawn(
         draw_sheet(landmarks(xy, names=("nose", "chin")), pictures(0), tmp_path / "named.png")
     )
-    assert named.shape[0] == plain.shape[0] + CAPTION
-    assert np.array_equal(named[CAPTION:], plain)
-    assert named[:CAPTION].min() < 100, "ink"
+    more = heading(named, ALONE) - heading(plain, ALONE)
+    assert more == CAPTION
+    assert np.array_equal(tile(named, 0, side=ALONE), tile(plain, 0, side=ALONE))
+    assert named[:more].min() < 100, "ink"
 
 
 def test_a_repeated_name_is_told_apart_by_its_order(tmp_path):

@@ -16,11 +16,13 @@ from swapmark.visualization.draw import draw_landmarks, picture_format, save_ima
 from swapmark.visualization.sheets import contact_sheet
 from swapmark.visualization.text import text_lines
 
-TILE = 256
-"""Side of the square that a picture is fitted into, in pixels of the sheet."""
+TILE, ALONE = 256, 768
+"""Side of the square that a picture is fitted into, in pixels of the sheet; of one all alone."""
 COLUMNS = 6
 MOST = 300
 """Pictures on a sheet: the formats limit its height."""
+EXPLAINED = ("same colour: same landmark", "see-through: unsure", "plain borders: added")
+"""What stands over every sheet, in pieces that fit over one picture."""
 
 
 def draw_sheet(
@@ -35,9 +37,10 @@ def draw_sheet(
 
     `source` is what the landmarks were found in; of more than `most` pictures, so many are taken at
     even distances, the first and the last among them. Dots are numbered in the order of
-    `landmarks.names`, and explained at the top where these are more than numbers. The same colour
-    is the same landmark, and an unsure one is fainter. `path` ends in .png, .jpg, .webp, .tif or
-    .bmp. A picture that can no longer be read is left out.
+    `landmarks.names`, and explained at the top, with how many pictures are shown, where these are
+    more than numbers. The same colour is the same landmark, and an unsure one is see-through.
+    `path` ends in .png, .jpg, .webp, .tif or .bmp. A picture that can no longer be read is left
+    out.
 
     Raises InputError if the file exists and `overwrite` is not set, its name does not do (see
     `check_sheet_place`), `most` is not 1 to 300, or the pictures are not those of the landmarks, by
@@ -58,7 +61,8 @@ def draw_sheet(
     chosen = np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int)
     rows, items = zip(*(pairs[index] for index in chosen), strict=True)
     tiles, captions = [], []
-    for row, (item, result) in zip(rows, stream_images(items, TILE), strict=True):
+    side = TILE if len(chosen) > 1 else ALONE
+    for row, (item, result) in zip(rows, stream_images(items, side), strict=True):
         if isinstance(result, ImageProblem):
             continue
         square, frame = result
@@ -74,7 +78,13 @@ def draw_sheet(
     if not tiles:
         raise InputError(f"{items[0].name}, and all else to be drawn, cannot be read any more.")
     sheet = contact_sheet(tiles, COLUMNS, captions=captions)
-    return save_image(np.concatenate([*_legend(landmarks.names, sheet.shape[1]), sheet]), path)
+    heading = [f"{len(tiles)} of {len(landmarks)} pictures", *EXPLAINED]
+    lines = [
+        np.asarray(line)
+        for words in (heading, _legend(landmarks.names))
+        for line in text_lines(words, sheet.shape[1])
+    ]
+    return save_image(np.concatenate([*lines, sheet]), path)
 
 
 def check_sheet_place(path: Path, source: Source, *, overwrite: bool) -> None:
@@ -124,9 +134,8 @@ def _pairs(landmarks: Landmarks, items: list[Item]) -> list[tuple[int, Item]]:
     return sorted(pairs, key=lambda pair: pair[0])
 
 
-def _legend(names: tuple[str, ...], width: int) -> list[np.ndarray]:
-    """Lines that say which number has which name; none where the name is the number."""
+def _legend(names: tuple[str, ...]) -> list[str]:
+    """Which number has which name; none where the name is the number."""
     if names == default_names(len(names)):
         return []
-    lines = text_lines([f"{index + 1} {name}" for index, name in enumerate(names)], width)
-    return [np.asarray(line) for line in lines]
+    return [f"{index + 1} {name}" for index, name in enumerate(names)]

@@ -40,7 +40,8 @@ def draw_landmarks(
     """Draw K landmarks over an image: uint8 (scale * H, scale * W, 3), itself unchanged.
 
     image: uint8 (H, W, 3). xy: (K, 2) in its pixels; points with NaN are left out.
-    confidence: (K,) in [0, 1]; an unsure landmark is see-through, and so is one of unknown (NaN).
+    confidence: (K,) in [0, 1]; an unsure landmark is see-through within its outline, and so is one
+        of unknown confidence (NaN).
     scale: whole number to enlarge by; None makes the longer side at least 192 pixels.
     radius: of a dot, in pixels of the result; None is 2 % of the longer side, 3 at least.
     numbers: write 1 … K beside the dots, as in the tables.
@@ -56,7 +57,7 @@ def draw_landmarks(
     canvas = Image.fromarray(image).resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
     centres = unit_to_pixels(pixels_to_unit(np.asarray(xy), np.array([width, height])), size)
     sure = np.ones(len(centres)) if confidence is None else np.nan_to_num(confidence)
-    opacity = 0.2 + 0.8 * sure
+    opacity = 0.3 + 0.7 * sure
     colours = landmark_colours(len(centres)) if marker == "dot" else (WHITE,) * len(centres)
     for index, (centre, colour) in enumerate(zip(centres, colours, strict=True)):
         if np.isfinite(centre).all():
@@ -67,7 +68,7 @@ def draw_landmarks(
 
 def _draw_mark(canvas, centre, colour, radius, opacity, number, marker) -> None:
     """Paste one smooth mark with its outline, centred to a fraction of a pixel, on `canvas`."""
-    reach = int(np.ceil(radius * 1.5)) + 1 + (round(radius * 3.5) + 8 if number else 0)
+    reach = int(np.ceil(radius * 1.5)) + 1 + (round(radius * 4.5) + 10 if number else 0)
     corner = np.floor(centre).astype(int) - reach
     side = (2 * reach + 1) * SMOOTHING
     # Whole numbers here and below: Pillow cuts fractions off, which would shift the mark.
@@ -76,22 +77,27 @@ def _draw_mark(canvas, centre, colour, radius, opacity, number, marker) -> None:
     inner, outer = round(radius * SMOOTHING), round((radius + max(1, radius / 4)) * SMOOTHING)
     if marker == "dot":
         ImageDraw.Draw(fill).circle((x, y), inner, fill=colour)
-        ImageDraw.Draw(cover).circle((x, y), outer, fill=255)
+        pen = ImageDraw.Draw(cover)
+        pen.circle((x, y), outer, fill=255)
+        pen.circle((x, y), inner, fill=round(255 * opacity))
     else:
         half = round(0.2 * inner)
-        bars = ((fill, colour, inner, half), (cover, 255, outer, half + outer - inner))
+        bars = (
+            (fill, colour, inner, half),
+            (cover, round(255 * opacity), outer, half + outer - inner),
+        )
         for layer, ink, length, width in bars:
             pen = ImageDraw.Draw(layer)
             pen.rectangle((x - length, y - width, x + length, y + width), fill=ink)
             pen.rectangle((x - width, y - length, x + width, y + length), fill=ink)
     if number:
-        font = ImageFont.load_default(max(9.0, 1.8 * radius) * SMOOTHING)
-        place, stroke = (x + 1.3 * outer, y), SMOOTHING * 1.5
+        font = ImageFont.load_default(max(11.0, 2.2 * radius) * SMOOTHING)
+        place, stroke = (x + 1.3 * outer, y), SMOOTHING * 2
         ImageDraw.Draw(fill).text(place, number, WHITE, font, anchor="lm")
         pen = ImageDraw.Draw(cover)
         pen.text(place, number, 255, font, anchor="lm", stroke_width=stroke)
-    cover = cover.reduce(SMOOTHING).point(lambda value: round(value * opacity))
-    canvas.paste(fill.reduce(SMOOTHING), (int(corner[0]), int(corner[1])), cover)
+    corner = (int(corner[0]), int(corner[1]))
+    canvas.paste(fill.reduce(SMOOTHING), corner, cover.reduce(SMOOTHING))
 
 
 def save_image(array: np.ndarray, path: str | Path) -> Path:
