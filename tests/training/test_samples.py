@@ -18,18 +18,22 @@ def picture(path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-@pytest.mark.parametrize(("count", "columns"), [(2, 2), (3, 2), (7, 6), (20, 8)])
-def test_a_sheet_has_a_column_an_image_in_whole_pairs(tmp_path, count, columns):
-    draw_samples(Run(tmp_path), SwapModel(SMALL), torch.rand(count, 3, 32, 32), 100)
+@pytest.mark.parametrize(
+    ("count", "columns", "swap_back", "rows"),
+    [(2, 2, True, 4), (3, 2, False, 3), (7, 6, True, 4), (20, 8, False, 3)],
+)
+def test_a_sheet_has_a_column_an_image_in_whole_pairs(tmp_path, count, columns, swap_back, rows):
+    probes = torch.rand(count, 3, 32, 32)
+    draw_samples(Run(tmp_path), SwapModel(SMALL), probes, 100, swap_back=swap_back)
     height, width = picture(tmp_path / "samples" / "step-0000100.png").shape[:2]
     assert width == columns * (128 + 4) + 4
-    assert height > 4 * 128, "input, partner, first swap, second swap"
+    assert height // 128 == rows, "input, partner, first swap, and the second where it is trained"
 
 
 def test_the_partner_of_each_image_is_shown_under_it(tmp_path):
     images = torch.zeros(2, 3, 32, 32)
     images[0, 0], images[1, 2] = 1.0, 1.0  # red and blue
-    draw_samples(Run(tmp_path), SwapModel(SMALL), images, 1)
+    draw_samples(Run(tmp_path), SwapModel(SMALL), images, 1, swap_back=False)
     sheet = picture(tmp_path / "samples" / "step-0000001.png")
     red = (sheet == (255, 0, 0)).all(axis=2)
     rows, columns = np.nonzero(red[:, : 128 + 4])[0], np.nonzero(red[:, 128 + 4 :])[0]
@@ -48,4 +52,4 @@ def test_the_losses_are_drawn_as_soon_as_there_are_any(tmp_path):
 def test_a_picture_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "samples").write_text("a file in the place of the folder")
     with pytest.raises(OutputError, match=r"step-0000001\.png could not be written"):
-        draw_samples(Run(tmp_path), SwapModel(SMALL), torch.rand(2, 3, 32, 32), 1)
+        draw_samples(Run(tmp_path), SwapModel(SMALL), torch.rand(2, 3, 32, 32), 1, swap_back=True)

@@ -67,7 +67,7 @@ def test_a_sample_sheet_has_a_row_each_for_input_partner_and_both_swaps():
     values = (30, 90, 150, 210)
     rows = [plain(value, value, size=(64, 64)) for value in values]
     landmarks = np.full((2, 3, 2), 5.0)
-    sheet = sample_sheet(rows[0], landmarks, rows[2], rows[3], partners=rows[1])
+    sheet = sample_sheet(rows[0], landmarks, rows[2], second_swap=rows[3], partners=rows[1])
     height = sheet.shape[0] // 4
     assert sheet.shape[1] == 2 * 128 + 3 * 4
     for index, value in enumerate(values):

@@ -58,6 +58,7 @@ def train_loop(
     main, device = accelerator.is_main_process, accelerator.device
     training = config.training
     steps, batch_size, sample_every = training.steps, training.batch_size, training.sample_every
+    swap_back = config.method == "c3" and config.c3.second_swap
     share = device_share(batch_size, accelerator.process_index, accelerator.num_processes)
     state = make_state(config, accelerator)
     # Go on from the last checkpoint, if there is one.
@@ -118,7 +119,7 @@ def train_loop(
                 _log(run, state, config, history, probes, report, accelerator)
                 history.clear()
             if main and drawing:
-                draw_samples(run, state.average, probes, state.step)
+                draw_samples(run, state.average, probes, state.step, swap_back=swap_back)
             if main and (drawing or saving):
                 draw_history(run)
             if main and saving:

@@ -18,9 +18,15 @@ COLUMNS = 8
 
 @torch.no_grad()
 def draw_samples(
-    run: Run, model: SwapModel, probes: Float[Tensor, "image 3 height width"], step: int
+    run: Run,
+    model: SwapModel,
+    probes: Float[Tensor, "image 3 height width"],
+    step: int,
+    *,
+    swap_back: bool,
 ) -> None:
-    """Write samples/step-N.png: inputs with landmarks, partners, first and second swap.
+    """Write samples/step-N.png: inputs with landmarks, partners, first swap, and the second too if
+    `swap_back`.
 
     Takes pairs from the front of `probes`, of which there are at least 2.
     """
@@ -28,14 +34,16 @@ def draw_samples(
     partners = partners_of(images)
     pose = model.pose(images)
     first = model.decode(model.appearance(images)[partners], pose)
-    second = model.decode(model.appearance(first)[partners], model.pose(first))
+    second = None
+    if swap_back:
+        second = _pictures(model.decode(model.appearance(first)[partners], model.pose(first)))
     size = model.config.image_size
     sheet = sample_sheet(
         _pictures(images),
         unit_to_pixels(pose.points.cpu().numpy(), size),
         _pictures(first),
-        _pictures(second),
         partners=_pictures(images[partners]),
+        second_swap=second,
     )
     save_image(sheet, run.samples / f"step-{step:07d}.png")
 

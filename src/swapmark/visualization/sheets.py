@@ -59,20 +59,20 @@ def sample_sheet(
     images: np.ndarray,
     landmarks: np.ndarray,
     first_swap: np.ndarray,
-    second_swap: np.ndarray,
     *,
     partners: np.ndarray,
+    second_swap: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
     gap: int = 4,
 ) -> np.ndarray:
     """What a model does to N images, a column each, under headings that say what is shown.
 
     images, partners, first_swap, second_swap: uint8 (N, H, W, 3). `first_swap` has the partner's
-    appearance in the image's pose; `second_swap` is what comes back. landmarks: (N, K, 2) in
-    pixels of `images`; confidence: (N, K) in [0, 1].
+    appearance in the image's pose; `second_swap` is what comes back, for a model that was trained
+    to swap back. landmarks: (N, K, 2) in pixels of `images`; confidence: (N, K) in [0, 1].
 
     >>> faces = np.zeros((3, 64, 64, 3), np.uint8)
-    >>> sample_sheet(faces, np.full((3, 10, 2), 30.0), faces, faces, partners=faces).shape[2]
+    >>> sample_sheet(faces, np.full((3, 10, 2), 30.0), faces, partners=faces).shape[2]
     3
     """
     scale = max(1, -(-128 // max(images.shape[1:3])))
@@ -86,10 +86,9 @@ def sample_sheet(
         f"Input with its {landmarks.shape[1]} landmarks": marked,
         "Partner: lends its appearance": _enlarged(partners, scale),
         "First swap: the partner's appearance in the input's pose": _enlarged(first_swap, scale),
-        "Second swap: swapped back (only c3.second_swap=true trains for this)": _enlarged(
-            second_swap, scale
-        ),
     }
+    if second_swap is not None:
+        rows["Second swap: swapped back, to be the input again"] = _enlarged(second_swap, scale)
     strips = []
     for heading, pictures in rows.items():
         strip = contact_sheet(pictures, columns=len(pictures), gap=gap)
