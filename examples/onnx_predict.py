@@ -3,7 +3,8 @@
     pip install numpy onnxruntime pillow
     python onnx_predict.py model.onnx photo.jpg [MORE …]
 
-Prints file, landmark, x, y (in pixels of the upright picture) and confidence as CSV.
+Prints file, landmark, x, y (in pixels of the upright picture) and confidence as CSV. A picture that
+cannot be read is named on standard error and left out.
 """
 
 import json
@@ -20,7 +21,11 @@ properties = session.get_modelmeta().custom_metadata_map
 size = int(properties["image_size"])
 print("file,landmark,x,y,confidence")
 for name in sys.argv[2:]:
-    image = ImageOps.exif_transpose(Image.open(name)).convert("RGBA")
+    try:
+        image = ImageOps.exif_transpose(Image.open(name)).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        print(f"Left out: {name}: {error}", file=sys.stderr)
+        continue
     white = Image.new("RGBA", image.size, "white")  # behind what is transparent
     image = Image.alpha_composite(white, image).convert("RGB")
     sides = np.array(image.size)

@@ -119,3 +119,20 @@ def test_commands_stay_unimported_until_they_run():
         "print([name for name in sys.modules if name.startswith('swapmark.cli.')])"
     )
     assert run(code) == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ["predict", "faces", "a.jpg", "b.jpg", "--out", "x.csv"],
+        ["train", "photos", "--out", "run", "--set", "model.image_size", "64"],
+    ],
+)
+def test_what_is_left_over_is_told_with_how_to_write_it(tokens, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(tokens)
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert "Unused Tokens" in told.out + told.err
+    assert "as one folder, zip or tar" in told.err
+    assert "--set model.image_size=64" in told.err

@@ -148,6 +148,15 @@ def test_collapsed_landmarks_score_as_the_mean_shape_and_are_said_to_have_collap
     assert any("collapsed" in note for note in result.notes)
 
 
+def test_landmarks_no_better_than_the_mean_shape_are_said_to_be_so():
+    landmarks, annotations = faces()
+    assert not any("mean shape" in note for note in evaluate(landmarks, annotations).notes)
+    landmarks.xy[:] = landmarks.xy[np.random.default_rng(0).permutation(len(landmarks))]
+    result = evaluate(landmarks, annotations)
+    assert result.forward["imm"].nme > result.mean_shape.nme
+    assert any(f"{result.mean_shape.nme:.2f} %" in note for note in result.notes)
+
+
 def test_a_few_still_landmarks_are_named():
     landmarks, annotations = faces()
     landmarks.xy[:, 1] = [40.0, 50.0]

@@ -31,16 +31,19 @@ def test_it_gives_the_points_of_swapmark_without_swapmark(tiny_onnx, tmp_path, t
         stored, exif = turn(6 if index == 1 else 1, face)
         pictures.append(tmp_path / f"{index}.png")
         stored.save(pictures[-1], exif=exif)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('swapmark', 'torch'))); sys.argv.pop(0); "
         "import runpy; runpy.run_path(sys.argv[0])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, EXAMPLE, tmp_path / "model.onnx", *pictures],
+        [sys.executable, "-c", code, EXAMPLE, tmp_path / "model.onnx", broken, *pictures],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert f"Left out: {broken}" in done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     printed = np.array([[float(row[key]) for key in ("x", "y", "confidence")] for row in rows])
     found = load(tmp_path / "model.onnx").predict(pictures)

@@ -120,6 +120,16 @@ def test_an_unknown_name_is_told_with_those_built_in(built_in):
         load("tni")
 
 
+def test_a_slip_in_a_name_is_answered_with_the_nearest(built_in, tiny_run):
+    with pytest.raises(RunError, match=r"There is no folder Tiny\. Did you mean tiny\?"):
+        load("Tiny")
+    shutil.copytree(tiny_run.path, Path("runs") / "first")
+    with pytest.raises(RunError, match=r"no folder runs/frist\. Did you mean runs/first\?"):
+        load("runs/frist")
+    with pytest.raises(RunError, match=r"runs is no run itself, .* such as runs/first"):
+        load("runs")
+
+
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A stand-in for the hub's download, which notes what it was asked for."""

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from swapmark import __version__
 from swapmark.errors import SwapmarkError
@@ -65,7 +65,17 @@ def main(tokens: Sequence[str] | None = None) -> int:
     # ten times slower. Spinning briefly costs 5 % on an idle one. Must be set before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        build_app(tokens)(tokens)
+        build_app(tokens)(tokens, exit_on_error=False)
+    except UnusedCliTokensError:  # cyclopts has told which
+        print(
+            "swapmark: A command takes each thing once. Give many pictures as one folder, zip or "
+            "tar, not as PHOTOS/*.jpg; put a path with spaces in quotes; and join a setting to its "
+            "value, as in --set model.image_size=64.",
+            file=sys.stderr,
+        )
+        sys.exit(USAGE_ERROR)
+    except CycloptsError:
+        sys.exit(USAGE_ERROR)
     except SwapmarkError as error:
         print(f"swapmark: {error}", file=sys.stderr)
         return USAGE_ERROR

@@ -99,7 +99,15 @@ def evaluate(
             "images_without_marks": matched.unmarked,
         },
         missing=matched.missing,
-        notes=write_notes(matched, test, landmarks.names, annotations.names, requested=normaliser),
+        notes=write_notes(
+            matched,
+            test,
+            landmarks.names,
+            annotations.names,
+            error=forward["imm"].nme,
+            mean_shape=mean_shape.nme,
+            requested=normaliser,
+        ),
         settings={"bootstrap": bootstrap, "draws": draws, "seed": seed},
     )
 

@@ -16,13 +16,17 @@ def write_notes(
     landmark_names: tuple[str, ...],
     point_names: tuple[str, ...],
     *,
+    error: float,
+    mean_shape: float,
     requested: str | None,
 ) -> tuple[str, ...]:
     """Sentences about collapse, too few images, images left out, and the default normaliser.
 
-    `test` is what remains of `matched.test` after images without a normaliser are dropped.
+    `test` is what remains of `matched.test` after images without a normaliser are dropped; `error`
+    is the forward error that is read first, `mean_shape` that of the mean shape.
     """
     return (
+        *_about_error(error, mean_shape),
         *_about_spread(matched.fit, landmark_names),
         *_about_fit(matched.fit, point_names),
         *_about_left_out(matched, test),
@@ -45,6 +49,16 @@ def spread(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     for point in np.flatnonzero(known.sum(axis=0) > 1):
         values[point] = np.sqrt(relative[known[:, point], point].var(axis=0).sum())
     return values
+
+
+def _about_error(error: float, mean_shape: float) -> list[str]:
+    if error < mean_shape:
+        return []
+    return [
+        f"The forward error of imm ({error:.2f} %) is no smaller than that of the mean shape "
+        f"({mean_shape:.2f} %): these landmarks say nothing about these points, or the images of "
+        f"`fit` are too few. Look at the landmarks with swapmark predict --overlay; train longer."
+    ]
 
 
 def _about_spread(fit: PairedPoints, names: tuple[str, ...]) -> list[str]:

@@ -1,5 +1,6 @@
 """Where a model lies: a run, a model folder, an ONNX file, a built-in name, a hub repository."""
 
+import difflib
 import os
 import re
 from pathlib import Path
@@ -51,8 +52,9 @@ def find_model(source: str | os.PathLike) -> Path:
         return _from_hub(name)
     there = ", ".join(built_in_models()) or "none in this version"
     raise RunError(
-        f"There is no folder {path}. Expected one made by `swapmark train`, an .onnx file, the "
-        f"name of a built-in model ({there}), or OWNER/NAME of a model on the Hugging Face hub."
+        f"There is no folder {path}.{_nearest(path)} Expected one made by `swapmark train`, an "
+        f".onnx file, the name of a built-in model ({there}), or OWNER/NAME of a model on the "
+        f"Hugging Face hub."
     )
 
 
@@ -68,7 +70,26 @@ def _model_in(folder: Path) -> Path:
             f"The run in {folder} has no model yet: the first is written with its first "
             f"checkpoint. Go on with: swapmark train IMAGES --out {folder} --resume"
         )
+    if not (folder / "config.json").is_file() and (inside := _runs_in(folder)):
+        raise RunError(
+            f"{folder} is no run itself, but holds some: give one of them, such as {inside[0]}."
+        )
     return folder
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob("*/config.yaml"))
+
+
+def _nearest(path: Path) -> str:
+    """` Did you mean …?` with the built-in model or the folder beside it that is most alike."""
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    known = {folder.name: folder.as_posix() for folder in beside if folder.is_dir()}
+    if path.parent == Path():
+        known |= {name: name for name in built_in_models()}
+    lower = {name.lower(): full for name, full in known.items()}
+    near = difflib.get_close_matches(path.name.lower(), lower, n=1, cutoff=0.75)
+    return f" Did you mean {lower[near[0]]}?" if near else ""
 
 
 def _may_be_on_the_hub(path: Path) -> bool:
