@@ -1,6 +1,7 @@
 """What the README and the docs tell people to type does what they say."""
 
 import re
+import runpy
 import shlex
 from functools import partial
 from pathlib import Path
@@ -75,3 +76,12 @@ def test_commands_are_found_in_a_page():
 def test_the_readme_names_the_main_commands():
     named = {words[0] for page, words in documented_commands() if page == "README.md"}
     assert {"train", "predict", "evaluate"} <= named
+
+
+def test_the_page_of_settings_is_that_of_the_code():
+    page = runpy.run_path(str(ROOT / "docs" / "make_settings.py"))["settings_page"]()
+    for name in ("model.image_size", "views.flip", "c3.cycle", "training.steps", "perceptual_vgg"):
+        assert f"| `{name}` |" in page
+    assert (ROOT / "docs" / "settings.md").read_text("utf-8") == page, (
+        "run: python docs/make_settings.py"
+    )
