@@ -103,6 +103,18 @@ def test_names_that_are_more_than_numbers_are_explained(tmp_path):
     assert named[:more].min() < 100, "ink"
 
 
+def test_marks_are_white_crosses_at_their_places(tmp_path):
+    found = landmarks([[[16.0, 16.0]], [[16.0, 16.0]]])
+    marked = np.array([[[40.0, 48.0]], [[np.nan, np.nan]]])
+    shown = drawn(draw_sheet(found, pictures(0, 0), tmp_path / "s.png", marked=marked))
+    quarter = tile(shown, 0)[128:, 128:]
+    y, x = np.nonzero(quarter.min(axis=-1) > 240)
+    assert np.abs([x.mean() + 128 - (4 * 40.5 - 0.5), y.mean() + 128 - (4 * 48.5 - 0.5)]).max() < 1
+    assert tile(shown, 1)[128:, 128:].max() == 0, "not marked there"
+    plain = drawn(draw_sheet(found, pictures(0, 0), tmp_path / "plain.png"))
+    assert not np.array_equal(shown[: heading(shown)], plain[: heading(plain)]), "said above"
+
+
 def test_a_repeated_name_is_told_apart_by_its_order(tmp_path):
     files = []
     for folder, grey in (("a", 10), ("b", 90)):

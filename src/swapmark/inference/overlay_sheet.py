@@ -30,6 +30,7 @@ def draw_sheet(
     source: Source,
     path: str | os.PathLike,
     *,
+    marked: np.ndarray | None = None,
     most: int = 36,
     overwrite: bool = False,
 ) -> Path:
@@ -39,8 +40,9 @@ def draw_sheet(
     even distances, the first and the last among them. Dots are numbered in the order of
     `landmarks.names`, and explained at the top, with how many pictures are shown, where these are
     more than numbers. The same colour is the same landmark, and an unsure one is see-through.
-    `path` ends in .png, .jpg, .webp, .tif or .bmp. A picture that can no longer be read is left
-    out.
+    `marked`, of the shape of `landmarks.xy`, are where the same points were marked by hand, drawn
+    as white crosses; NaN where they were not. `path` ends in .png, .jpg, .webp, .tif or .bmp. A
+    picture that can no longer be read is left out.
 
     Raises InputError if the file exists and `overwrite` is not set, its name does not do (see
     `check_sheet_place`), `most` is not 1 to 300, or the pictures are not those of the landmarks, by
@@ -73,12 +75,16 @@ def draw_sheet(
                 f"with {expected[0]}×{expected[1]}. Give the pictures that they were found in."
             )
         xy, confidence = frame.to_model(landmarks.xy[row]), landmarks.confidence[row]
-        tiles.append(draw_landmarks(square, xy, confidence=confidence, scale=1, numbers=True))
+        tile = draw_landmarks(square, xy, confidence=confidence, scale=1, numbers=True)
+        if marked is not None:
+            tile = draw_landmarks(tile, frame.to_model(marked[row]), scale=1, marker="cross")
+        tiles.append(tile)
         captions.append(item.name)
     if not tiles:
         raise InputError(f"{items[0].name}, and all else to be drawn, cannot be read any more.")
     sheet = contact_sheet(tiles, COLUMNS, captions=captions)
-    heading = [f"{len(tiles)} of {len(landmarks)} pictures", *EXPLAINED]
+    crosses = ["white crosses: marked by hand"] if marked is not None else []
+    heading = [f"{len(tiles)} of {len(landmarks)} pictures", *EXPLAINED, *crosses]
     lines = [
         np.asarray(line)
         for words in (heading, _legend(landmarks.names))
