@@ -9,6 +9,7 @@ from fcntl import ioctl
 
 import pytest
 
+from swapmark.objectives.c3 import C3Config
 from swapmark.training.progress import Progress
 
 WARNING = "the landmarks [all 10] hardly follow the picture: they are collapsing. " + "Try … " * 20
@@ -103,3 +104,27 @@ def test_time_left_follows_from_the_speed_of_this_session(monkeypatch):
         for _ in range(50):
             progress.advance()
     assert progress.speed == "160 img/s · 1 min 30 s left"
+
+
+def test_time_left_counts_steps_that_will_take_longer(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("swapmark.training.progress.time.monotonic", lambda: now[0])
+    effort = C3Config(ramp_start=0.5, ramp_end=0.5).effort
+    with Progress(total=100, done=0, batch=32, show=False, effort=effort) as progress:
+        now[0] += 10
+        for _ in range(25):
+            progress.advance()
+        assert progress.speed == "80 img/s · 40 s left"  # 25 more so, and 51 at one and a half
+        now[0] += 10 + 20 * 1.5 * 10 / 25
+        for _ in range(45):
+            progress.advance()
+    assert progress.speed.endswith("18 s left")
+
+
+def test_effort_counts_what_a_step_will_do():
+    plain = C3Config(cycle=0, inverse=0)
+    assert plain.effort(1.0) == 1
+    swap = C3Config(inverse=0)
+    assert swap.effort(swap.ramp_start) == 1 < swap.effort(1.0)
+    both, flow = C3Config(second_swap=True), C3Config(equivariance=1)
+    assert min(both.effort(1.0), flow.effort(1.0)) > C3Config().effort(1.0)

@@ -65,7 +65,13 @@ def train_loop(
     checkpoint = load_checkpoint(run.checkpoints)
     if checkpoint:
         state.restore(checkpoint[0], run)
-    report = Progress(total=steps, done=state.step, batch=batch_size, show=progress and main)
+    report = Progress(
+        total=steps,
+        done=state.step,
+        batch=batch_size,
+        show=progress and main,
+        effort=config.c3.effort if config.method == "c3" else lambda share: 1.0,
+    )
     if checkpoint and checkpoint[1] != (newest := checkpoint_paths(run.checkpoints)[0]):
         report.warn("checkpoint", f"{newest} cannot be read; going on from {checkpoint[1].name}.")
     if main:

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable
+from itertools import accumulate
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -12,11 +14,21 @@ from rich.table import Column
 class Progress:
     """Progress of a run, as a context manager; written to standard error, silent unless `show`.
 
-    `total` steps of `batch` images, of which `done` were made in earlier sessions.
+    `total` steps of `batch` images, of which `done` were made in earlier sessions. `effort` says of
+    each share of the run, in [0, 1), how long a step takes there, in any unit.
     """
 
-    def __init__(self, *, total: int, done: int, batch: int, show: bool):
+    def __init__(
+        self,
+        *,
+        total: int,
+        done: int,
+        batch: int,
+        show: bool,
+        effort: Callable[[float], float] = lambda share: 1.0,
+    ):
         self.total, self.done, self.batch, self.show = total, done, batch, show
+        self.effort = [0.0, *accumulate(effort(step / total) for step in range(total))]
         self.console = Console(stderr=True)
         self.bar: RichProgress | None = None
         self.first = done
@@ -47,9 +59,11 @@ class Progress:
 
     @property
     def speed(self) -> str:
-        """Images a second, and the time left at that speed, both since this session began."""
-        rate = (self.done - self.first) / max(1e-9, time.monotonic() - self.started)
-        left = (self.total - self.done) / max(1e-9, rate)
+        """Images a second since this session began, and the time left by that and by `effort`."""
+        taken = max(1e-9, time.monotonic() - self.started)
+        rate = (self.done - self.first) / taken
+        made = self.effort[self.done] - self.effort[self.first]
+        left = taken * (self.effort[-1] - self.effort[self.done]) / max(1e-9, made)
         return f"{rate * self.batch:.0f} img/s · {_duration(left)} left"
 
     def advance(self) -> None:
