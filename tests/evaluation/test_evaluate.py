@@ -165,6 +165,15 @@ def test_a_few_still_landmarks_are_named():
     assert "landmark_2" in note
 
 
+@pytest.mark.parametrize("row", [6, 7], ids=["fit", "test"])
+def test_a_mark_far_outside_its_picture_is_named(row):
+    landmarks, annotations = faces(noise=1.0)
+    annotations.xy[row, 2] = [30.2, 400]
+    (note,) = evaluate(landmarks, annotations).notes
+    assert "1 of 480 marks. The farthest, nose in images/00" in note
+    assert f"{row}.png, is at (30, 400) in a picture of 100 × 100 px" in note
+
+
 def test_too_few_fit_images_are_warned_of():
     landmarks, annotations = faces(landmarks=60)
     notes = evaluate(landmarks, annotations).notes

@@ -165,6 +165,18 @@ def test_landmarks_that_are_not_finite_are_refused():
         fit_annotated(landmarks, annotations)
 
 
+def test_marks_made_at_another_size_are_told_first_but_not_those_of_other_splits():
+    landmarks, annotations = made(20)
+    doubled = annotations.xy.copy()
+    doubled[:10] *= 2
+    fit = fit_annotated(landmarks, changed(annotations, xy=doubled), draws=1)
+    assert "Far outside their picture: " in fit.warnings[0]
+    assert "in a picture of 200 × 160 px. Was it marked at another size" in fit.warnings[0]
+    splits = ("test",) * 10 + ("fit",) * 10
+    fit = fit_annotated(landmarks, changed(annotations, xy=doubled, splits=splits), draws=1)
+    assert not any("outside" in warning for warning in fit.warnings)
+
+
 def test_useless_landmarks_are_told():
     landmarks, annotations = made(30)
     noise = np.random.default_rng(5).uniform(20, 140, landmarks.xy.shape)

@@ -24,6 +24,8 @@ class PairedPoints:
     """(N, 2) width and height."""
     groups: tuple[str, ...]
     """N groups, empty where none."""
+    files: tuple[str, ...]
+    """N names of the images, as the annotations have them."""
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -35,8 +37,10 @@ class PairedPoints:
 
     def select(self, keep: np.ndarray) -> "PairedPoints":
         """The images where `keep` (N,) is set."""
-        groups = tuple(group for group, kept in zip(self.groups, keep, strict=True) if kept)
-        return PairedPoints(self.source[keep], self.target[keep], self.sizes[keep], groups)
+        rows = np.flatnonzero(keep)
+        groups = tuple(self.groups[row] for row in rows)
+        files = tuple(self.files[row] for row in rows)
+        return PairedPoints(self.source[keep], self.target[keep], self.sizes[keep], groups, files)
 
     def reversed(self) -> "PairedPoints":
         """The same images with source and target exchanged."""
@@ -126,6 +130,7 @@ def match(landmarks: Landmarks, annotations: Annotations) -> Matched:
             annotations.xy[chosen].astype(float),
             landmarks.sizes[rows].astype(float),
             tuple(annotations.groups[i] for i in chosen),
+            tuple(annotations.files[i] for i in chosen),
         )
 
     return Matched(

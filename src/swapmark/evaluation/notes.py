@@ -5,6 +5,7 @@ import numpy as np
 from swapmark.coordinates import to_relative
 from swapmark.evaluation.matching import Matched, PairedPoints, is_marked
 from swapmark.evaluation.normaliser import EYES
+from swapmark.evaluation.outside import note_outside
 
 STILL = 0.1
 """A landmark whose spread is at most this share of the marked points' spread hardly moves."""
@@ -20,13 +21,14 @@ def write_notes(
     mean_shape: float,
     requested: str | None,
 ) -> tuple[str, ...]:
-    """Sentences about collapse, too few images, images left out, and the default normaliser.
+    """Sentences about odd marks, collapse, too few images, images left out, the normaliser.
 
     `test` is what remains of `matched.test` after images without a normaliser are dropped; `error`
     is the forward error that is read first, `mean_shape` that of the mean shape.
     """
     return (
         *_about_error(error, mean_shape),
+        *_about_places(matched, point_names),
         *_about_spread(matched.fit, landmark_names),
         *_about_fit(matched.fit, point_names),
         *_about_left_out(matched, test),
@@ -59,6 +61,12 @@ def _about_error(error: float, mean_shape: float) -> list[str]:
         f"({mean_shape:.2f} %): these landmarks say nothing about these points, or the images of "
         f"`fit` are too few. Look at the landmarks with swapmark predict --overlay; train longer."
     ]
+
+
+def _about_places(matched: Matched, names: tuple[str, ...]) -> list[str]:
+    fit, test = matched.fit, matched.test
+    xy, sizes = np.concatenate([fit.target, test.target]), np.concatenate([fit.sizes, test.sizes])
+    return note_outside(xy, sizes, fit.files + test.files, names)
 
 
 def _about_spread(fit: PairedPoints, names: tuple[str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from swapmark.errors import InputError
 from swapmark.evaluation.matching import is_marked, match_names
 from swapmark.evaluation.metrics import mean_error, mean_error_of_points, point_errors
 from swapmark.evaluation.normaliser import choose_normaliser
+from swapmark.evaluation.outside import note_outside
 from swapmark.inference.point_map import PointMap
 from swapmark.points.curve import learning_curve
 from swapmark.points.estimate import fit_chosen, number_clusters, predict_left_out
@@ -99,7 +100,9 @@ def fit_annotated(
         seed=seed,
     )
     never = [name for name, keep in zip(annotations.names, kept, strict=True) if not keep]
-    return result.with_warnings(write_warnings(result, never=never, one_group=one_group))
+    outside = note_outside(marks, sizes, [annotations.files[i] for i in rows], annotations.names)
+    warnings = write_warnings(result, never=never, one_group=one_group)
+    return result.with_warnings((*outside, *warnings))
 
 
 def rows_to_fit(annotations: Annotations) -> list[int]:
