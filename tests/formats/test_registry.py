@@ -35,6 +35,8 @@ DLC = "scorer;s;s\nbodyparts;a;a\ncoords;x;y\n"
         ("a.txt", "Homo\t1\t2\t\t\n", "morphoj"),
         ("a.txt", "id" + "\tsome_long_name" * 600 + "\nHomo" + "\t1" * 600, "morphoj"),
         ("a.csv", "Homo;1,5;2\n", "morphoj"),
+        ("a.csv", "ID;X1;Y1\nHomo;1,5;2\n", "morphoj"),
+        ("a.csv", "id\ttip_x\ttip_y\nHomo\t1\t2\n", "morphoj"),
         ("a.txt", "LM=2\n1 2\n", "tps"),
         ("a", '{"images": []}', "coco"),
         ("a.pq", "PAR1", "parquet"),
@@ -55,8 +57,8 @@ def test_the_mark_of_spreadsheets_does_not_hide_the_format(tmp_path, encoding):
 @pytest.mark.parametrize(
     ("name", "content", "choices"),
     [
-        ("a.csv", b"name,age\nx,y\n", "csv, dlc"),
-        ("a.csv", b"track,frame_idx,nose.x,nose.y\n,0,1,2\n", "csv, dlc"),  # of SLEAP
+        ("a.csv", b"name,age\nx,y\n", "csv, dlc, morphoj"),
+        ("a.csv", b"track,frame_idx,nose.x,nose.y\n,0,1,2\n", "csv, dlc, morphoj"),  # of SLEAP
         ("a.txt", b"hello\n", "csv, morphoj"),
         ("a.txt", b"\0\1\2", "csv, morphoj"),
         ("a.xyz", b"\0", "csv, tps, dlc, coco, morphoj, parquet"),
@@ -68,6 +70,22 @@ def test_an_unknown_format_is_told_with_the_choices(tmp_path, name, content, cho
         InputError, match=f"is not known.*one of {choices}, name it: format=.*--from"
     ):
         read_points(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (" ,Area,Mean,Min,Max,X,Y\n1,0,120,120,120,12.5,30.2\n", "(no name), Area, Mean"),  # ImageJ
+        ("image,x,y\na.png,3,4\n", "image, x, y, and none is called file."),
+        ("Tip_x;Tip_y;b_x;b_y\n1,5;2,5;3,5;4,5\n", "Tip_x, Tip_y, b_x, b_y, and none is called"),
+    ],
+)
+def test_a_csv_with_columns_of_another_kind_is_not_taken_for_morphoj(tmp_path, text, columns):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match="is not known: its columns are ") as caught:
+        read_points(tmp_path / "a.csv")
+    assert columns in str(caught.value)
+    assert "has file, the name of the image, and NAME_x, NAME_y for each" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.json", "a.tps", "a.xyz"])

@@ -7,6 +7,7 @@ swapmark.
 Source: morphometrics.uk/MorphoJ_guide/fundamentals/fileTypes.htm
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,19 @@ def _is_labels(table: TextTable) -> bool:
     except InputError:
         return True
     return False
+
+
+def has_own_labels(labels: list[str]) -> bool:
+    """Whether a first line, in lower case, is MorphoJ's (x1, y1, x2 …) or that of `write_morphoj`.
+
+    >>> has_own_labels(["id", "x1", "y1"]), has_own_labels(["id", "nose_x", "nose_y"])
+    (True, True)
+    >>> has_own_labels(["image", "x", "y"])
+    False
+    """
+    if labels[0] == "id" and all(re.fullmatch(r".+_[xy]", label) for label in labels[1:]):
+        return True
+    return all(re.fullmatch(r"[xyz][ _]?\d+", label) for label in labels[1:])
 
 
 def _names(where: str, labels: list[str] | None, count: int) -> tuple[str, ...]:

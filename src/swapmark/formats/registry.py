@@ -11,7 +11,7 @@ from swapmark.errors import InputError
 from swapmark.formats.coco import read_coco, write_coco
 from swapmark.formats.deeplabcut import read_deeplabcut, write_deeplabcut
 from swapmark.formats.image_sizes import image_sizes
-from swapmark.formats.morphoj import read_morphoj, write_morphoj
+from swapmark.formats.morphoj import has_own_labels, read_morphoj, write_morphoj
 from swapmark.formats.parquet import read_parquet, write_parquet
 from swapmark.formats.table_csv import read_csv, write_csv
 from swapmark.formats.tps import read_tps, write_tps
@@ -35,7 +35,7 @@ FORMATS = {
     "tps": Format(read_tps, write_tps, (".tps",)),
     "dlc": Format(read_deeplabcut, write_deeplabcut, (".csv",)),
     "coco": Format(read_coco, write_coco, (".json",)),
-    "morphoj": Format(read_morphoj, write_morphoj, (".txt",)),
+    "morphoj": Format(read_morphoj, write_morphoj, (".txt", ".csv")),
     "parquet": Format(read_parquet, write_parquet, (".parquet", ".pq")),
 }
 WRITTEN = {
@@ -147,43 +147,70 @@ def format_to_read(path: Path, format: str | None = None) -> str:
         start = file.read(START)
     ending = path.suffix.lower()
     fitting = [name for name, (_, _, endings) in FORMATS.items() if ending in endings]
-    name = fitting[0] if len(fitting) == 1 else _by_content(start)
+    lines = _first_lines(start)
+    name = fitting[0] if len(fitting) == 1 else _by_content(start, lines, ending)
     if not start.strip():
         raise InputError(f"{path} is empty; expected points.")
     if name is None:
         choices = ", ".join(fitting or FORMATS)
         raise InputError(
-            f"The format of {path} is not known: neither its ending nor its first line tells. A "
-            "CSV table has a column file, a DeepLabCut file begins with scorer. If it is one of "
-            f"{choices}, name it: format= in Python, --from of swapmark convert."
+            f"The format of {path} is not known: {_what_is_missing(lines)} A DeepLabCut file "
+            f"begins with scorer. If it is one of {choices}, name it: format= in Python, --from of "
+            "swapmark convert."
         )
     return name
 
 
-def _by_content(start: bytes) -> str | None:
-    """The format that the first bytes of a file speak of."""
-    if start.startswith(b"PAR1"):
-        return "parquet"
+def _first_lines(start: bytes) -> list[list[str]]:
+    """The cells of the first two lines, whatever separates them; none of what is no text."""
     utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
-    text = start.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").strip()
-    lines = [line for line in text.splitlines() if not line.lower().strip('"').startswith("sep=")]
-    if not text or "\0" in text or not lines:
-        return None
-    cells = [
-        [cell.strip(' "').lower() for cell in line.replace("\t", ",").replace(";", ",").split(",")]
+    text = start.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
+    if "\0" in text:
+        return []
+    lines = [
+        line
+        for line in text.splitlines()
+        if line.strip() and not line.lower().strip('"').startswith("sep=")
+    ]
+    return [
+        [cell.strip(' "') for cell in line.replace("\t", ",").replace(";", ",").split(",")]
         for line in lines[:2]
     ]
+
+
+def _by_content(start: bytes, lines: list[list[str]], ending: str) -> str | None:
+    """The format that the first bytes of a file, and the cells of its first lines, speak of."""
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if not lines:
+        return None
+    cells = [[cell.lower() for cell in line] for line in lines]
     if cells[0][0] == "scorer":
         return "dlc"
     if "file" in cells[0]:
         return "csv"
-    if lines[0].upper().startswith("LM="):
+    if cells[0][0].startswith("lm="):
         return "tps"
-    if text.startswith("{"):
+    if cells[0][0].startswith("{"):
         return "coco"
-    # MorphoJ's lines are all alike: a name and numbers, perhaps labels above.
+    # MorphoJ's lines are all alike: a name and numbers, perhaps labels above. In a .csv these must
+    # be its own: tables of many programs (ImageJ's results, say) look the same but for them.
     name, *numbers = cells[-1]
-    return "morphoj" if name and len(numbers) >= 2 and all(map(_is_number, numbers)) else None
+    if not name or len(numbers) < 2 or not all(map(_is_number, numbers)):
+        return None
+    labelled = not all(map(_is_number, cells[0][1:]))
+    return None if ending == ".csv" and labelled and not has_own_labels(cells[0]) else "morphoj"
+
+
+def _what_is_missing(lines: list[list[str]]) -> str:
+    """Why the first lines of a file are not those of a table of swapmark."""
+    if not lines or len(lines[0]) < 2:
+        return "neither its ending nor its first line tells. A CSV table has a column file."
+    columns = ", ".join(cell or "(no name)" for cell in lines[0][:8])
+    return (
+        f"its columns are {columns}{', …' if len(lines[0]) > 8 else ''}, and none is called file. "
+        "A table of swapmark has file, the name of the image, and NAME_x, NAME_y for each point."
+    )
 
 
 def _is_number(cell: str) -> bool:
