@@ -135,6 +135,16 @@ def test_what_a_file_holds_besides_points_is_told_in_a_note(run, marked, tmp_pat
     assert f"Note: {tmp_path / 'marks.tps'}: left out 40 COMMENT.\n" in capsys.readouterr().err
 
 
+def test_columns_of_notes_are_left_out_and_told(run, marked, tmp_path, capsys):
+    with zipfile.ZipFile(marked) as archive:
+        archive.extractall(tmp_path)
+    path = tmp_path / "landmarks.csv"
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header},notes", *(f"{row},torn wing" for row in rows)]))
+    assert fit(run, path) == 0
+    assert capsys.readouterr().err == f"Note: {path}: left out what is no point: notes.\n"
+
+
 def test_rows_of_the_test_split_are_never_used_nor_their_images_read(run, marked, tmp_path, capsys):
     with zipfile.ZipFile(marked) as archive:
         archive.extractall(tmp_path)

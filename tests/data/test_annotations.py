@@ -75,7 +75,7 @@ def test_mark_of_spreadsheets_and_missing_group_are_fine(folder):
         ("file split p_x p_y\n", "Expected a table with the column file"),
         ("file,split\na,fit\n", "has no point"),
         ("file,split,p_x\na,fit,1\n", "without partner or meaning: p_y"),
-        ("file,split,p_x,p_y,age\na,fit,1,2,3\n", "without partner or meaning: age"),
+        ("file,split,p_x,p_y,q_Y\na,fit,1,2,3\n", "without partner or meaning: q_Y"),
         ("file,split,p_x,p_y,p_x\n", "there twice: p_x"),
         (HEADER, "a header but no rows"),
         (HEADER + "a,fit,,1,2,3\n", "line 2: 6 cells, but the first line has 7"),

@@ -6,7 +6,7 @@ import pyarrow.parquet
 import pytest
 from made_up_tables import example
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, LeftOutWarning
 from swapmark.formats.registry import read_points, write_points
 from swapmark.types import PointTable
 
@@ -38,6 +38,13 @@ def test_broken_files_and_columns_are_refused(tmp_path):
     frame.to_parquet(tmp_path / "words.parquet")
     with pytest.raises(InputError, match=r"words\.parquet: column tip_x holds other things"):
         read_points(tmp_path / "words.parquet")
+
+
+def test_a_column_of_words_is_left_out(tmp_path):
+    frame = pandas.DataFrame({"file": ["a.png"], "notes": ["torn"], "a_x": [1], "a_y": [2]})
+    frame.to_parquet(tmp_path / "points.parquet")
+    with pytest.warns(LeftOutWarning, match=r"left out what is no point: notes\."):
+        assert read_points(tmp_path / "points.parquet").names == ("a",)
 
 
 def test_without_pyarrow_the_message_says_what_to_install(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, LeftOutWarning
 from swapmark.tables.text import read_text_table
 from swapmark.tables.wide import check_table, plain_name, whole, wide_from_text
 from swapmark.types import PointTable
@@ -43,7 +43,11 @@ def test_columns_that_are_not_there_are_not_made_up():
         ("file\na\n", "no point"),
         ("file,a_x\na,1\n", "without partner or meaning: a_y"),
         ("file,a_x,a_y,b_confidence\na,1,2,3\n", "without partner or meaning: b_confidence"),
-        ("file,a_x,a_y,age\na,1,2,3\n", "without partner or meaning: age"),
+        ("file,a_x,a_y,b_X,b_Y\na,1,2,3,4\n", "without partner or meaning: b_X, b_Y. Give each"),
+        ("file,a_x,a_y,a_z\na,1,2,3\n", "and rename or delete what belongs to none. Expected"),
+        ("file,a_x,a_y,b.y\na,1,2,3\n", "without partner or meaning: b.y"),
+        ("file,Split,a_x,a_y\na,test,1,2\n", "without partner or meaning: Split"),
+        ("file,groups,a_x,a_y\na,p,1,2\n", "without partner or meaning: groups"),
         ("file,a_x,a_y,\na,1,2,\n", "column 4 has no name"),
         (",file,a_x,a_y\n0,a,1,2\n", "column 1 has no name"),
         ("file,_x,_y\na,1,2\n", "without partner or meaning: _x, _y"),
@@ -66,6 +70,13 @@ def test_wrong_tables_are_refused_with_the_place(text, message):
     with pytest.raises(InputError, match=r"^t\.csv") as caught:
         read(text)
     assert message in str(caught.value)
+
+
+def test_further_columns_are_left_out_with_a_warning_that_names_them():
+    text = "file,species,sex,a_x,a_y,weight_mg\na.png,E. coli,,1,2,\n"
+    with pytest.warns(LeftOutWarning, match=r"^t\.csv: .* species, sex, weight_mg\.$"):
+        table = read(text)
+    assert (table.names, table.xy.tolist()) == (("a",), [[[1, 2]]])
 
 
 def test_names_that_end_like_columns_stay_apart():

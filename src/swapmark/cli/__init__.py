@@ -6,12 +6,14 @@ function, so that `swapmark --help` answers at once.
 
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from swapmark import __version__
-from swapmark.errors import SwapmarkError
+from swapmark.errors import LeftOutWarning, SwapmarkError
 
 COMMANDS = {
     "demo": "Draw faces, learn their landmarks, evaluate them: minutes on a laptop.",
@@ -65,7 +67,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     # ten times slower. Spinning briefly costs 5 % on an idle one. Must be set before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        build_app(tokens)(tokens, exit_on_error=False)
+        with _left_out_as_notes():
+            build_app(tokens)(tokens, exit_on_error=False)
     except UnusedCliTokensError:  # cyclopts has told which
         print(
             "swapmark: A command takes each thing once. Give many pictures as one folder, zip or "
@@ -93,3 +96,20 @@ def main(tokens: Sequence[str] | None = None) -> int:
         print("swapmark: stopped.", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+@contextmanager
+def _left_out_as_notes() -> Iterator[None]:
+    """Tell what was read past in a file as a note, without Python's place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LeftOutWarning)
+        shown = warnings.showwarning
+
+        def show(message, category, *place) -> None:
+            if issubclass(category, LeftOutWarning):
+                print(f"Note: {message}", file=sys.stderr)
+            else:
+                shown(message, category, *place)
+
+        warnings.showwarning = show
+        yield

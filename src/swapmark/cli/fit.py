@@ -51,37 +51,24 @@ def fit(
     """
     import shlex
     import sys
-    import warnings
 
     from rich.console import Console
 
     import swapmark
-    from swapmark.errors import LeftOutWarning
     from swapmark.inference.point_map import point_map_path
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", LeftOutWarning)
-        shown = warnings.showwarning
-
-        def show(message, category, *place) -> None:
-            if issubclass(category, LeftOutWarning):
-                print(f"Note: {message}", file=sys.stderr)
-            else:
-                shown(message, category, *place)
-
-        warnings.showwarning = show
-        result = swapmark.fit(
-            run,
-            annotated,
-            out,
-            images=images,
-            normaliser=normaliser,
-            overwrite=overwrite,
-            draws=draws,
-            seed=seed,
-            device=device,
-            progress=not quiet,
-        )
+    result = swapmark.fit(
+        run,
+        annotated,
+        out,
+        images=images,
+        normaliser=normaliser,
+        overwrite=overwrite,
+        draws=draws,
+        seed=seed,
+        device=device,
+        progress=not quiet,
+    )
     Console().print(result.table())
     for entry in result.skipped:
         print(f"Skipped {entry.file}: {entry.reason}", file=sys.stderr)

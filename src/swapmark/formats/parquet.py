@@ -10,7 +10,7 @@ import numpy as np
 
 from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
-from swapmark.tables.wide import TEXT_COLUMNS, wide_from_columns
+from swapmark.tables.wide import TEXT_COLUMNS, further_columns, wide_from_columns
 from swapmark.types import PointTable
 
 
@@ -35,6 +35,7 @@ def read_parquet(path: Path, images: Path | None = None) -> PointTable:
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
         raise InputError(f"{path} has columns that are there twice: {', '.join(twice)}.")
+    of_text = {*TEXT_COLUMNS, *further_columns(table.column_names)}
     columns: dict[str, list[str] | np.ndarray] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name.startswith("__index_level_"):  # the index of a dataframe
@@ -42,7 +43,7 @@ def read_parquet(path: Path, images: Path | None = None) -> PointTable:
         values = column.to_pylist()
         columns[name] = (
             ["" if value is None else str(value) for value in values]
-            if name in TEXT_COLUMNS
+            if name in of_text
             else _numbers(path, name, values)
         )
     places = [f"row {row + 1}" for row in range(table.num_rows)]

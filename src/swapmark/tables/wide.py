@@ -2,15 +2,19 @@
 
 `file`, perhaps `frame`, `time`, `split`, `group`, `width`, `height` and `scale`, then `<name>_x`,
 `<name>_y` and perhaps `<name>_confidence` for each point, in pixels with (0, 0) at the centre of
-the top left pixel. `PointTable.columns` and `PointTable.rows` are the way back.
+the top left pixel. `PointTable.columns` and `PointTable.rows` are the way back. Further columns, of
+species or dates say, are left out with a warning, unless they look like one of these misspelt.
 """
 
+import re
+import warnings
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, LeftOutWarning
 from swapmark.tables.text import TextTable
 from swapmark.types import PointTable
 
@@ -19,6 +23,8 @@ MAX_COORDINATE = 1e9
 SPLITS = ("train", "fit", "test")
 TEXT_COLUMNS = ("file", "split", "group")
 NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
+LIKE_A_POINT = re.compile(r"(.*[\W_])?[xyz]|.*_confidence", re.IGNORECASE)
+"""Further columns that are refused, as their points would vanish: tail_X, tail.x, tail_z."""
 EXPECTED = (
     "Expected a table with the column file, perhaps frame, time, split (train, fit or test), "
     "group, width, height and scale, and <name>_x, <name>_y, perhaps <name>_confidence, for each "
@@ -29,7 +35,7 @@ EXPECTED = (
 def wide_from_text(table: TextTable) -> PointTable:
     """The points of a text table.
 
-    Raises InputError, with the line, for anything that is not as described above: unknown columns,
+    Raises InputError, with the line, for anything that is not as described above: misspelt columns,
     half-marked points, cells that are not numbers, images that are there twice.
 
     >>> from swapmark.tables.text import read_text_table
@@ -40,8 +46,9 @@ def wide_from_text(table: TextTable) -> PointTable:
     point_names(table.where, header)
     table.check_widths(len(header))
     rows = table.lines[1:]
-    texts = [place for place, column in enumerate(header) if column in TEXT_COLUMNS]
-    others = [place for place, column in enumerate(header) if column not in TEXT_COLUMNS]
+    of_text = {*TEXT_COLUMNS, *further_columns(header)}
+    texts = [place for place, column in enumerate(header) if column in of_text]
+    others = [place for place, column in enumerate(header) if column not in of_text]
     names = [header[place] for place in others]
     columns: dict[str, list[str] | np.ndarray] = {
         header[place]: [cells[place] for _, cells in rows] for place in texts
@@ -58,7 +65,8 @@ def wide_from_columns(
 ) -> PointTable:
     """The points of columns: lists of text and float arrays (N,), NaN where nothing is known.
 
-    `places` names the N rows in messages, as in "line 7". Raises InputError as `wide_from_text`.
+    `places` names the N rows in messages, as in "line 7". Warns of columns that are left out.
+    Raises InputError as `wide_from_text`.
 
     >>> columns = {"file": ["1.png"], "a_x": np.array([1.0]), "a_y": np.array([2.0])}
     >>> wide_from_columns("t.parquet", columns, ["row 1"]).names
@@ -86,6 +94,12 @@ def wide_from_columns(
         times=columns.get("time"),  # pyright: ignore[reportArgumentType]
     )
     check_table(table, where, places)
+    if further := further_columns(list(columns)):
+        warnings.warn(
+            f"{where}: left out what is no point: {', '.join(further)}.",
+            LeftOutWarning,
+            stacklevel=2,
+        )
     return table
 
 
@@ -145,7 +159,7 @@ def check_table(table: PointTable, where: str, places: Sequence[str] = ()) -> No
 def point_names(where: str, header: list[str]) -> tuple[str, ...]:
     """The names of the points in a header, in the order of their x columns.
 
-    Raises InputError for columns that are there twice, have no partner, or mean nothing.
+    Raises InputError for columns that are there twice, have no partner, or seem misspelt.
 
     >>> point_names("t.csv", ["file", "nose_x", "nose_y"])
     ('nose',)
@@ -154,22 +168,42 @@ def point_names(where: str, header: list[str]) -> tuple[str, ...]:
         found = ", ".join(header[:8]) or "none"
         raise InputError(f"{where} has no column file; its columns are {found}. {EXPECTED}")
     twice = sorted({name for name in header if header.count(name) > 1})
-    points = [name for name in header if name not in (*TEXT_COLUMNS, *NUMBER_COLUMNS)]
-    names = tuple(name[:-2] for name in points if name.endswith("_x") and len(name) > 2)
+    names = _stems(header)
     expected = {f"{name}_{axis}" for name in names for axis in "xy"}
-    allowed = {f"{name}_confidence" for name in names}
     if "" in header:
         raise InputError(
             f"{where}: column {header.index('') + 1} has no name. Name or delete it (a spreadsheet "
             "may add one at the end, a dataframe its index in front)."
         )
-    odd = sorted((expected - set(points)) | (set(points) - expected - allowed))
+    misspelt = {
+        name
+        for name in further_columns(header)
+        if LIKE_A_POINT.fullmatch(name) or get_close_matches(name.lower(), TEXT_COLUMNS, cutoff=0.8)
+    }
+    odd = sorted((expected - set(header)) | misspelt)
     if twice or odd or not names:
         problem = f"columns that are there twice: {', '.join(twice)}" if twice else "no point"
         if odd:
-            problem = f"columns without partner or meaning: {', '.join(odd[:5])}"
+            problem = (
+                f"columns without partner or meaning: {', '.join(odd[:5])}. Give each point both "
+                "columns, and rename or delete what belongs to none"
+            )
         raise InputError(f"{where} has {problem}. {EXPECTED}")
     return names
+
+
+def further_columns(header: list[str]) -> list[str]:
+    """The columns that are neither of an image nor of a point.
+
+    >>> further_columns(["file", "species", "nose_x", "nose_y"])
+    ['species']
+    """
+    parts = {f"{name}_{part}" for name in _stems(header) for part in ("x", "y", "confidence")}
+    return [name for name in header if name not in {*TEXT_COLUMNS, *NUMBER_COLUMNS, *parts}]
+
+
+def _stems(header: list[str]) -> tuple[str, ...]:
+    return tuple(name[:-2] for name in header if name.endswith("_x") and len(name) > 2)
 
 
 def plain_name(file: str) -> str:
