@@ -100,6 +100,20 @@ def test_without_a_column_split_all_images_are_to_fit(tmp_path, kind):
     assert marked.splits == ("fit", "fit")
 
 
+def test_the_one_table_of_a_folder_by_another_name_is_told_with_the_command(tmp_path):
+    folder = tmp_path / "my photos"
+    folder.mkdir()
+    (folder / "marks.csv").write_text("file,tip_x,tip_y\na.png,1,2\n")
+    (folder / "readme.txt").write_text("about these photos\n")
+    (folder / "measures.csv").write_text("name,length\na,b\n")
+    with pytest.raises(InputError, match=r"There is no .*landmarks\.csv, but there is") as caught:
+        read_marked(folder)
+    assert f"`swapmark fit RUN '{folder / 'marks.csv'}' …`, or rename it" in str(caught.value)
+    (folder / "more.tps").write_text("LM=1\n1 2\nIMAGE=a.png\n")
+    with pytest.raises(InputError, match=r"landmarks\.csv\. Give a folder or zip with images and"):
+        read_marked(folder)
+
+
 def test_a_tps_file_by_another_ending_gets_the_heights_of_its_images(tmp_path):
     (tmp_path / "photos").mkdir()
     Image.new("L", (40, 30)).save(tmp_path / "photos" / "a.png")

@@ -1,6 +1,7 @@
 """The specimens that a user marked: their points, and the images that these belong to."""
 
 import os
+import shlex
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -9,7 +10,7 @@ from swapmark.data.items import Item, problem_item
 from swapmark.data.sources import list_images
 from swapmark.errors import InputError
 from swapmark.evaluation.matching import match_names
-from swapmark.formats.registry import format_to_read, read_points
+from swapmark.formats.registry import FORMATS, format_to_read, read_points
 from swapmark.types import Annotations, PointTable
 
 
@@ -26,6 +27,8 @@ def read_marked(
     Raises InputError if nothing can be read, or no image at all is there.
     """
     path = Path(annotated).expanduser()
+    if path.is_dir() and not (path / TABLE).is_file():
+        _name_other_table(path)
     if path.is_dir() or path.suffix.lower() == ".zip":
         annotations, place = read_annotations(path, default_split="fit"), path
     else:
@@ -34,6 +37,27 @@ def read_marked(
         heights = images if format_to_read(path) == "tps" else None
         annotations = table_annotations(read_points(path, images=heights))
     return annotations, find_items(annotations, place if images is None else images)
+
+
+def _name_other_table(folder: Path) -> None:
+    """Raise InputError that names the file of points in a folder, if there is just one."""
+    endings = {ending for known in FORMATS.values() for ending in known.endings}
+    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in endings]
+    tables = [path for path in tables if _is_table(path)]
+    if len(tables) == 1:
+        raise InputError(
+            f"There is no {folder / TABLE}, but there is {tables[0]}: give that file, "
+            f"`swapmark fit RUN {shlex.quote(str(tables[0]))} …`, or rename it to {TABLE} if it is "
+            f"a table of swapmark."
+        )
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        format_to_read(path)
+    except (InputError, OSError):
+        return False
+    return True
 
 
 def table_annotations(table: PointTable) -> Annotations:
