@@ -127,6 +127,14 @@ def test_an_unknown_ending_is_told_before_any_work_is_done(
     assert "expected .csv, .tps" in capsys.readouterr().err
 
 
+def test_an_ending_of_another_format_is_told_before_any_work_is_done(
+    tiny_run, images, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    assert predict(tiny_run, images, tmp_path / "q.tps", "--format", "dlc") == 2
+    assert f"Name it {tmp_path / 'q.csv'}" in capsys.readouterr().err
+
+
 def test_points_that_a_format_cannot_hold_are_kept_as_csv(tiny_run, images, tmp_path, capsys):
     (images / "1.png").rename(images / "1, left.png")
     assert predict(tiny_run, images, tmp_path / "points.txt", "--quiet") == 2

@@ -134,6 +134,13 @@ def test_files_that_are_there_are_kept_unless_told_otherwise(tiny_run, tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["m.onnx", "m.Safetensors"])
+def test_a_folder_is_not_called_like_a_file(tiny_run, tmp_path, name):
+    with pytest.raises(InputError, match=r"would be a folder.* Name the folder, such as .*/m; for"):
+        export_hub(tiny_run, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_model_is_not_exported_onto_itself(tiny_run, tiny_onnx, tmp_path):
     before = (tiny_run.model / "model.safetensors").read_bytes()
     with pytest.raises(InputError, match="is the model that is to be exported"):

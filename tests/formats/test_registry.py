@@ -109,9 +109,29 @@ def test_the_ending_chooses_what_is_written(tmp_path):
     endings = {"csv": "csv", "json": "coco", "txt": "morphoj", "tps": "tps", "parquet": "parquet"}
     for ending, name in endings.items():
         assert format_to_write(tmp_path / f"a.{ending}") == name
-        assert format_to_write(tmp_path / f"a.{ending}", "DLC") == "dlc"
+    assert format_to_write(tmp_path / "a.csv", "DLC") == "dlc"
     with pytest.raises(InputError, match=r"ending of a\.slp stands for no format"):
         format_to_write(tmp_path / "a.slp")
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "message"),
+    [
+        ("a.tps", "dlc", r"read as tps, by its ending; .* ends in \.csv\. Name it .*a\.csv, or"),
+        ("a.JSON", "csv", r"in \.csv or \.tsv or \.txt\. .*a\.csv, or choose the format coco\."),
+        ("a.csv", "tps", r"read as csv or dlc or morphoj, by its ending"),
+    ],
+)
+def test_an_ending_of_another_format_is_refused(tmp_path, name, format, message):
+    with pytest.raises(InputError, match=message):
+        write_points(example(), tmp_path / name, format)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_may_have_any_ending_of_its_own_or_of_none(tmp_path):
+    for name, (_, _, endings) in FORMATS.items():
+        for ending in (*endings, ".out", ""):
+            assert format_to_write(tmp_path / f"a{ending}", name) == name
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -41,8 +41,8 @@ def export_hub(
     `unknown` unless the model's README.md says otherwise. With `push`, OWNER/NAME, the folder is
     sent to the hub, into a private repository if there is none yet.
 
-    Raises InputError where one of the files exists and `overwrite` is not set, RunError where
-    there is no model, OutputError where the hub does not take it.
+    Raises InputError where one of the files exists and `overwrite` is not set or `out` has the
+    ending of a file, RunError where there is no model, OutputError where the hub does not take it.
 
     >>> import swapmark
     >>> swapmark.export_hub("absent")
@@ -50,6 +50,12 @@ def export_hub(
     swapmark.errors.RunError: There is no folder absent. ...
     """
     out = Path(out)
+    if out.suffix.lower() in (".onnx", ".safetensors"):
+        raise InputError(
+            f"{out} would be a folder, as a model for the hub is, and {out.suffix} is the ending "
+            f"of a file. Name the folder, such as {out.with_suffix('')}; for an ONNX file choose "
+            f"the format onnx."
+        )
     for name in MODEL_FILES:
         refuse_existing(out / name, overwrite=overwrite)
     if push is not None:

@@ -111,6 +111,8 @@ def write_points(
 def format_to_write(path: Path, format: str | None = None) -> str:
     """The format by its name or the ending of the file; raises InputError before any work is done.
 
+    An ending of another format is refused, since the file would be read as that.
+
     >>> format_to_write(Path("a.tps")), format_to_write(Path("a.csv"), "dlc")
     ('tps', 'dlc')
     """
@@ -119,6 +121,14 @@ def format_to_write(path: Path, format: str | None = None) -> str:
         raise InputError(
             f"The ending of {path.name} stands for no format; expected {', '.join(WRITTEN)}. "
             f"Choose another name, or name the format, one of {', '.join(FORMATS)}."
+        )
+    own, ending = FORMATS[name].endings, path.suffix.lower()
+    others = [other for other, (_, _, endings) in FORMATS.items() if ending in endings]
+    if others and name not in others:
+        raise InputError(
+            f"{path} would be read as {' or '.join(others)}, by its ending; a file of the format "
+            f"{name} ends in {' or '.join(own)}. Name it {path.with_suffix(own[0])}, or choose the "
+            f"format {others[0]}."
         )
     if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise InputError(
