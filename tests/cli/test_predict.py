@@ -66,6 +66,17 @@ def test_skipped_images_are_listed_beside_the_table(tiny_run, images, tmp_path, 
     assert not skipped.exists(), "it would speak of another table"
 
 
+def test_pictures_of_kinds_that_are_not_read_are_counted_and_listed(
+    tiny_run, images, tmp_path, capsys
+):
+    for name in ("live.heic", "raw.CR2", "notes.txt"):
+        (images / name).write_bytes(b"of a camera")
+    assert predict(tiny_run, images, tmp_path / "points.csv", "--quiet") == 0
+    listed = [row["file"] for row in rows(tmp_path / "points-skipped.csv")]
+    assert listed == ["live.heic", "raw.CR2"]
+    assert "Skipped 2 of 5 images" in capsys.readouterr().err
+
+
 def test_two_tables_of_one_name_have_lists_of_their_own(tiny_run, images, tmp_path):
     (images / "1.png").write_bytes(b"")
     assert predict(tiny_run, images, tmp_path / "points.csv", "--quiet") == 0

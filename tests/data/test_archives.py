@@ -9,7 +9,7 @@ import pytest
 
 from swapmark.data import archives, items
 from swapmark.data.pixels import ImageProblem
-from swapmark.data.sources import list_images
+from swapmark.data.sources import list_images, list_with_unread
 from swapmark.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(5120)
@@ -42,6 +42,17 @@ def test_tar_is_read_in_its_order(tmp_path, ending, mode):
     assert [item.name for item in found] == ["b.png", "ä a/a.png"]
     assert found[1].read() == found[0].read() == CONTENT
     assert len({item.fingerprint for item in found}) == 2
+
+
+def test_pictures_of_kinds_that_are_not_read_are_named(tmp_path):
+    names = ["a.png", "a/b.HEIC", "notes.txt", "__MACOSX/c.heic"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, CONTENT)
+    for path in (tmp_path / "a.zip", make_tar(tmp_path / "a.tar.gz", "w:gz", names)):
+        items, unread = list_with_unread(path)
+        assert [item.name for item in items] == ["a.png"]
+        assert [entry.file for entry in unread] == ["a/b.HEIC"]
 
 
 def test_archive_without_ending_is_recognised(tmp_path):

@@ -63,6 +63,19 @@ def test_images_names_frames_and_skipped_are_right(photos, tmp_path, memory_limi
     assert len(sets_in(tmp_path / "cache")) == 1
 
 
+@pytest.mark.parametrize("memory_limit_gib", [8.0, 0])
+def test_a_picture_of_a_kind_that_is_not_read_is_skipped_and_leaves_the_set_as_it_is(
+    photos, tmp_path, memory_limit_gib
+):
+    options = {"cache_dir": tmp_path / "cache", "progress": False}
+    before = load_images(photos, 16, memory_limit_gib=memory_limit_gib, **options)
+    (photos / "0 live.heic").write_bytes(b"of a phone")
+    after = load_images(photos, 16, memory_limit_gib=memory_limit_gib, **options)
+    assert [entry.file for entry in after.skipped] == ["3 empty.png", "5 cut.png", "0 live.heic"]
+    assert after.names == before.names
+    assert len(sets_in(tmp_path / "cache")) == 1
+
+
 def test_cache_spares_decoding_until_something_changes(photos, tmp_path, monkeypatch):
     decoded = []
     original = decoding.decode_image

@@ -10,6 +10,7 @@ from PIL import Image
 from swapmark.data.frames import frames_of_images, natural_order
 from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
+from swapmark.types import Skipped
 
 NAMES = ["frame10.png", "frame2.png", "frame1.png"]
 
@@ -56,6 +57,15 @@ def test_a_picture_that_cannot_be_read_keeps_its_place_in_time(folder):
     (folder / "frame2.png").unlink()
     with pytest.raises(ImageProblem, match="cannot be read: No such file"):
         frames[1].read()
+
+
+def test_a_picture_of_a_kind_that_is_not_read_is_named_and_has_no_place_in_time(folder):
+    (folder / "frame1.gif").write_bytes(b"GIF89a")
+    preview, *frames = frames_of_images(folder, 10).frames()
+    assert preview == Skipped("frame1.gif", "the kind .gif is not read; convert it to PNG or JPEG")
+    assert [(frame.name, frame.time) for frame in frames] == [
+        *(("frame1.png", 0), ("frame2.png", 0.1), ("frame10.png", 0.2)),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from PIL import Image
 
 from swapmark.data import items as items_module
 from swapmark.data.pixels import ImageProblem
-from swapmark.data.sources import list_images
+from swapmark.data.sources import list_images, list_with_unread
 from swapmark.errors import InputError
+from swapmark.types import Skipped
 
 
 def png(value: int = 100, size: tuple[int, int] = (8, 6)) -> bytes:
@@ -120,6 +121,20 @@ def test_no_image_says_what_was_looked_for_and_what_was_there(tmp_path):
         list_images(tmp_path)
     for part in (str(tmp_path), ".jpeg .jpg .png", "4 other files (2 .txt", "1 .gif", "1 hidden"):
         assert part in str(caught.value)
+
+
+def test_pictures_of_kinds_that_are_not_read_are_named_among_images(tmp_path):
+    photos = tmp_path / "photos"
+    for name in ("b.png", "b.CR2", "sub/c.heic", "notes.txt", "film.mov", "._b.heic"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).write_bytes(png())
+    reason = "the kind {} is not read; convert it to PNG or JPEG"
+    items, unread = list_with_unread(photos)
+    assert [item.name for item in items] == ["b.png"]
+    heic, raw = reason.format(".heic"), reason.format(".cr2")
+    assert unread == [Skipped("sub/c.heic", heic), Skipped("b.CR2", raw)]
+    _, unread = list_with_unread([photos, photos / "b.CR2"])
+    assert unread == [Skipped(f"{photos}/sub/c.heic", heic), Skipped(f"{photos}/b.CR2", raw)]
 
 
 @pytest.mark.parametrize(

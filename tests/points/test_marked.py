@@ -52,6 +52,13 @@ def test_images_are_found_by_the_end_of_their_path_or_without_their_ending(tmp_p
     assert [item.read() for item in items] == [b"a.png", b"deep/b.jpg", b"c.png"]
 
 
+def test_a_picture_of_a_kind_that_is_not_read_is_no_second_one_of_its_name(tmp_path):
+    for name in ("a.png", "a.heic"):
+        (tmp_path / name).write_bytes(name.encode())
+    (item,) = find_items(annotations("a"), tmp_path)
+    assert item.read() == b"a.png"
+
+
 def test_an_image_that_is_not_there_says_so_when_it_is_read(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     there, absent = find_items(annotations("a.png", "b.png"), tmp_path)

@@ -70,11 +70,13 @@ def test_the_arguments_by_name_reach_the_configuration(train_tiny):
 def test_skipped_images_are_listed_and_counted(train_tiny, tmp_path, capsys):
     images = save_images(tmp_path / "images", 3)
     (images / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    (images / "live.heic").write_bytes(b"of a phone")
+    (images / "notes.txt").write_text("mine")
     run = train_tiny(*QUICK, images=images, progress=True)
-    header, row = (run.path / "skipped.csv").read_text().splitlines()
+    header, *rows = (run.path / "skipped.csv").read_text().splitlines()
     assert header == "file,reason"
-    assert row.startswith("broken.jpg,")
-    assert "Skipped 1 of 4 images" in capsys.readouterr().err
+    assert [row.split(",")[0] for row in rows] == ["broken.jpg", "live.heic"]
+    assert "Skipped 2 of 5 images" in capsys.readouterr().err
     assert json.loads(run.images.read_text())["images"] == 3
 
 

@@ -13,12 +13,11 @@ import tarfile
 import threading
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PureWindowsPath
 
-from swapmark.data.items import Item, check_bytes, is_image_name, problem_item
+from swapmark.data.items import Item, Others, check_bytes, is_image_name, problem_item
 from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
 
@@ -58,8 +57,8 @@ def unsafe_name(name: str) -> str | None:
     return "its name leads out of the archive (..)" if ".." in path.parts else None
 
 
-def zip_items(path: Path, others: Counter[str]) -> Iterator[Item]:
-    """The images of a zip; other files are counted by their ending in `others`.
+def zip_items(path: Path, others: Others) -> Iterator[Item]:
+    """The images of a zip; the names of other files go to `others`.
 
     Raises InputError if the archive's directory cannot be read.
 
@@ -67,7 +66,7 @@ def zip_items(path: Path, others: Counter[str]) -> Iterator[Item]:
     >>> with TemporaryDirectory() as folder:
     ...     with zipfile.ZipFile(Path(folder, "a.zip"), "w") as archive:
     ...         archive.writestr("a.png", b"content")
-    ...     [item.name for item in zip_items(Path(folder, "a.zip"), Counter())]
+    ...     [item.name for item in zip_items(Path(folder, "a.zip"), Others(list))]
     ['a.png']
     """
     try:
@@ -107,8 +106,8 @@ def _read_zip_member(
         raise ImageProblem(f"damaged in the archive: {error}") from error
 
 
-def tar_items(path: Path, others: Counter[str]) -> Iterator[Item]:
-    """The images of a tar in its order; other files are counted by their ending in `others`.
+def tar_items(path: Path, others: Others) -> Iterator[Item]:
+    """The images of a tar in its order; the names of other files go to `others`.
 
     Raises InputError if nothing in it can be read, or if it is compressed and unpacks to more
     than MAX_UNPACKED_TAR_BYTES.
@@ -117,7 +116,7 @@ def tar_items(path: Path, others: Counter[str]) -> Iterator[Item]:
     >>> with TemporaryDirectory() as folder:
     ...     with tarfile.open(Path(folder, "a.tar"), "w") as archive:
     ...         archive.addfile(tarfile.TarInfo("a.png"))
-    ...     [item.name for item in tar_items(Path(folder, "a.tar"), Counter())]
+    ...     [item.name for item in tar_items(Path(folder, "a.tar"), Others(list))]
     ['a.png']
     """
     state = path.stat()

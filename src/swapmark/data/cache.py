@@ -27,7 +27,7 @@ from swapmark.data.decoding import default_workers, load_item, stream_images, tr
 from swapmark.data.images import FIT_MODES, Frame
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
-from swapmark.data.sources import Source, list_images
+from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError
 from swapmark.types import Skipped
 
@@ -104,7 +104,7 @@ def load_images(
     """
     if size < 1 or fit not in FIT_MODES:
         raise InputError(f"size={size}, fit={fit!r}; expected size ≥ 1 and fit pad or crop.")
-    items = list_images(source)
+    items, unread = list_with_unread(source)
     workers = workers or default_workers()
     bytes_needed = len(items) * size * size * 3
     keep_pixels = bytes_needed <= memory_limit_gib * 2**30
@@ -119,7 +119,7 @@ def load_images(
                 shown = track(decoded, len(items), "Decoding images", show=progress)
                 index = write_set(building, shown, keep_pixels)
                 if not index.names:
-                    raise InputError(_nothing_usable(source, index.skipped))
+                    raise InputError(_nothing_usable(source, index.skipped + unread))
                 index = publish(building, folder, index, size, keep_pixels)
         except OSError as error:
             raise InputError(
@@ -127,11 +127,12 @@ def load_images(
                 "environment variable SWAPMARK_CACHE to a folder with space that you may write to."
             ) from error
     frames = [Frame(width, height, size, fit) for width, height in index.sizes]
+    skipped = index.skipped + unread
     if keep_pixels:
         pixels = map_pixels(folder, len(frames), size)
-        return ImageSet(size, index.names, frames, index.skipped, pixels)
+        return ImageSet(size, index.names, frames, skipped, pixels)
     used = [items[position] for position in index.positions]
-    return ImageSet(size, index.names, frames, index.skipped, None, used, workers)
+    return ImageSet(size, index.names, frames, skipped, None, used, workers)
 
 
 def _nothing_usable(source: Source, skipped: list[Skipped]) -> str:

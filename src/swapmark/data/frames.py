@@ -11,7 +11,7 @@ import numpy as np
 from swapmark.data.images import decode_image
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem, array_to_rgb
-from swapmark.data.sources import Source, list_images
+from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError
 from swapmark.types import Skipped
 
@@ -67,7 +67,8 @@ def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
     """The pictures of a folder, zip, tar or list as the frames of a video, `frame_rate` a second.
 
     Folders and archives are taken in natural order, so that frame2 comes before frame10; lists
-    keep theirs. A picture that cannot be read keeps its place in time.
+    keep theirs. A picture that cannot be read keeps its place in time; one of a kind that is not
+    read, such as a preview.gif beside the frames, has none.
     Raises InputError when there is no picture or the rate is not above zero.
 
     >>> source = frames_of_images([np.zeros((8, 8), np.uint8)] * 3, 2.0)
@@ -76,7 +77,7 @@ def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
     """
     if not 0 < frame_rate < float("inf"):
         raise InputError(f"frame_rate is {frame_rate}; expected frames a second, above 0.")
-    items = list_images(source)
+    items, unread = list_with_unread(source)
     if not isinstance(source, list | tuple | np.ndarray):
         items = sorted(items, key=lambda item: natural_order(item.name))
     # 29.97 is meant as 30000/1001: a time base of the nearest simple fraction.
@@ -85,6 +86,7 @@ def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
         rate = Fraction(frame_rate)
 
     def frames() -> Frames:
+        yield from unread
         for index, item in enumerate(items):
             yield VideoFrame(index, index / frame_rate, item.name, partial(_pixels, item))
 

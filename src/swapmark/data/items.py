@@ -1,6 +1,6 @@
 """What every source of images is turned into: items, each with a name and a way to read it."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,8 +14,18 @@ VIDEO_SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
     *(".mts", ".ogv", ".ts", ".webm", ".wmv"),
 )
+UNREAD_SUFFIXES = (
+    *(".avif", ".eps", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".psd", ".svg"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),  # raw, from cameras
+    *(".czi", ".dcm", ".lif", ".nd2"),  # from microscopes and scanners
+)
+"""Pictures that are not read, and so are listed as skipped; not .pdf, which seldom is a picture."""
 MAX_FILE_BYTES = 512 * 2**20
 """Larger files and archive members are not read: 120 million pixels of 4 bytes are less."""
+
+
+Others = defaultdict[str, list[str]]
+"""Names of the files that are not listed as images, by their ending."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class Item:
     """Returns the file's bytes or the array; raises ImageProblem or OSError. Thread-safe."""
 
 
-def is_image_name(name: str, others: Counter[str] | None = None) -> bool:
-    """Whether a file inside a folder or archive counts as an image; others are counted by ending.
+def is_image_name(name: str, others: Others | None = None) -> bool:
+    """Whether a file inside a folder or archive counts as an image; if not, it goes to `others`.
 
     >>> is_image_name("a/B.JPG"), is_image_name("a/notes.txt"), is_image_name(".thumbs/a.jpg")
     (True, False, False)
@@ -43,10 +53,11 @@ def is_image_name(name: str, others: Counter[str] | None = None) -> bool:
     path = PurePosixPath(name)
     suffix = path.suffix.lower()
     hidden = any(part.startswith(".") and part not in (".", "..") for part in path.parts)
-    if suffix in IMAGE_SUFFIXES and not hidden and "__MACOSX" not in path.parts:
+    hidden = hidden or "__MACOSX" in path.parts
+    if suffix in IMAGE_SUFFIXES and not hidden:
         return True
     if others is not None:
-        others["hidden" if hidden else suffix or "without ending"] += 1
+        others["hidden" if hidden else suffix or "without ending"].append(name)
     return False
 
 

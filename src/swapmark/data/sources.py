@@ -18,14 +18,17 @@ import numpy as np
 from swapmark.data import archives
 from swapmark.data.items import (
     IMAGE_SUFFIXES,
+    UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
     Item,
+    Others,
     check_bytes,
     is_image_name,
     is_video_name,
     problem_item,
 )
 from swapmark.errors import InputError
+from swapmark.types import Skipped
 
 Source = str | os.PathLike | np.ndarray | Sequence
 """A path (folder, zip, tar, image file), an array, or a list of paths, of items or of arrays."""
@@ -45,7 +48,22 @@ def list_images(source: Source) -> list[Item]:
     >>> [item.name for item in list_images(np.zeros((2, 8, 8), np.uint8))]
     ['array-0', 'array-1']
     """
-    others: Counter[str] = Counter()
+    return list_with_unread(source)[0]
+
+
+def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
+    """What `list_images` gives, and apart from it the pictures of kinds that are not read.
+
+    They are no items: beside a.png, into which it was turned, a.heic must not be looked up as `a`.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ("a.heic", "a.png", "notes.txt"):
+    ...         Path(folder, name).touch()
+    ...     [entry.file for entry in list_with_unread(folder)[1]]
+    ['a.heic']
+    """
+    others = Others(list)
     if isinstance(source, str | os.PathLike):
         where = str(source)
         items = list(_items_of_path(Path(source).expanduser(), others))
@@ -64,10 +82,15 @@ def list_images(source: Source) -> list[Item]:
         raise InputError(f"{where} holds no image; expected at least one.")
     if not items:
         raise InputError(_nothing_found(where, others))
-    return items
+    unread = [
+        Skipped(name, f"the kind {kind} is not read; convert it to PNG or JPEG")
+        for kind in UNREAD_SUFFIXES
+        for name in sorted(others.get(kind, ()))
+    ]
+    return items, unread
 
 
-def _items_of_path(path: Path, others: Counter[str]) -> Iterator[Item]:
+def _items_of_path(path: Path, others: Others) -> Iterator[Item]:
     if path.is_dir():
         yield from sorted(_walk(path, others), key=lambda item: item.name)
     elif not path.exists():
@@ -88,7 +111,7 @@ def _items_of_path(path: Path, others: Counter[str]) -> Iterator[Item]:
         yield _file_item(path, str(path))
 
 
-def _walk(root: Path, others: Counter[str]) -> Iterator[Item]:
+def _walk(root: Path, others: Others) -> Iterator[Item]:
     """Every image below a folder, each real folder once."""
     unlisted: list[OSError] = []
     visited: set[str] = set()
@@ -123,7 +146,7 @@ def read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _items_of_list(entries: Sequence, others: Counter[str]) -> Iterator[Item]:
+def _items_of_list(entries: Sequence, others: Others) -> Iterator[Item]:
     if all(isinstance(entry, np.ndarray) for entry in entries):
         yield from _items_of_arrays(entries)
         return
@@ -143,10 +166,13 @@ def _items_of_list(entries: Sequence, others: Counter[str]) -> Iterator[Item]:
         if is_video_name(path.name) and path.is_file():
             yield problem_item(str(entry), "a video, not a picture")
             continue
-        for item in _items_of_path(path, others):
+        below = Others(list)
+        for item in _items_of_path(path, below):
             inside = item.name != str(path)
             name = f"{entry}/{item.name}" if inside else str(entry)
             yield Item(name, item.fingerprint, item.read)
+        for kind, names in below.items():
+            others[kind] += [f"{entry}/{name}" for name in names]
 
 
 def _split_array(array: np.ndarray) -> list[np.ndarray]:
@@ -171,9 +197,10 @@ def _same(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _nothing_found(where: str, others: Counter[str]) -> str:
-    total = sum(others.values())
-    kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(6))
+def _nothing_found(where: str, others: Others) -> str:
+    counts = Counter({kind: len(names) for kind, names in others.items()})
+    total = counts.total()
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(6))
     there = f"there were {total} other files ({kinds})" if total else "there was no file at all"
     advice = "Give a folder, zip, tar, image file or list of paths."
     if not others.keys().isdisjoint(VIDEO_SUFFIXES):

@@ -10,7 +10,7 @@ import numpy as np
 
 from swapmark.data.decoding import stream_images, track
 from swapmark.data.pixels import ImageProblem
-from swapmark.data.sources import Source, list_images
+from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError
 from swapmark.inference.point_map import PointMap, find_point_map
 from swapmark.types import Landmarks, Skipped
@@ -65,7 +65,7 @@ class Predictor(ABC):
             return point_map.apply(landmarks)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; expected at least 1.")
-        items = list_images(source)
+        items, unread = list_with_unread(source)
         found, confidences, names, sizes = [], [], [], []
         skipped: list[Skipped] = []
         squares, frames = [], []
@@ -91,9 +91,10 @@ class Predictor(ABC):
             if len(squares) == batch_size:
                 flush()
         flush()
+        skipped += unread
         if not found:
             reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
-            raise InputError(f"None of the {len(items)} images can be used ({reasons}).")
+            raise InputError(f"None of the {len(skipped)} images can be used ({reasons}).")
         return Landmarks(
             xy=np.stack(found),
             confidence=np.stack(confidences),
