@@ -37,6 +37,15 @@ def test_folder_is_walked_and_sorted(tmp_path):
     assert found[1].read() == png()
 
 
+def test_a_folder_with_nothing_but_a_run_says_so(tmp_path):
+    (tmp_path / "run" / "samples").mkdir(parents=True)
+    settings = "method: c3\nmodel: {}\nviews: {}\nc3: {}\ntraining: {}\n"
+    (tmp_path / "run" / "config.yaml").write_text(settings)
+    (tmp_path / "run" / "samples" / "step-1.png").write_bytes(png())
+    with pytest.raises(InputError, match=r"No images in .*\(1 run of swapmark\)"):
+        list_images(tmp_path)
+
+
 def test_linked_files_and_folders_are_followed_once(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.png").write_bytes(png())

@@ -72,8 +72,14 @@ def test_overwriting_does_not_follow_links_out_of_the_run(full_run, tmp_path):
 
 @pytest.mark.parametrize(
     "config",
-    [None, "", "learning_rate: 1", "model: x\ntraining: {}\nmethod: sgd", "- 1", "a: [", "\0"],
-    ids=["none", "empty", "another program's", "a similar one's", "a list", "no yaml", "binary"],
+    [
+        *(None, "", "learning_rate: 1", "model: x\ntraining: {}\nmethod: sgd", "- 1", "a: [", "\0"),
+        "day: 2024-13-01",
+    ],
+    ids=[
+        *("none", "empty", "another program's", "a similar one's", "a list", "no yaml", "binary"),
+        "no date",
+    ],
 )
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_that_is_no_run_is_never_touched(tmp_path, config, overwrite):

@@ -193,6 +193,20 @@ def test_a_damaged_configuration_is_named_on_resume(train_tiny):
         train_tiny(resume=True)
 
 
+def test_a_run_in_the_folder_of_its_pictures_is_none_of_them(train_tiny, tmp_path):
+    images = save_images(tmp_path / "images", 4)
+    (images / "other").mkdir()
+    (images / "other" / "config.yaml").write_text("mine: 1")
+    (images / "0.png").rename(images / "other" / "0.png")
+    out = images / "runs" / "first"
+    run = train_tiny(*QUICK, images=images, out=out)
+    assert list(run.samples.iterdir())
+    train_tiny(images=images, out=out, resume=True)
+    assert load(run).predict(images).paths == ("1.png", "2.png", "3.png", "other/0.png")
+    with pytest.raises(InputError, match=r"first is a run of swapmark.*Give the folder"):
+        load(run).predict(run.path)
+
+
 def test_resuming_with_other_images_is_refused(train_tiny, tmp_path):
     images = save_images(tmp_path / "images", 4)
     run = train_tiny(*QUICK, images=images)

@@ -1,7 +1,8 @@
 """What the user points at, as one ordered list of items that can be read one by one.
 
-Folders are walked (links followed, each folder once); files in them count by their ending, hidden
-ones and macOS's `._` companions do not. Files that are named singly or in a list are always tried.
+Folders are walked (links followed, each folder once), without the runs of swapmark in them; files
+in them count by their ending, hidden ones and macOS's `._` companions do not. Files that are named
+singly or in a list are always tried.
 What cannot be read becomes an item that says so when it is read, so that nothing is lost unseen.
 Archives are in archives.py.
 """
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from swapmark.data import archives
 from swapmark.data.items import (
@@ -32,6 +34,8 @@ from swapmark.types import Skipped
 
 Source = str | os.PathLike | np.ndarray | Sequence
 """A path (folder, zip, tar, image file), an array, or a list of paths, of items or of arrays."""
+# The settings by which a config.yaml is known to be a run's, and not that of another program.
+_SECTIONS = {"method", "model", "views", "c3", "training"}
 FRAMES_OF_A_VIDEO = (
     "Make pictures of a video's frames (mkdir frames && ffmpeg -i VIDEO -vf fps=2 frames/%06d.png) "
     "and give the folder frames/. Only `swapmark predict` and swapmark.predict_video read videos."
@@ -92,6 +96,12 @@ def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
 
 def _items_of_path(path: Path, others: Others) -> Iterator[Item]:
     if path.is_dir():
+        if is_run(path):
+            raise InputError(
+                f"{path} is a run of swapmark, and its pictures are loss.png and sample sheets. "
+                f"Give the folder or archive of the images themselves; {path / 'images.json'} "
+                "names those it was trained on."
+            )
         yield from sorted(_walk(path, others), key=lambda item: item.name)
     elif not path.exists():
         raise InputError(
@@ -121,6 +131,10 @@ def _walk(root: Path, others: Others) -> Iterator[Item]:
             below.clear()
             continue
         visited.add(real)
+        if "config.yaml" in files and is_run(Path(folder)):
+            others["run of swapmark"].append(folder)
+            below.clear()
+            continue
         for file in files:
             path = Path(folder, file)
             name = path.relative_to(root).as_posix()
@@ -129,6 +143,19 @@ def _walk(root: Path, others: Others) -> Iterator[Item]:
     for error in unlisted:
         folder = str(error.filename)
         yield problem_item(folder, f"the folder cannot be listed: {error.strerror}")
+
+
+def is_run(path: Path) -> bool:
+    """Whether config.yaml is there and a run's: other programs have files of that name, too.
+
+    >>> is_run(Path("absent"))
+    False
+    """
+    try:
+        values = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(values, dict) and values.keys() >= _SECTIONS
 
 
 def _file_item(path: Path, name: str) -> Item:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from swapmark.atomic import write_text, writing
+from swapmark.data.sources import is_run
 from swapmark.errors import RunError
 
 # All that swapmark ever writes into a run folder: --overwrite removes these and nothing else.
@@ -27,8 +26,6 @@ _OWN = (
     "evaluation/*/metrics.json",
     "points/*.json",
 )
-# The settings by which a config.yaml is known to be a run's, and not that of another program.
-_SECTIONS = {"method", "model", "views", "c3", "training"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def refuse_run(path: Path, *, overwrite: bool) -> None:
         raise RunError(f"{path} is a file; expected a folder to put the run in.")
     if not path.is_dir() or not any(path.iterdir()):
         return
-    if not _is_run(path):
+    if not is_run(path):
         raise RunError(
             f"{path} is not empty and holds no swapmark run. Choose another --out: nothing in "
             f"it was touched."
@@ -143,18 +140,9 @@ def new_run(path: Path, *, overwrite: bool) -> Run:
 
 def existing_run(path: Path) -> Run:
     """The run in a folder; raises RunError if there is none."""
-    if not _is_run(path):
+    if not is_run(path):
         raise RunError(
             f"{path} holds no swapmark run (no config.yaml of one). Make one with: "
             f"swapmark train IMAGES --out {path}"
         )
     return Run(path)
-
-
-def _is_run(path: Path) -> bool:
-    """Whether config.yaml is there and a run's: other programs have files of that name, too."""
-    try:
-        values = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
-    return isinstance(values, dict) and values.keys() >= _SECTIONS
