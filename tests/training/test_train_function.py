@@ -171,9 +171,20 @@ def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(train_tiny, tmp_
 )
 def test_a_run_is_resumed_with_its_own_settings_only(tiny_run, tiny_faces, arguments):
     before = contents(tiny_run.path)
-    with pytest.raises(InputError, match="resumed with the settings it was started with"):
+    with pytest.raises(InputError, match=r"the settings it was started with.*Steps cannot be"):
         train(tiny_faces, tiny_run.path, resume=True, progress=False, **arguments)
     assert contents(tiny_run.path) == before
+
+
+def test_a_finished_run_says_that_nothing_is_left_to_do(train_tiny, capsys):
+    run = train_tiny(*QUICK)
+    before = contents(run.path)
+    train_tiny(resume=True)
+    assert capsys.readouterr().err == ""
+    train_tiny(resume=True, progress=True)
+    note = r"finished already \(2 of 2 steps\); nothing was trained.*--steps and another --out"
+    assert re.search(note, capsys.readouterr().err)
+    assert contents(run.path) == before
 
 
 def test_there_must_be_a_run_to_resume(tmp_path, tiny_faces):

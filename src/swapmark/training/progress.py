@@ -37,7 +37,13 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         self.started = time.monotonic()
-        if self.show and self.console.is_terminal:
+        if self.show and self.done >= self.total:
+            self._print(
+                f"Note: the run is finished already ({self.done} of {self.total} steps); nothing "
+                f"was trained. For more steps start a new run with --steps and another --out: the "
+                f"learning rate falls to zero at the last one."
+            )
+        elif self.show and self.console.is_terminal:
             self.bar = RichProgress(
                 BarColumn(bar_width=None, table_column=Column(ratio=1)),
                 MofNCompleteColumn(table_column=Column(no_wrap=True)),

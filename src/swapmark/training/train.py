@@ -81,6 +81,7 @@ def train(
         if preset is not None or config or settings or overwrite or any(named.values()):
             raise InputError(
                 "A run is resumed with the settings it was started with, and not overwritten. "
+                "Steps cannot be added either: its learning rate falls to zero at the last one. "
                 "Leave the other settings out, or start a new run with another --out."
             )
         values = read_config(existing_run(out))
