@@ -28,7 +28,7 @@ def note_outside(
     far = int((outside > FAR).sum())
     if not far:
         return []
-    row, point = np.unravel_index(np.nanargmax(outside), outside.shape)
+    row, point = divmod(int(np.nanargmax(outside)), outside.shape[1])
     x, y = (round(value) for value in xy[row, point].tolist())
     width, height = (round(value) for value in sizes[row].tolist())
     return [
