@@ -223,8 +223,13 @@ def test_resuming_with_other_images_is_refused(train_tiny, tmp_path):
     run = train_tiny(*QUICK, images=images)
     before = contents(run.path)
     (images / "0.png").rename(images / "z.png")
-    with pytest.raises(RunError, match=r"was trained on 4 images of .*images.*holds 4 others"):
+    words = r"was trained on 4 images .*images\), and now there are {} .*images\), .*not the same"
+    with pytest.raises(RunError, match=words.format(4)):
         train_tiny(images=images, resume=True)
+    (images / "3.png").rename(tmp_path / "3.png")
+    with pytest.raises(RunError, match=words.format(3)):
+        train_tiny(images=images, resume=True)
+    (tmp_path / "3.png").rename(images / "3.png")
     assert contents(run.path) == before
     (images / "z.png").rename(images / "0.png")
     train_tiny(images=images, resume=True)
@@ -234,7 +239,7 @@ def test_the_pixels_count_too(train_tiny, tmp_path):
     run = train_tiny(*QUICK, images=save_images(tmp_path / "images", 4))
     other = save_images(tmp_path / "other", 4)
     Image.new("RGB", (40, 30)).save(other / "2.png")
-    with pytest.raises(RunError, match="others"):
+    with pytest.raises(RunError, match="not the same"):
         train_tiny(images=other, resume=True)
     assert run.metrics()
 

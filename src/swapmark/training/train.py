@@ -225,9 +225,9 @@ def _record(run: Run, source: Source, images: ImageSet, progress: bool) -> None:
             )
         if known is not None and known["fingerprint"] != found["fingerprint"]:
             raise RunError(
-                f"{run.path} was trained on {known['images']} images of {known['source']}, and "
-                f"{shown} holds {len(images)} others. Give it the same images to resume, or "
-                f"start a new run with another --out."
+                f"{run.path} was trained on {known['images']} images ({known['source']}), and now "
+                f"there are {len(images)} ({shown}), which are not the same. Give it the same "
+                f"images to resume, or start a new run with another --out."
             )
     write_text(run.images, json.dumps({"source": shown, **found}, indent=2) + "\n")
     if images.skipped:
