@@ -30,3 +30,12 @@ class TrainingError(SwapmarkError):
 
 class LeftOutWarning(UserWarning):
     """Something in a file that was read past, such as the curves of a TPS file."""
+
+
+def counted(count: int, thing: str) -> str:
+    """A number and what it counts, as messages say it; things whose plural ends in s.
+
+    >>> counted(1, "image"), counted(2000, "marked image")
+    ('1 image', '2,000 marked images')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -23,7 +23,7 @@ def test_the_new_file_is_named_and_what_is_lost_is_told(folder, capsys):
     assert convert(folder / "points.csv", target, "--images", folder / "images") == 0
     assert target.read_text() == "LM=1\n2 27.5\nIMAGE=a.png\nID=0\n"
     printed = capsys.readouterr()
-    assert printed.out == f"1 images, 1 points each: {target}\n"
+    assert printed.out == f"1 image, 1 point each: {target}\n"
     assert printed.err.splitlines() == [
         "Not in points.tps: the names of the points (they become landmark_1 and so on)",
         "Not in points.tps: the splits",

@@ -248,7 +248,7 @@ def test_the_table_fits_eighty_columns_and_shows_the_numbers():
         f"{result.mean_shape.nme:.2f}",
         "right_eye",
         "between left_eye and right_eye",
-        "1 test images dropped",
+        "1 test image dropped",
     ):
         assert words in text
     assert "…" not in text

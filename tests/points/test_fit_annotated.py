@@ -125,6 +125,8 @@ def test_one_specimen_gives_a_map_and_no_estimate():
     assert any("One specimen cannot be left out" in warning for warning in fit.warnings)
     assert fit.metrics()["error"] is None
     assert "–" in screen(fit)
+    one = fit_annotated(landmarks, changed(annotations, xy=annotations.xy[:, :1], names=("tip",)))
+    assert "1 point fitted to 4 landmarks on 1 specimen. Error" in " ".join(screen(one).split())
 
 
 def test_groups_are_left_out_together_and_one_alone_is_told():

@@ -38,7 +38,7 @@ def test_splits_and_groups_of_a_table_are_kept():
 def test_frames_and_images_marked_twice_are_refused():
     with pytest.raises(InputError, match=r"frames of a video \(m\.mp4\).*as images"):
         table_annotations(table("m.mp4", "m.mp4", frames=np.array([3, 9])))
-    with pytest.raises(InputError, match=r"1 images are marked more than once, such as 'a\.png'"):
+    with pytest.raises(InputError, match=r"Marked more than once: 1 image, such as 'a\.png'"):
         table_annotations(table("a.png", "a.png", "b.png"))
 
 

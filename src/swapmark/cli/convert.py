@@ -40,11 +40,13 @@ def convert(
         Replace TARGET if it exists.
     """
     import swapmark
+    from swapmark.errors import counted
 
     converted = swapmark.convert(
         source, target, read_as=read_as, write_as=write_as, images=images, overwrite=overwrite
     )
     table = converted.table
-    print(f"{len(table)} images, {len(table.names)} points each: {target}")
+    each = f"{counted(len(table.names), 'point')} each"
+    print(f"{counted(len(table), 'image')}, {each}: {target}")
     for lost in converted.lost:
         print(f"Not in {target.name}: {lost}", file=sys.stderr)

@@ -69,7 +69,7 @@ def predict(
         Show no progress.
     """
     from swapmark.data.items import is_video_name
-    from swapmark.errors import InputError, SwapmarkError
+    from swapmark.errors import InputError, SwapmarkError, counted
     from swapmark.formats.registry import format_to_write, write_points
     from swapmark.inference.load import load
     from swapmark.inference.overlay_sheet import check_sheet_place, draw_sheet
@@ -103,7 +103,7 @@ def predict(
     for path in (out, skipped_table, *([overlay] if overlay else [])):
         refuse_existing(path, overwrite=overwrite)
     detector = load(run, device=device)
-    kind = "points" if points else "landmarks"
+    kind = "point" if points else "landmark"
     if as_video:
         found = predict_video(
             detector,
@@ -119,8 +119,9 @@ def predict(
             points=points,
             progress=not quiet,
         )
+        each = f"{counted(len(found.names), kind)} each"
         drawn = f"; drawn: {overlay}" if overlay else ""
-        print(f"{found.frames} frames, {len(found.names)} {kind} each: {out}{drawn}")
+        print(f"{counted(found.frames, 'frame')}, {each}: {out}{drawn}")
         _list_skipped(skipped_table, found.skipped, "Not everything could be read; what, and why")
         return
     landmarks = detector.predict(images, batch_size=batch_size, progress=not quiet, points=points)
@@ -133,11 +134,12 @@ def predict(
         except InputError as error:  # an hour's work is not thrown away for an odd name
             kept = landmarks.to_csv(out.with_name(f"{out.name}.csv"), overwrite=overwrite)
             raise InputError(f"{error} The points are kept in {kept}.") from error
-    print(f"{len(landmarks)} images, {len(landmarks.names)} {kind} each: {out}")
+    each = f"{counted(len(landmarks.names), kind)} each"
+    print(f"{counted(len(landmarks), 'image')}, {each}: {out}")
     for what in lost:
         print(f"Not in {out.name}: {what}", file=sys.stderr)
     count = len(landmarks.skipped)
-    words = f"Skipped {count} of {count + len(landmarks)} images; reasons"
+    words = f"Skipped {count} of {counted(count + len(landmarks), 'image')}; reasons"
     _list_skipped(skipped_table, landmarks.skipped, words)
     if overlay:
         try:

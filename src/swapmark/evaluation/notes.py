@@ -3,6 +3,7 @@
 import numpy as np
 
 from swapmark.coordinates import to_relative
+from swapmark.errors import counted
 from swapmark.evaluation.matching import Matched, PairedPoints, is_marked
 from swapmark.evaluation.normaliser import EYES
 from swapmark.evaluation.outside import note_outside
@@ -125,12 +126,16 @@ def _about_left_out(matched: Matched, test: PairedPoints) -> list[str]:
     notes = []
     if matched.missing:
         some = ", ".join(matched.missing[:3]) + (", …" if len(matched.missing) > 3 else "")
-        notes.append(f"{len(matched.missing)} marked images have no landmarks: {some}")
+        notes.append(f"Without landmarks: {counted(len(matched.missing), 'marked image')}: {some}")
     if matched.unmarked:
-        notes.append(f"{matched.unmarked} fit or test images have no marked point; left out.")
+        notes.append(
+            f"Left out, without a marked point: {counted(matched.unmarked, 'fit or test image')}."
+        )
     dropped = len(matched.test) - len(test)
     if dropped:
-        notes.append(f"{dropped} test images dropped: their normaliser is undefined or zero.")
+        notes.append(
+            f"{counted(dropped, 'test image')} dropped: the normaliser is undefined or zero there."
+        )
     if len(test) > 1 and len(set(test.groups)) == 1 and test.groups[0]:
         notes.append(
             f"All test images belong to one group ({test.groups[0]}), so there is no interval."

@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from swapmark.errors import counted
 from swapmark.evaluation.result import Evaluation, Score
 
 
@@ -16,7 +17,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     whole.add_row(
         Text(
             f"Normalised mean error in % of {evaluation.normaliser}; linear map fitted on "
-            f"{counts['fit_images']:,} images, scored on {counts['test_images']:,}."
+            f"{counted(counts['fit_images'], 'image')}, scored on {counts['test_images']:,}."
         )
     )
     whole.add_row(_errors(evaluation))

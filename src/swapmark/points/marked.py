@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from swapmark.data.annotations import TABLE, read_annotations
 from swapmark.data.items import Item, problem_item
 from swapmark.data.sources import list_images
-from swapmark.errors import InputError
+from swapmark.errors import InputError, counted
 from swapmark.evaluation.matching import match_names
 from swapmark.formats.registry import FORMATS, format_to_read, read_points
 from swapmark.types import Annotations, PointTable
@@ -77,8 +77,8 @@ def table_annotations(table: PointTable) -> Annotations:
     twice = [file for file, count in Counter(table.files).items() if count > 1]
     if twice:
         raise InputError(
-            f"{len(twice)} images are marked more than once, such as {twice[0]!r}. Keep one row an "
-            f"image."
+            f"Marked more than once: {counted(len(twice), 'image')}, such as {twice[0]!r}. Keep "
+            f"one row an image."
         )
     return Annotations(
         names=table.names,

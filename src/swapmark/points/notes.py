@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from swapmark.errors import counted
+
 if TYPE_CHECKING:
     from swapmark.points.result import PointFit
 
@@ -73,7 +75,8 @@ def _about_left_out(fit: "PointFit", never: Sequence[str]) -> list[str]:
         found.append(f"Marked in no specimen that was used, so not in the map: {_some(never)}.")
     if fit.missing:
         found.append(
-            f"{len(fit.missing)} marked images could not be found or read: {_some(fit.missing)}."
+            f"{counted(len(fit.missing), 'marked image')} could not be found or read: "
+            f"{_some(fit.missing)}."
         )
     if fit.other_rows:
         found.append(

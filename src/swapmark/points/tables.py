@@ -3,6 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
+from swapmark.errors import counted
 from swapmark.evaluation.tables import number_table, two_decimals
 from swapmark.points.result import PointFit
 
@@ -15,8 +16,9 @@ def fit_table(fit: PointFit) -> Table:
         left_out += ", groups together"
     whole.add_row(
         Text(
-            f"{len(fit.map.names)} points fitted to {fit.map.landmarks} landmarks on "
-            f"{fit.specimens:,} specimens. Error to expect on new images, from specimens left out "
+            f"{counted(len(fit.map.names), 'point')} fitted to "
+            f"{counted(fit.map.landmarks, 'landmark')} on {counted(fit.specimens, 'specimen')}. "
+            f"Error to expect on new images, from specimens left out "
             f"{left_out}, in % of {fit.normaliser} and in pixels:"
         )
     )
@@ -25,8 +27,8 @@ def fit_table(fit: PointFit) -> Table:
         whole.add_row(_curve(fit))
         whole.add_row(
             Text(
-                f"± one standard deviation over {fit.draws} random choices of specimens, scored on "
-                f"those left. Last row: as above.",
+                f"± one standard deviation over {counted(fit.draws, 'random choice')} of "
+                f"specimens, scored on those left. Last row: as above.",
                 style="italic",
             )
         )
