@@ -111,9 +111,20 @@ def test_points_may_be_missing_and_one_that_is_never_marked_is_left_out():
     )
     assert fit.map.names == ("middle", "tip")
     assert fit.marked == {"middle": 23, "tip": 11}
-    assert fit.other_rows == 1
+    assert (fit.other_rows, fit.unmarked) == (1, 1)
     assert np.isfinite(fit.map.weights).all()
     assert "not in the map: tail." in " ".join(fit.warnings)
+
+
+def test_rows_of_another_split_and_rows_without_marks_are_counted_apart():
+    landmarks, annotations = made(20)
+    marks = annotations.xy.copy()
+    marks[[2, 3, 19]] = np.nan
+    splits = ("fit",) * 15 + ("test",) * 4 + ("train",)
+    fit = fit_annotated(landmarks, changed(annotations, xy=marks, splits=splits), draws=1)
+    said = "Not used: 5 rows of another split than fit, 2 rows in which nothing is marked."
+    assert said in fit.warnings
+    assert fit.metrics()["unmarked"] == 2
 
 
 def test_one_specimen_gives_a_map_and_no_estimate():

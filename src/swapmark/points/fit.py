@@ -96,6 +96,7 @@ def fit_annotated(
         ),
         skipped=landmarks.skipped,
         other_rows=len(annotations) - len(usable),
+        unmarked=annotations.splits.count("fit") - len(usable),
         draws=draws,
         seed=seed,
     )

@@ -80,8 +80,8 @@ def _about_left_out(fit: "PointFit", never: Sequence[str]) -> list[str]:
         )
     if fit.other_rows:
         found.append(
-            f"{fit.other_rows} rows of the table were not used: their split is not fit, or nothing "
-            f"is marked in them."
+            f"Not used: {counted(fit.other_rows - fit.unmarked, 'row')} of another split than fit, "
+            f"{counted(fit.unmarked, 'row')} in which nothing is marked."
         )
     return found
 

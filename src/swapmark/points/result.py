@@ -62,6 +62,8 @@ class PointFit:
     """The reasons, where an image could not be read."""
     other_rows: int
     """Rows of the table that were not used: another split, or nothing marked."""
+    unmarked: int
+    """How many of these have the split `fit`, but no mark."""
     draws: int
     """Random choices of specimens behind each row of the curve."""
     seed: int
@@ -101,6 +103,7 @@ class PointFit:
             "missing": list(self.missing),
             "skipped": [{"file": entry.file, "reason": entry.reason} for entry in self.skipped],
             "other_rows": self.other_rows,
+            "unmarked": self.unmarked,
             "draws": self.draws,
             "seed": self.seed,
             "method": METHOD_WORDS,
