@@ -4,9 +4,11 @@ import csv
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import swapmark
 from swapmark.cli import main
@@ -59,6 +61,51 @@ def test_fitted_points_are_written_by_predict_under_their_own_names(run, marked,
     faces = draw_faces(40, size=32, seed=2, fit=0.5, test=0.5)
     distance = np.linalg.norm(found.xy - faces.annotations.xy, axis=-1)
     assert distance.mean() < 6, "near the marks, in pixels of the faces"
+
+
+def test_marks_and_what_became_of_them_are_drawn(run, marked, tmp_path, capsys):
+    look = tmp_path / "look.png"
+    assert fit(run, marked, "--overlay", str(look)) == 0
+    assert capsys.readouterr().out.splitlines()[-3] == f"Drawn: {look}"
+    with Image.open(look) as sheet:
+        drawn = np.asarray(sheet).astype(int)
+    assert (drawn.min(axis=-1) > 240).any(), "white crosses"
+    assert (np.ptp(drawn, axis=-1) > 120).any(), "coloured dots"
+    assert fit(run, marked, "--overlay", str(look), out="other") == 2
+    assert "look.png exists already" in capsys.readouterr().err
+    assert not (run / "points" / "other.json").exists(), "told before any work"
+
+
+def test_the_largest_errors_are_drawn_first(run, marked, tmp_path):
+    with zipfile.ZipFile(marked) as archive:
+        archive.extractall(tmp_path / "photos")
+    path = tmp_path / "photos" / "landmarks.csv"
+    header, *rows = path.read_text().splitlines()
+    index = next(i for i in range(5, 40) if rows[i].split(",")[1] == "fit")
+    cells = rows[index].split(",")
+    cells[2:] = [f"{31 - float(cell):.2f}" for cell in cells[2:]]
+    rows[index] = ",".join(cells)
+    path.write_text("\n".join([header, *rows]))
+    fitted = swapmark.fit(run, path, "face", draws=1, progress=False)
+    assert fitted.left_out.names == draw_faces(1, size=16).annotations.names
+    both = np.isfinite(fitted.marks)
+    error = np.linalg.norm(fitted.left_out.xy - fitted.marks, axis=-1)
+    assert error[both.all(axis=-1)].mean() == pytest.approx(fitted.pixels)
+    wrong = fitted.left_out.paths.index(cells[0])
+    assert error[wrong].max() == error.max()
+    one = fitted.draw(tmp_path / "photos", tmp_path / "one.png", most=1)
+    alone = replace(
+        fitted.left_out,
+        xy=fitted.left_out.xy[[wrong]],
+        confidence=fitted.left_out.confidence[[wrong]],
+        paths=(cells[0],),
+        sizes=fitted.left_out.sizes[[wrong]],
+    )
+    expected = swapmark.draw_sheet(
+        alone, tmp_path / "photos", tmp_path / "two.png", marked=fitted.marks[[wrong]]
+    )
+    with Image.open(one) as first, Image.open(expected) as second:
+        assert np.array_equal(np.asarray(first)[-780:], np.asarray(second)[-780:])
 
 
 def test_python_fits_the_same_map_and_takes_it_without_its_name(run, marked):

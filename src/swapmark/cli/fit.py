@@ -9,6 +9,7 @@ def fit(
     *,
     out: str,
     images: Path | None = None,
+    overlay: Path | None = None,
     normaliser: str | None = None,
     overwrite: bool = False,
     draws: int = 10,
@@ -35,6 +36,10 @@ def fit(
         The name of the point map; it becomes RUN/points/NAME.json, which also holds all numbers.
     images
         Folder or archive with the pictures, where they do not lie beside the file ANNOTATED.
+    overlay
+        A picture (.png, .jpg, .webp, .tif, .bmp) to draw your marks into, as white crosses, and
+        where maps from the other specimens put the points: up to 36 specimens, the largest errors
+        first.
     normaliser
         What errors are measured in: two marked points as NAME1,NAME2, or box, or diagonal.
         Default: left_eye,right_eye if both are marked, else diagonal.
@@ -62,6 +67,7 @@ def fit(
         annotated,
         out,
         images=images,
+        overlay=overlay,
         normaliser=normaliser,
         overwrite=overwrite,
         draws=draws,
@@ -72,6 +78,8 @@ def fit(
     Console().print(result.table())
     for entry in result.skipped:
         print(f"Skipped {entry.file}: {entry.reason}", file=sys.stderr)
+    if overlay:
+        print(f"Drawn: {overlay}")
     print(f"Written to {point_map_path(run, out)}. Next:")
     command = shlex.join(["swapmark", "predict", str(run)])
     print(f"  {command} IMAGES --points {shlex.quote(out)} --out {shlex.quote(f'{out}.csv')}")

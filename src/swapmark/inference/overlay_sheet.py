@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from swapmark.data.decoding import stream_images
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images
-from swapmark.errors import InputError
+from swapmark.errors import InputError, counted
 from swapmark.types import Landmarks, default_names, refuse_existing
 from swapmark.visualization.draw import draw_landmarks, picture_format, save_image
 from swapmark.visualization.sheets import contact_sheet
@@ -32,17 +33,19 @@ def draw_sheet(
     *,
     marked: np.ndarray | None = None,
     most: int = 36,
+    evenly: bool = True,
+    words: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
     """Draw landmarks over pictures, and write them side by side as one image.
 
     `source` is what the landmarks were found in; of more than `most` pictures, so many are taken at
-    even distances, the first and the last among them. Dots are numbered in the order of
-    `landmarks.names`, and explained at the top, with how many pictures are shown, where these are
-    more than numbers. The same colour is the same landmark, and an unsure one is see-through.
-    `marked`, of the shape of `landmarks.xy`, are where the same points were marked by hand, drawn
-    as white crosses; NaN where they were not. `path` ends in .png, .jpg, .webp, .tif or .bmp. A
-    picture that can no longer be read is left out.
+    even distances, the first and the last among them, or the first ones if not `evenly`. Dots are
+    numbered in the order of `landmarks.names`, and explained at the top where these are more than
+    numbers. The same colour is the same landmark, and an unsure one is see-through. `marked`, of
+    the shape of `landmarks.xy`, are where the same points were marked by hand, drawn as white
+    crosses; NaN where they were not. `words` are added to what stands above. `path` ends in .png,
+    .jpg, .webp, .tif or .bmp. A picture that can no longer be read is left out.
 
     Raises InputError if the file exists and `overwrite` is not set, its name does not do (see
     `check_sheet_place`), `most` is not 1 to 300, or the pictures are not those of the landmarks, by
@@ -60,7 +63,9 @@ def draw_sheet(
     if not 1 <= most <= MOST:
         raise InputError(f"most is {most}; expected 1 to {MOST} pictures.")
     pairs = _pairs(landmarks, list_images(source))
-    chosen = np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int)
+    count = min(most, len(pairs))
+    last = len(pairs) - 1 if evenly else count - 1
+    chosen = np.linspace(0, last, count).round().astype(int)
     rows, items = zip(*(pairs[index] for index in chosen), strict=True)
     tiles, captions = [], []
     side = TILE if len(chosen) > 1 else ALONE
@@ -84,11 +89,11 @@ def draw_sheet(
         raise InputError(f"{items[0].name}, and all else to be drawn, cannot be read any more.")
     sheet = contact_sheet(tiles, COLUMNS, captions=captions)
     crosses = ["white crosses: marked by hand"] if marked is not None else []
-    heading = [f"{len(tiles)} of {len(landmarks)} pictures", *EXPLAINED, *crosses]
+    shown = f"{len(tiles)} of {counted(len(landmarks), 'picture')}"
     lines = [
         np.asarray(line)
-        for words in (heading, _legend(landmarks.names))
-        for line in text_lines(words, sheet.shape[1])
+        for pieces in ([shown, *words, *EXPLAINED, *crosses], _legend(landmarks.names))
+        for line in text_lines(pieces, sheet.shape[1])
     ]
     return save_image(np.concatenate([*lines, sheet]), path)
 

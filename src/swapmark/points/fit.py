@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from swapmark.coordinates import to_relative
+from swapmark.coordinates import to_pixels, to_relative
 from swapmark.errors import InputError
 from swapmark.evaluation.matching import is_marked, match_names
 from swapmark.evaluation.metrics import mean_error, mean_error_of_points, point_errors
@@ -99,6 +99,14 @@ def fit_annotated(
         unmarked=annotations.splits.count("fit") - len(usable),
         draws=draws,
         seed=seed,
+        left_out=Landmarks(
+            to_pixels(left_out.points, sizes, "centre"),
+            np.ones(used.shape),
+            tuple(landmarks.paths[row] for row in found),
+            landmarks.sizes[found],
+            names=names,
+        ),
+        marks=marks[:, kept],
     )
     never = [name for name, keep in zip(annotations.names, kept, strict=True) if not keep]
     outside = note_outside(marks, sizes, [annotations.files[i] for i in rows], annotations.names)

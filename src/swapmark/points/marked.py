@@ -29,14 +29,28 @@ def read_marked(
     path = Path(annotated).expanduser()
     if path.is_dir() and not (path / TABLE).is_file():
         _name_other_table(path)
-    if path.is_dir() or path.suffix.lower() == ".zip":
-        annotations, place = read_annotations(path, default_split="fit"), path
+    if _holds_images(path):
+        annotations = read_annotations(path, default_split="fit")
     else:
-        place = path.parent
         # Only TPS needs the images to be read: it counts from their bottom.
         heights = images if format_to_read(path) == "tps" else None
         annotations = table_annotations(read_points(path, images=heights))
-    return annotations, find_items(annotations, place if images is None else images)
+    return annotations, find_items(annotations, place_of_images(path, images))
+
+
+def place_of_images(annotated: Path, images: str | os.PathLike | None) -> Path:
+    """The folder or archive in which the pictures of `annotated` are looked for.
+
+    >>> place_of_images(Path("a/marks.tps"), None).as_posix()
+    'a'
+    """
+    if images is not None:
+        return Path(images).expanduser()
+    return annotated if _holds_images(annotated) else annotated.parent
+
+
+def _holds_images(annotated: Path) -> bool:
+    return annotated.is_dir() or annotated.suffix.lower() == ".zip"
 
 
 def _name_other_table(folder: Path) -> None:

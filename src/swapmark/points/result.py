@@ -1,15 +1,20 @@
 """The typed result of fitting a user's points: the map, its expected error, and warnings."""
 
 import math
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from swapmark.data.sources import Source
+from swapmark.inference.overlay_sheet import draw_sheet
 from swapmark.inference.point_map import PointMap
 from swapmark.points.curve import CurvePoint
 from swapmark.points.estimate import MAX_FOLDS
 from swapmark.points.shrinkage import Strength
-from swapmark.types import Skipped
+from swapmark.types import Landmarks, Skipped
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,6 +73,10 @@ class PointFit:
     """Random choices of specimens behind each row of the curve."""
     seed: int
     """Their seed."""
+    left_out: Landmarks = field(repr=False, compare=False)
+    """The points of each specimen, by a map that had not seen it; NaN where marked in no other."""
+    marks: np.ndarray = field(repr=False, compare=False)
+    """(N, P, 2): where they were marked, in pixels; NaN where they were not."""
     warnings: tuple[str, ...] = ()
     """What to know before trusting the map, in words."""
 
@@ -114,6 +123,35 @@ class PointFit:
     def save(self, run: Path, name: str, *, overwrite: bool = False) -> Path:
         """Write the map with this record to RUN/points/NAME.json; see `PointMap.save`."""
         return self.map.save(run, name, overwrite=overwrite)
+
+    def draw(
+        self, source: Source, path: str | os.PathLike, *, most: int = 36, overwrite: bool = False
+    ) -> Path:
+        """Draw `left_out` and `marks` over the specimens, the largest errors first.
+
+        `source` holds the specimens' pictures, under their names; for the rest see
+        `swapmark.draw_sheet`.
+        """
+        distance = np.linalg.norm(self.left_out.xy - self.marks, axis=-1)
+        share = np.nan_to_num(distance / self.left_out.sizes.max(axis=1)[:, None])
+        order = np.argsort(-share.max(axis=1), kind="stable")
+        worst_first = replace(
+            self.left_out,
+            xy=self.left_out.xy[order],
+            confidence=self.left_out.confidence[order],
+            paths=tuple(self.left_out.paths[row] for row in order),
+            sizes=self.left_out.sizes[order],
+        )
+        return draw_sheet(
+            worst_first,
+            source,
+            path,
+            marked=self.marks[order],
+            most=most,
+            evenly=False,
+            words=("largest errors first", "dots: by a map from the others"),
+            overwrite=overwrite,
+        )
 
     def table(self) -> "Table":
         """A rich table for the screen: the points, the curve, the warnings."""

@@ -6,9 +6,10 @@ from pathlib import Path
 from swapmark.errors import InputError
 from swapmark.evaluation.normaliser import choose_normaliser
 from swapmark.inference.find import find_model
+from swapmark.inference.overlay_sheet import check_sheet_place
 from swapmark.inference.point_map import model_fingerprint, point_map_path
 from swapmark.points.fit import fit_annotated, rows_to_fit
-from swapmark.points.marked import read_marked
+from swapmark.points.marked import place_of_images, read_marked
 from swapmark.points.result import PointFit
 from swapmark.types import refuse_existing
 
@@ -19,6 +20,7 @@ def fit_run(
     name: str,
     *,
     images: str | os.PathLike | None = None,
+    overlay: str | os.PathLike | None = None,
     normaliser: str | None = None,
     overwrite: bool = False,
     draws: int = 10,
@@ -32,10 +34,11 @@ def fit_run(
     format that `swapmark.read_points` knows, whose pictures lie beside it or in `images`, a folder
     or archive. Rows whose split is `fit` are used, never those of `test`; without splits, all. The
     map goes to RUN/points/NAME.json; then `swapmark.load(run).predict(photos, points=name)` gives
-    the named points. Other options as in `fit_annotated`.
+    the named points. `overlay` is a picture to be drawn of the marks and of what maps from the
+    others make of them (see `PointFit.draw`). Other options as in `fit_annotated`.
 
-    Raises InputError if that file exists and `overwrite` is not set, or `run` is an .onnx file or
-    the name of a model, which have no folder for the map; before any work is done.
+    Raises InputError if one of these files exists and `overwrite` is not set, or `run` is an .onnx
+    file or the name of a model, which have no folder for the map; before any work is done.
 
     >>> fit_run("runs/absent", "marked.zip", "eyes/left")
     Traceback (most recent call last):
@@ -45,6 +48,9 @@ def fit_run(
 
     folder = Path(run)
     refuse_existing(point_map_path(folder, name), overwrite=overwrite)
+    if overlay is not None:
+        pictures = place_of_images(Path(annotated).expanduser(), images)
+        check_sheet_place(Path(overlay), pictures, overwrite=overwrite)
     where = "" if images is None else f" --images {images}"
     _require_folder(folder, f"{annotated}{where} --out {name}")
     detector = load(folder, device=device)
@@ -61,6 +67,8 @@ def fit_run(
         seed=seed,
     )
     fit.save(folder, name, overwrite=overwrite)
+    if overlay is not None:
+        fit.draw(wanted, overlay, overwrite=overwrite)
     return fit
 
 
