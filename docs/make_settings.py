@@ -75,7 +75,7 @@ def _docstrings(section: type) -> dict[str, str]:
 
 def _shown(value: object) -> str:
     """As YAML would have it."""
-    words = {True: "true", False: "false", None: "none"}
+    words = {True: "true", False: "false", None: "null"}
     return words[value] if isinstance(value, bool | None) else f"{value}"
 
 

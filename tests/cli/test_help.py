@@ -135,4 +135,5 @@ def test_what_is_left_over_is_told_with_how_to_write_it(tokens, capsys):
     told = capsys.readouterr()
     assert "Unused Tokens" in told.out + told.err
     assert "as one folder, zip or tar" in told.err
-    assert "--set model.image_size=64" in told.err
+    assert ("--set model.image_size=64" in told.err) == ("--set" in tokens)
+    assert f"see swapmark {tokens[0]} --help" in told.err

@@ -46,6 +46,35 @@ def test_a_folder_with_nothing_but_a_run_says_so(tmp_path):
         list_images(tmp_path)
 
 
+def test_a_run_among_the_pictures_is_listed_with_what_is_left_out(tmp_path):
+    settings = "method: c3\nmodel: {}\nviews: {}\nc3: {}\ntraining: {}\n"
+    (tmp_path / "run" / "photos").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text(settings)
+    for name in ("a.png", "run/photos/b.png"):
+        (tmp_path / name).write_bytes(png())
+    items, skipped = list_with_unread(tmp_path)
+    assert [item.name for item in items] == ["a.png"]
+    assert [(entry.file, entry.reason[:17]) for entry in skipped] == [("run", "a run of swapmark")]
+    a, run = list_images([tmp_path / "a.png", tmp_path / "run"])
+    assert a.read() == png()
+    with pytest.raises(ImageProblem, match="a run of swapmark, not pictures"):
+        run.read()
+
+
+@pytest.mark.parametrize("text", ["!!timestamp x", "!!bool x", "[" * 3000, "model: 1\n", "\xff"])
+def test_a_config_of_another_program_is_no_run_and_does_no_harm(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text, encoding="latin-1")
+    (tmp_path / "a.png").write_bytes(png())
+    assert [item.name for item in list_images(tmp_path)] == ["a.png"]
+
+
+def test_pictures_of_other_kinds_alone_are_told_to_be_converted(tmp_path):
+    for name in ("a.HEIC", "b.heic", "live.mov"):
+        (tmp_path / name).write_bytes(b"...")
+    with pytest.raises(InputError, match=r"2 \.heic.* Convert pictures .* to PNG or JPEG"):
+        list_images(tmp_path)
+
+
 def test_linked_files_and_folders_are_followed_once(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.png").write_bytes(png())
@@ -128,7 +157,13 @@ def test_no_image_says_what_was_looked_for_and_what_was_there(tmp_path):
         (tmp_path / name).write_text("text")
     with pytest.raises(InputError) as caught:
         list_images(tmp_path)
-    for part in (str(tmp_path), ".jpeg .jpg .png", "4 other files (2 .txt", "1 .gif", "1 hidden"):
+    for part in (
+        str(tmp_path),
+        ".jpeg .jpg .png",
+        "there were others (2 .txt",
+        "1 .gif",
+        "1 hidden",
+    ):
         assert part in str(caught.value)
 
 

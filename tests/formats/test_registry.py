@@ -67,7 +67,7 @@ def test_the_mark_of_spreadsheets_does_not_hide_the_format(tmp_path, encoding):
 def test_an_unknown_format_is_told_with_the_choices(tmp_path, name, content, choices):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
-        InputError, match=f"is not known.*one of {choices}, name it: format=.*--from"
+        InputError, match=f"is not known.*one of {choices} all the same.*--from FORMAT"
     ):
         read_points(tmp_path / name)
 
@@ -76,16 +76,18 @@ def test_an_unknown_format_is_told_with_the_choices(tmp_path, name, content, cho
     ("text", "columns"),
     [
         (" ,Area,Mean,Min,Max,X,Y\n1,0,120,120,120,12.5,30.2\n", "(no name), Area, Mean"),  # ImageJ
-        ("image,x,y\na.png,3,4\n", "image, x, y, and none is called file."),
-        ("Tip_x;Tip_y;b_x;b_y\n1,5;2,5;3,5;4,5\n", "Tip_x, Tip_y, b_x, b_y, and none is called"),
+        ("image,x,y\na.png,3,4\n", "image, x, y: no column is called file."),
+        ("Tip_x;Tip_y;b_x;b_y\n1,5;2,5;3,5;4,5\n", "Tip_x, Tip_y, b_x, b_y: no column is called"),
     ],
 )
 def test_a_csv_with_columns_of_another_kind_is_not_taken_for_morphoj(tmp_path, text, columns):
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(InputError, match="is not known: its columns are ") as caught:
+    with pytest.raises(InputError, match="is not known: its first line is ") as caught:
         read_points(tmp_path / "a.csv")
     assert columns in str(caught.value)
     assert "has file, the name of the image, and NAME_x, NAME_y for each" in str(caught.value)
+    command = f"swapmark convert {tmp_path / 'a.csv'} marks.csv --from FORMAT"
+    assert command in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.json", "a.tps", "a.xyz"])
@@ -117,9 +119,9 @@ def test_the_ending_chooses_what_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("name", "format", "message"),
     [
-        ("a.tps", "dlc", r"read as tps, by its ending; .* ends in \.csv\. Name it .*a\.csv, or"),
+        ("a.tps", "dlc", r"has the ending of tps; .* ends in \.csv\. Name it .*a\.csv, or"),
         ("a.JSON", "csv", r"in \.csv or \.tsv or \.txt\. .*a\.csv, or choose the format coco\."),
-        ("a.csv", "tps", r"read as csv or dlc or morphoj, by its ending"),
+        ("a.csv", "tps", r"a\.csv has the ending of csv or dlc or morphoj; "),
     ],
 )
 def test_an_ending_of_another_format_is_refused(tmp_path, name, format, message):

@@ -109,6 +109,7 @@ def test_the_command_told_for_a_built_in_model_keeps_the_folder_of_images(built_
 
 def test_a_local_folder_wins_over_a_built_in_model_of_its_name(built_in, tiny_run, tmp_path):
     (tmp_path / "here" / "tiny").mkdir()
+    shutil.copytree(tiny_run.path, Path("tiny") / "first")
     with pytest.raises(RunError, match="folder tiny here holds no model, and hides"):
         load("tiny")
     shutil.copytree(tiny_run.model, "tiny", dirs_exist_ok=True)
@@ -128,6 +129,14 @@ def test_a_slip_in_a_name_is_answered_with_the_nearest(built_in, tiny_run):
         load("runs/frist")
     with pytest.raises(RunError, match=r"runs is no run itself, .* such as runs/first"):
         load("runs")
+    (Path("exp") / "hydra").mkdir(parents=True)
+    (Path("exp") / "hydra" / "config.yaml").write_text("a: 1")
+    Path("photos").mkdir()
+    with pytest.raises(RunError, match="no model folder"):
+        load("exp")
+    with pytest.raises(RunError, match="no folder photo") as caught:
+        load("photo")
+    assert "Did you mean" not in str(caught.value), "a folder of pictures is no run"
 
 
 @pytest.fixture

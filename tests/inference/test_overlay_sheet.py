@@ -111,6 +111,12 @@ def test_marks_are_white_crosses_at_their_places(tmp_path):
     y, x = np.nonzero(quarter.min(axis=-1) > 240)
     assert np.abs([x.mean() + 128 - (4 * 40.5 - 0.5), y.mean() + 128 - (4 * 48.5 - 0.5)]).max() < 1
     assert tile(shown, 1)[128:, 128:].max() == 0, "not marked there"
+    with pytest.raises(
+        InputError, match=r"marked has the shape \(1, 1, 2\); expected .*\(2, 1, 2\)"
+    ):
+        draw_sheet(found, pictures(0, 0), tmp_path / "t.png", marked=marked[:1])
+    far = draw_sheet(found, pictures(0, 0), tmp_path / "far.png", marked=marked * 1e8)
+    assert tile(drawn(far), 0)[128:, 128:].max() == 0, "far outside"
     plain = drawn(draw_sheet(found, pictures(0, 0), tmp_path / "plain.png"))
     assert not np.array_equal(shown[: heading(shown)], plain[: heading(plain)]), "said above"
 

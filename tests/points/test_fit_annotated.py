@@ -121,6 +121,8 @@ def test_rows_of_another_split_and_rows_without_marks_are_counted_apart():
     marks = annotations.xy.copy()
     marks[[2, 3, 19]] = np.nan
     splits = ("fit",) * 15 + ("test",) * 4 + ("train",)
+    alone = fit_annotated(landmarks, changed(annotations, splits=splits), draws=1)
+    assert "Not used: 5 rows of another split than fit." in alone.warnings
     fit = fit_annotated(landmarks, changed(annotations, xy=marks, splits=splits), draws=1)
     said = "Not used: 5 rows of another split than fit, 2 rows in which nothing is marked."
     assert said in fit.warnings

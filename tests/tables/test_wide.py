@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,14 @@ def test_further_columns_are_left_out_with_a_warning_that_names_them():
     with pytest.warns(LeftOutWarning, match=r"^t\.csv: .* species, sex, weight_mg\.$"):
         table = read(text)
     assert (table.names, table.xy.tolist()) == (("a",), [[[1, 2]]])
+
+
+@pytest.mark.parametrize(
+    "column", ["noseX", "x1", "tail.x", "tail_z", "a_likelihood", "Frame", "Width", "splits"]
+)
+def test_further_columns_that_look_misspelt_are_refused(column):
+    with pytest.raises(InputError, match=f"without partner or meaning: {re.escape(column)}"):
+        read(f"file,a_x,a_y,{column}\na.png,1,2,3\n")
 
 
 def test_names_that_end_like_columns_stay_apart():

@@ -70,12 +70,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
         with _left_out_as_notes():
             build_app(tokens)(tokens, exit_on_error=False)
     except UnusedCliTokensError:  # cyclopts has told which
-        print(
-            "swapmark: A command takes each thing once. Give many pictures as one folder, zip or "
-            "tar, not as PHOTOS/*.jpg; put a path with spaces in quotes; and join a setting to its "
-            "value, as in --set model.image_size=64.",
-            file=sys.stderr,
-        )
+        print(f"swapmark: {_about_unused(tokens)}", file=sys.stderr)
         sys.exit(USAGE_ERROR)
     except CycloptsError:
         sys.exit(USAGE_ERROR)
@@ -113,3 +108,14 @@ def _left_out_as_notes() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
+
+
+def _about_unused(tokens: Sequence[str]) -> str:
+    """What may have been meant by a command line of which something was left over."""
+    advice = []
+    if "--set" in tokens:
+        advice.append("join a setting to its value, as in --set model.image_size=64")
+    if tokens[0] in ("predict", "train"):
+        advice.append("give many pictures as one folder, zip or tar, not as PHOTOS/*.jpg")
+    advice.append(f"see swapmark {tokens[0]} --help")
+    return f"More was given than {tokens[0]} takes: {'; '.join(advice)}."

@@ -9,13 +9,13 @@ Archives are in archives.py.
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from swapmark.data import archives
 from swapmark.data.items import (
@@ -36,6 +36,8 @@ Source = str | os.PathLike | np.ndarray | Sequence
 """A path (folder, zip, tar, image file), an array, or a list of paths, of items or of arrays."""
 # The settings by which a config.yaml is known to be a run's, and not that of another program.
 _SECTIONS = {"method", "model", "views", "c3", "training"}
+RUNS = "run of swapmark"
+"""What such a folder among the pictures is counted as."""
 FRAMES_OF_A_VIDEO = (
     "Make pictures of a video's frames (mkdir frames && ffmpeg -i VIDEO -vf fps=2 frames/%06d.png) "
     "and give the folder frames/. Only `swapmark predict` and swapmark.predict_video read videos."
@@ -91,7 +93,11 @@ def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
         for kind in UNREAD_SUFFIXES
         for name in sorted(others.get(kind, ()))
     ]
-    return items, unread
+    runs = [
+        Skipped(name, "a run of swapmark, with all that lies in it")
+        for name in sorted(others.get(RUNS, ()))
+    ]
+    return items, unread + runs
 
 
 def _items_of_path(path: Path, others: Others) -> Iterator[Item]:
@@ -132,7 +138,7 @@ def _walk(root: Path, others: Others) -> Iterator[Item]:
             continue
         visited.add(real)
         if "config.yaml" in files and is_run(Path(folder)):
-            others["run of swapmark"].append(folder)
+            others[RUNS].append(Path(folder).relative_to(root).as_posix())
             below.clear()
             continue
         for file in files:
@@ -152,10 +158,12 @@ def is_run(path: Path) -> bool:
     False
     """
     try:
-        values = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        text = (path / "config.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError):
         return False
-    return isinstance(values, dict) and values.keys() >= _SECTIONS
+    # Its keys alone, without a parser: another program's may be anything, and where landmarks are
+    # predicted without torch there is none.
+    return set(re.findall(r"^(\w+):", text, re.MULTILINE)) >= _SECTIONS
 
 
 def _file_item(path: Path, name: str) -> Item:
@@ -193,6 +201,9 @@ def _items_of_list(entries: Sequence, others: Others) -> Iterator[Item]:
         if is_video_name(path.name) and path.is_file():
             yield problem_item(str(entry), "a video, not a picture")
             continue
+        if is_run(path):
+            yield problem_item(str(entry), "a run of swapmark, not pictures")
+            continue
         below = Others(list)
         for item in _items_of_path(path, below):
             inside = item.name != str(path)
@@ -228,9 +239,11 @@ def _nothing_found(where: str, others: Others) -> str:
     counts = Counter({kind: len(names) for kind, names in others.items()})
     total = counts.total()
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(6))
-    there = f"there were {total} other files ({kinds})" if total else "there was no file at all"
+    there = f"there were others ({kinds})" if total else "there was no file at all"
     advice = "Give a folder, zip, tar, image file or list of paths."
-    if not others.keys().isdisjoint(VIDEO_SUFFIXES):
+    if others.keys() & (set(UNREAD_SUFFIXES) - set(VIDEO_SUFFIXES)):
+        advice = "Convert pictures of other kinds to PNG or JPEG."
+    elif not others.keys().isdisjoint(VIDEO_SUFFIXES):
         advice = FRAMES_OF_A_VIDEO
     return (
         f"No images in {where}: looked for {' '.join(IMAGE_SUFFIXES)} in capitals or not, folders "

@@ -28,9 +28,8 @@ def write_notes(
     is the forward error that is read first, `mean_shape` that of the mean shape.
     """
     return (
-        *_about_error(error, mean_shape),
         *_about_places(matched, point_names),
-        *_about_spread(matched.fit, landmark_names),
+        *(_about_spread(matched.fit, landmark_names) or about_mean_shape(error, mean_shape)),
         *_about_fit(matched.fit, point_names),
         *_about_left_out(matched, test),
         *_about_normaliser(requested, point_names),
@@ -54,13 +53,18 @@ def spread(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return values
 
 
-def _about_error(error: float, mean_shape: float) -> list[str]:
-    if error < mean_shape:
+def about_mean_shape(error: float, mean_shape: float) -> list[str]:
+    """A sentence where landmarks predict points no better than the mean shape does.
+
+    >>> about_mean_shape(5.0, 14.0)
+    []
+    """
+    if not error >= mean_shape > 0:
         return []
     return [
-        f"The forward error of imm ({error:.2f} %) is no smaller than that of the mean shape "
-        f"({mean_shape:.2f} %): these landmarks say nothing about these points, or the images of "
-        f"`fit` are too few. Look at the landmarks with swapmark predict --overlay; train longer."
+        f"The error ({error:.2f} %) is no smaller than that of the mean shape "
+        f"({mean_shape:.2f} %): these landmarks say nothing about these points, or there are too "
+        f"few images to fit on. Look at the landmarks with swapmark predict --overlay; train longer."
     ]
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +112,7 @@ def write_points(
 def format_to_write(path: Path, format: str | None = None) -> str:
     """The format by its name or the ending of the file; raises InputError before any work is done.
 
-    An ending of another format is refused, since the file would be read as that.
+    An ending that belongs to other formats is refused, as people and programs go by it.
 
     >>> format_to_write(Path("a.tps")), format_to_write(Path("a.csv"), "dlc")
     ('tps', 'dlc')
@@ -126,9 +127,9 @@ def format_to_write(path: Path, format: str | None = None) -> str:
     others = [other for other, (_, _, endings) in FORMATS.items() if ending in endings]
     if others and name not in others:
         raise InputError(
-            f"{path} would be read as {' or '.join(others)}, by its ending; a file of the format "
-            f"{name} ends in {' or '.join(own)}. Name it {path.with_suffix(own[0])}, or choose the "
-            f"format {others[0]}."
+            f"{path.name} has the ending of {' or '.join(others)}; a file of the format {name} "
+            f"ends in {' or '.join(own)}. Name it {path.with_suffix(own[0])}, or choose the format "
+            f"{others[0]}."
         )
     if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise InputError(
@@ -165,8 +166,9 @@ def format_to_read(path: Path, format: str | None = None) -> str:
         choices = ", ".join(fitting or FORMATS)
         raise InputError(
             f"The format of {path} is not known: {_what_is_missing(lines)} A DeepLabCut file "
-            f"begins with scorer. If it is one of {choices}, name it: format= in Python, --from of "
-            "swapmark convert."
+            f"begins with scorer, MorphoJ's labels are ID, x1, y1, x2 … If it is one of {choices} "
+            f"all the same, make it a table of swapmark first: swapmark convert "
+            f"{shlex.quote(str(path))} marks.csv --from FORMAT (format= in Python)."
         )
     return name
 
@@ -218,8 +220,9 @@ def _what_is_missing(lines: list[list[str]]) -> str:
         return "neither its ending nor its first line tells. A CSV table has a column file."
     columns = ", ".join(cell or "(no name)" for cell in lines[0][:8])
     return (
-        f"its columns are {columns}{', …' if len(lines[0]) > 8 else ''}, and none is called file. "
-        "A table of swapmark has file, the name of the image, and NAME_x, NAME_y for each point."
+        f"its first line is {columns}{', …' if len(lines[0]) > 8 else ''}: no column is called "
+        "file. A table of swapmark has file, the name of the image, and NAME_x, NAME_y for each "
+        "point."
     )
 
 

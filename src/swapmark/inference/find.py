@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from swapmark.data.sources import is_run
 from swapmark.errors import InputError, RunError
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "models"
@@ -37,10 +38,16 @@ def find_model(source: str | os.PathLike) -> Path:
         return path
     if path.is_dir():
         found = _model_in(path)
-        if path.as_posix() in built_in_models() and not (found / "config.json").is_file():
+        if (found / "config.json").is_file():
+            return found
+        if path.as_posix() in built_in_models():
             raise RunError(
                 f"The folder {path} here holds no model, and hides the built-in model {path}. "
                 f"Rename the folder, or work in another one."
+            )
+        if inside := sorted(run.parent for run in path.glob("*/config.yaml") if is_run(run.parent)):
+            raise RunError(
+                f"{path} is no run itself, but holds some: give one of them, such as {inside[0]}."
             )
         return found
     if path.exists():
@@ -70,21 +77,20 @@ def _model_in(folder: Path) -> Path:
             f"The run in {folder} has no model yet: the first is written with its first "
             f"checkpoint. Go on with: swapmark train IMAGES --out {folder} --resume"
         )
-    if not (folder / "config.json").is_file() and (inside := _runs_in(folder)):
-        raise RunError(
-            f"{folder} is no run itself, but holds some: give one of them, such as {inside[0]}."
-        )
     return folder
 
 
-def _runs_in(folder: Path) -> list[Path]:
-    return sorted(path.parent for path in folder.glob("*/config.yaml"))
-
-
 def _nearest(path: Path) -> str:
-    """` Did you mean …?` with the built-in model or the folder beside it that is most alike."""
-    beside = path.parent.iterdir() if path.parent.is_dir() else ()
-    known = {folder.name: folder.as_posix() for folder in beside if folder.is_dir()}
+    """` Did you mean …?` with the built-in model, or the run or model beside it, most alike."""
+    try:
+        beside = sorted(path.parent.iterdir())
+    except OSError:
+        beside = []
+    known = {
+        folder.name: folder.as_posix()
+        for folder in beside
+        if (folder / "config.json").is_file() or is_run(folder)
+    }
     if path.parent == Path():
         known |= {name: name for name in built_in_models()}
     lower = {name.lower(): full for name, full in known.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from swapmark.data.decoding import stream_images
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
-from swapmark.data.sources import Source, list_images
+from swapmark.data.sources import Source, is_run, list_images
 from swapmark.errors import InputError, counted
 from swapmark.types import Landmarks, default_names, refuse_existing
 from swapmark.visualization.draw import draw_landmarks, picture_format, save_image
@@ -48,8 +48,8 @@ def draw_sheet(
     .jpg, .webp, .tif or .bmp. A picture that can no longer be read is left out.
 
     Raises InputError if the file exists and `overwrite` is not set, its name does not do (see
-    `check_sheet_place`), `most` is not 1 to 300, or the pictures are not those of the landmarks, by
-    name or by size; and OutputError if it cannot be written.
+    `check_sheet_place`), `most` is not 1 to 300, `marked` has another shape, or the pictures are
+    not those of the landmarks, by name or by size; and OutputError if it cannot be written.
 
     >>> import swapmark, tempfile
     >>> faces = swapmark.draw_faces(3, size=64).images
@@ -60,6 +60,11 @@ def draw_sheet(
     """
     path = Path(path)
     check_sheet_place(path, source, overwrite=overwrite)
+    if marked is not None and marked.shape != landmarks.xy.shape:
+        raise InputError(
+            f"marked has the shape {marked.shape}; expected that of the landmarks, "
+            f"{landmarks.xy.shape}."
+        )
     if not 1 <= most <= MOST:
         raise InputError(f"most is {most}; expected 1 to {MOST} pictures.")
     pairs = _pairs(landmarks, list_images(source))
@@ -112,7 +117,8 @@ def check_sheet_place(path: Path, source: Source, *, overwrite: bool) -> None:
         given = Path(source).expanduser().resolve()
         if path.resolve() == given:
             raise InputError(f"{path} is the picture itself. Choose another name for the sheet.")
-        if given.is_dir() and path.resolve().is_relative_to(given):
+        above = [folder for folder in path.resolve().parents if folder.is_relative_to(given)]
+        if given.is_dir() and above and not any(map(is_run, above)):
             raise InputError(
                 f"{path} lies in {source}, where the sheet would be taken for one of the pictures. "
                 f"Choose a place outside."

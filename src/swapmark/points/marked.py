@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import warnings
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -67,8 +68,11 @@ def _name_other_table(folder: Path) -> None:
 
 
 def _is_table(path: Path) -> bool:
+    """Whether it can be read as points; for TPS, which needs its images for that, by its ending."""
     try:
-        format_to_read(path)
+        if format_to_read(path) != "tps":
+            with warnings.catch_warnings(action="ignore"):
+                read_points(path)
     except (InputError, OSError):
         return False
     return True

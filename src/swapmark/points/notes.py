@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swapmark.errors import counted
+from swapmark.evaluation.notes import about_mean_shape
 
 if TYPE_CHECKING:
     from swapmark.points.result import PointFit
@@ -60,13 +61,7 @@ def _about_error(fit: "PointFit") -> list[str]:
             f"The error still falls by about {fall:.0f} % from {last.specimens} to {fit.specimens} "
             f"specimens: mark more."
         )
-    if math.isfinite(fit.error) and fit.error >= fit.mean_shape > 0:
-        found.append(
-            f"The error ({fit.error:.2f} %) is no smaller than that of the mean shape "
-            f"({fit.mean_shape:.2f} %): these landmarks say nothing about these points, or there "
-            f"are too few specimens. Look at the landmarks with swapmark predict; train longer."
-        )
-    return found
+    return found + about_mean_shape(fit.error, fit.mean_shape)
 
 
 def _about_left_out(fit: "PointFit", never: Sequence[str]) -> list[str]:
@@ -79,10 +74,12 @@ def _about_left_out(fit: "PointFit", never: Sequence[str]) -> list[str]:
             f"{_some(fit.missing)}."
         )
     if fit.other_rows:
-        found.append(
-            f"Not used: {counted(fit.other_rows - fit.unmarked, 'row')} of another split than fit, "
-            f"{counted(fit.unmarked, 'row')} in which nothing is marked."
-        )
+        reasons = {
+            "of another split than fit": fit.other_rows - fit.unmarked,
+            "in which nothing is marked": fit.unmarked,
+        }
+        rows = [f"{counted(count, 'row')} {why}" for why, count in reasons.items() if count]
+        found.append(f"Not used: {', '.join(rows)}.")
     return found
 
 

@@ -23,8 +23,8 @@ MAX_COORDINATE = 1e9
 SPLITS = ("train", "fit", "test")
 TEXT_COLUMNS = ("file", "split", "group")
 NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
-LIKE_A_POINT = re.compile(r"(.*[\W_])?[xyz]|.*_confidence", re.IGNORECASE)
-"""Further columns that are refused, as their points would vanish: tail_X, tail.x, tail_z."""
+LIKE_A_POINT = re.compile(r"(?i:(.*[\W_])?[xyz]\d*|.*[\W_](confidence|likelihood))|.*[a-z][XYZ]\d*")
+"""Further columns that are refused, as their points would vanish: tail_X, tail.x, tailX, x1."""
 EXPECTED = (
     "Expected a table with the column file, perhaps frame, time, split (train, fit or test), "
     "group, width, height and scale, and <name>_x, <name>_y, perhaps <name>_confidence, for each "
@@ -178,7 +178,9 @@ def point_names(where: str, header: list[str]) -> tuple[str, ...]:
     misspelt = {
         name
         for name in further_columns(header)
-        if LIKE_A_POINT.fullmatch(name) or get_close_matches(name.lower(), TEXT_COLUMNS, cutoff=0.8)
+        if LIKE_A_POINT.fullmatch(name)
+        or name.lower() in NUMBER_COLUMNS
+        or get_close_matches(name.lower(), TEXT_COLUMNS, cutoff=0.8)
     }
     odd = sorted((expected - set(header)) | misspelt)
     if twice or odd or not names:

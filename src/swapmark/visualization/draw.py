@@ -39,7 +39,7 @@ def draw_landmarks(
 ) -> np.ndarray:
     """Draw K landmarks over an image: uint8 (scale * H, scale * W, 3), itself unchanged.
 
-    image: uint8 (H, W, 3). xy: (K, 2) in its pixels; points with NaN are left out.
+    image: uint8 (H, W, 3). xy: (K, 2) in its pixels; points with NaN, or far outside, are left out.
     confidence: (K,) in [0, 1]; an unsure landmark is see-through within its outline, and so is one
         of unknown confidence (NaN).
     scale: whole number to enlarge by; None makes the longer side at least 192 pixels.
@@ -60,7 +60,7 @@ def draw_landmarks(
     opacity = 0.3 + 0.7 * sure
     colours = landmark_colours(len(centres)) if marker == "dot" else (WHITE,) * len(centres)
     for index, (centre, colour) in enumerate(zip(centres, colours, strict=True)):
-        if np.isfinite(centre).all():
+        if (np.abs(centre - size / 2) < 1.5 * size).all():  # not NaN, nor far outside
             number = str(index + 1) if numbers else ""
             _draw_mark(canvas, centre, colour, radius, opacity[index], number, marker)
     return np.asarray(canvas)
