@@ -63,8 +63,9 @@ def about_mean_shape(error: float, mean_shape: float) -> list[str]:
         return []
     return [
         f"The error ({error:.2f} %) is no smaller than that of the mean shape "
-        f"({mean_shape:.2f} %): these landmarks say nothing about these points, or too few images "
-        f"were there to fit on. Look at the landmarks with swapmark predict --overlay; train longer."
+        f"({mean_shape:.2f} %): these landmarks say nothing about these points, or too few "
+        f"images were there to fit on. Look at the landmarks with swapmark predict --overlay; "
+        f"train longer."
     ]
 
 
