@@ -60,7 +60,8 @@ def list_images(source: Source) -> list[Item]:
 def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
     """What `list_images` gives, and apart from it what lies there and is not looked into.
 
-    That are pictures of kinds that are not read, and runs. The former are no items: beside a.png, into which it was turned, a.heic must not be looked up as `a`.
+    These are pictures of kinds that are not read, and runs. They are no items: beside a.png, into
+    which it was turned, a.heic must not be looked up as `a`.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
