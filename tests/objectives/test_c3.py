@@ -2,11 +2,14 @@
 
 import pytest
 import torch
-from tagged import PixelDistance, TaggedModel, pose_at, rounded, tagged_batch
+from tagged import SIZE, PixelDistance, TaggedModel, TaggedPoses, pose_at, rounded, tagged_batch
 from torch import Tensor, nn
 
 from swapmark.data.augment import Batch
 from swapmark.data.warp import Warp
+from swapmark.model.heatmaps import gaussians, soft_argmax
+from swapmark.model.landmark_encoder import Pose
+from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.objectives.c3 import C3, C3Config, _known_equivariance
 
 OFF = {
@@ -118,6 +121,62 @@ def test_a_landmark_whose_place_the_copy_does_not_show_is_not_pulled():
     found = torch.tensor([[[0.4, 0.1], [-1.0, 0.0]]])  # the second belongs at -1.4
     error = _known_equivariance(points, found, warp)
     assert error.item() == pytest.approx(0.1**2 / 2)
+
+
+class Blobs(TaggedPoses):
+    """Finds landmarks at the middles of the red, green and blue blobs of an image, or, `by_side`,
+    takes the left one of red and green for the first."""
+
+    pose = staticmethod(lambda maps: pose_at(soft_argmax(maps)))
+
+    def __init__(self, *, by_side: bool):
+        super().__init__(drift=0.0)
+        self.by_side = by_side
+
+    def forward(self, features: list[Tensor]) -> Pose:
+        maps = features[0] / features[0].sum(dim=(-2, -1), keepdim=True)
+        if self.by_side:
+            x = soft_argmax(maps)[:, :2, 0]
+            wrong = (x[:, 0] > x[:, 1])[:, None, None, None]
+            maps = torch.where(wrong, maps[:, [1, 0, 2]], maps)
+        return Pose(maps, soft_argmax(maps), maps)
+
+
+@pytest.mark.parametrize(
+    ("by_side", "pairs", "apart"),
+    [
+        (True, 1, 0.0),  # the pair changes sides, the third is where it was
+        (True, 0, 0.0),  # nothing is mirrored
+        (False, 0, 0.0),
+        (False, 1, 0.5),  # red, found in the mirror, is taken for what green is, and green for red
+    ],
+)
+def test_mirror_pairs_change_places_in_every_second_copy(by_side, pairs, apart):
+    points = torch.tensor([[-0.25, 0.0], [0.25, 0.0], [0.5, 0.5]]).expand(4, 3, 2)
+    images = gaussians(points, SIZE, SIZE, 0.1)
+    batch = Batch(images, images, torch.ones(4, 1, SIZE, SIZE), Warp.identity(4))
+    model = TaggedModel()
+    model.landmark_encoder = Blobs(by_side=by_side)
+    model.config = ModelConfig(landmarks=3, image_size=SIZE)
+    settings = config(known_equivariance=1.0, mirror_pairs=pairs)
+    terms = C3(model, PixelDistance(), settings).eval()(batch, FULL)
+    # Half of the copies, two of three landmarks.
+    expected = apart**2 * 2 / 3 / 2
+    assert terms["known_equivariance"].item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_appearance_is_that_of_the_copy_before_the_mirror():
+    model = SwapModel(
+        ModelConfig(backbone="plain", backbone_width=8, landmark_width=8, landmarks=2)
+    )
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    objective = C3(model, PixelDistance(), config(mirror_pairs=1)).eval()
+    features, _ = objective._of_copies(images)
+    with torch.no_grad():
+        plain, mirrored = model.features(images), model.features(images.flip(-1))
+    for found, first, second in zip(features, plain, mirrored, strict=True):
+        torch.testing.assert_close(found[0], first[0])
+        torch.testing.assert_close(found[1], second[1].flip(-1))
 
 
 class FixedPoses(nn.Module):

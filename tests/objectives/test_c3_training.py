@@ -78,6 +78,13 @@ def test_the_whole_loss_trains_every_weight(perceptual, appearance, second_swap,
     assert not any(parameter.requires_grad for parameter in perceptual.parameters())
 
 
+def test_mirror_pairs_train_every_weight(perceptual):
+    model = small_model(appearance="landmarks")
+    settings = config(**ALL_ON, mirror_pairs=1)
+    C3(model, perceptual, settings).train()(views(2), FULL)["loss"].backward()
+    assert_trained(model)
+
+
 def test_the_default_settings_train_the_pretrained_nets(perceptual):
     model = small_model(backbone="efficientnet")
     C3(model, perceptual, C3Config()).train()(views(2), FULL)["loss"].backward()

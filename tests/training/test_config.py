@@ -142,6 +142,14 @@ def test_a_backbone_of_random_weights_cannot_be_frozen():
     assert resolved("training.backbone_rate=0").training.backbone_rate == 0
 
 
+def test_mirror_pairs_need_two_landmarks_each_and_the_term_that_they_act_by():
+    assert resolved("c3.mirror_pairs=5").c3.mirror_pairs == 5
+    words = "c3.mirror_pairs is 6; expected at most 5, as there are 10 landmarks"
+    assert words in message("c3.mirror_pairs=6")
+    words = "c3.mirror_pairs is 1, and acts by c3.known_equivariance, which is 0"
+    assert words in message("c3.mirror_pairs=1", "c3.known_equivariance=0")
+
+
 def test_several_problems_are_told_at_once():
     text = message("views.flip=2", "c3.cycle=-1")
     assert "views.flip" in text

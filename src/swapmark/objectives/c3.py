@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from swapmark.data.augment import Batch
@@ -54,6 +54,11 @@ class C3Config:
     """Ours: share of the run after which the paper's three terms begin to fade in."""
     ramp_end: float = 0.6
     """Ours: share of the run at which they have their full weight."""
+    mirror_pairs: int = 0
+    """Ours: for things whose left and right halves are alike, such as faces. So many pairs of
+    landmarks (0 and 1, 2 and 3, …) change places when the picture is mirrored; the others keep
+    theirs, and so settle in the middle (after Thewlis et al. 2018, NeurIPS, on symmetric
+    objects)."""
     separation: float = 0.5
     """Ours: keeps landmarks apart (Zhang et al. 2018); 0 for none."""
     separation_width: float = 0.1
@@ -117,8 +122,7 @@ class C3(nn.Module):
         targets = self.perceptual.targets(images, features)
         # p_i = E_p(N(I_i)); a_i = E_a(N(·)) of a warped copy, which can't carry the pose (ours).
         p = model.landmark_encoder(features)
-        copy_features = model.features(batch.warped)
-        q = model.landmark_encoder(copy_features)
+        copy_features, q = self._of_copies(batch.warped)
         a = model.appearance_of(copy_features, q)
         rebuilt = model.decode(a, p)
         terms = {
@@ -169,6 +173,24 @@ class C3(nn.Module):
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
+    def _of_copies(self, copies: Tensor) -> tuple[list[Tensor], Pose]:
+        """Features and pose of the warped copies.
+
+        With mirror pairs every second copy is shown in a mirror, and what is found is turned back:
+        so the known equivariance is that under mirrors, too.
+        """
+        encoder, pairs = self.model.landmark_encoder, self.config.mirror_pairs
+        if not pairs:
+            features = self.model.features(copies)
+            return features, encoder(features)
+        odd = torch.arange(len(copies), device=copies.device) % 2 == 1
+        features = self.model.features(_mirrored_where(odd, copies))
+        maps = encoder(features).probabilities
+        order = _mirror_order(maps.shape[1], pairs)
+        maps = torch.where(odd[:, None, None, None], maps[:, order], maps)
+        turned_back = [_mirrored_where(odd, layer) for layer in features]
+        return turned_back, encoder.pose(_mirrored_where(odd, maps))
+
     @torch.no_grad()
     def _flow_features(self, images: Tensor, targets: list[Tensor]) -> Tensor:
         """What T compares: the frozen network's features, of pictures enlarged by `flow_scale`."""
@@ -204,6 +226,22 @@ def _known_equivariance(
     shown = (places.abs().amax(dim=-1) <= 1).float()
     squared = (warp_points(points_in_copy, warp) - points).square().sum(dim=-1)
     return (squared * shown).mean()
+
+
+def _mirrored_where(
+    condition: Bool[Tensor, " batch"], maps: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, "batch channel height width"]:
+    """The maps, of those images for which the condition holds left-right mirrored."""
+    return torch.where(condition[:, None, None, None], maps.flip(-1), maps)
+
+
+def _mirror_order(landmarks: int, pairs: int) -> list[int]:
+    """Which landmark is each one's mirror image: 1, 0, 3, 2, … for the pairs, then themselves.
+
+    >>> _mirror_order(5, 2)
+    [1, 0, 3, 2, 4]
+    """
+    return [k ^ 1 if k < 2 * pairs else k for k in range(landmarks)]
 
 
 def _squared(difference: Float[Tensor, "batch landmark 2"]) -> Float[Tensor, ""]:

@@ -81,6 +81,17 @@ class Config:
                 "training.backbone_rate is 0, which freezes the backbone; expected more than 0 "
                 "with model.backbone=plain, whose weights are random at first"
             )
+        pairs, landmarks = self.c3.mirror_pairs, self.model.landmarks
+        if 2 * pairs > landmarks:
+            raise ValueError(
+                f"c3.mirror_pairs is {pairs}; expected at most {landmarks // 2}, as there are "
+                f"{landmarks} landmarks (model.landmarks)"
+            )
+        if pairs and not self.c3.known_equivariance:
+            raise ValueError(
+                f"c3.mirror_pairs is {pairs}, and acts by c3.known_equivariance, which is 0; "
+                "expected more than 0"
+            )
 
 
 _SECTIONS = (Config, ModelConfig, Strength, C3Config, TrainingConfig)
