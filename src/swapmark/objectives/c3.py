@@ -56,7 +56,7 @@ class C3Config:
     """Ours: share of the run at which they have their full weight."""
     mirror_pairs: int = 0
     """Ours: for things whose left and right halves are alike, such as faces. So many pairs of
-    landmarks (0 and 1, 2 and 3, …) change places when the picture is mirrored; the others keep
+    landmarks (1 and 2, 3 and 4, …) change places when the picture is mirrored; the others keep
     theirs, and so settle in the middle (after Thewlis et al. 2018, NeurIPS, on symmetric
     objects)."""
     separation: float = 0.5
