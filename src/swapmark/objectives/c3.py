@@ -45,7 +45,7 @@ class C3Config:
     second_swap: bool = False
     """On: L_cycle as in the paper, the picture comes back after two swaps (tried with cycle=0.3).
     Off: it compares the first swap with the picture that lent the appearance, which was better in
-    every comparison so far, all of them at 64 px."""
+    every comparison so far."""
     reconstruction: float = 1.0
     """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
     known_equivariance: float = 100.0
