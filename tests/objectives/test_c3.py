@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tagged import SIZE, PixelDistance, TaggedModel, TaggedPoses, pose_at, rounded, tagged_batch
+from tagged import SIZE, PixelDistance, TaggedModel, pose_at, rounded, tagged_batch
 from torch import Tensor, nn
 
 from swapmark.data.augment import Batch
@@ -123,14 +123,14 @@ def test_a_landmark_whose_place_the_copy_does_not_show_is_not_pulled():
     assert error.item() == pytest.approx(0.1**2 / 2)
 
 
-class Blobs(TaggedPoses):
+class Blobs(nn.Module):
     """Finds landmarks at the middles of the red, green and blue blobs of an image, or, `by_side`,
     takes the left one of red and green for the first."""
 
     pose = staticmethod(lambda maps: pose_at(soft_argmax(maps)))
 
     def __init__(self, *, by_side: bool):
-        super().__init__(drift=0.0)
+        super().__init__()
         self.by_side = by_side
 
     def forward(self, features: list[Tensor]) -> Pose:
@@ -142,6 +142,18 @@ class Blobs(TaggedPoses):
         return Pose(maps, soft_argmax(maps), maps)
 
 
+class BlobModel(TaggedModel):
+    """Finds the blobs of its images."""
+
+    def __init__(self, *, by_side: bool):
+        super().__init__()
+        self.landmark_encoder = Blobs(by_side=by_side)
+        self.config = ModelConfig(landmarks=3, image_size=SIZE)
+
+
+BLOBS = torch.tensor([[-0.25, 0.0], [0.25, 0.0], [0.5, 0.5]])
+
+
 @pytest.mark.parametrize(
     ("by_side", "pairs", "apart"),
     [
@@ -151,28 +163,45 @@ class Blobs(TaggedPoses):
         (False, 1, 0.5),  # red, found in the mirror, is taken for what green is, and green for red
     ],
 )
-def test_mirror_pairs_change_places_in_every_second_copy(by_side, pairs, apart):
-    points = torch.tensor([[-0.25, 0.0], [0.25, 0.0], [0.5, 0.5]]).expand(4, 3, 2)
-    images = gaussians(points, SIZE, SIZE, 0.1)
-    batch = Batch(images, images, torch.ones(4, 1, SIZE, SIZE), Warp.identity(4))
-    model = TaggedModel()
-    model.landmark_encoder = Blobs(by_side=by_side)
-    model.config = ModelConfig(landmarks=3, image_size=SIZE)
+def test_the_landmarks_of_mirror_pairs_change_places_in_every_second_copy(by_side, pairs, apart):
+    """The copies show everything 0.2 further left, so that mirror and warp can't be exchanged."""
+    points = BLOBS.expand(4, 3, 2)
+    shift = torch.tensor([0.2, 0.0])
+    still = Warp.identity(4)
+    batch = Batch(
+        images=gaussians(points, SIZE, SIZE, 0.1),
+        warped=gaussians(points - shift, SIZE, SIZE, 0.1),
+        mask=torch.ones(4, 1, SIZE, SIZE),
+        warp=Warp(still.matrix, shift.expand(4, 2), still.displacements),
+    )
     settings = config(known_equivariance=1.0, mirror_pairs=pairs)
-    terms = C3(model, PixelDistance(), settings).eval()(batch, FULL)
+    objective = C3(BlobModel(by_side=by_side), PixelDistance(), settings).eval()
+    terms = objective(batch, FULL)
     # Half of the copies, two of three landmarks.
     expected = apart**2 * 2 / 3 / 2
-    assert terms["known_equivariance"].item() == pytest.approx(expected, abs=1e-6)
+    assert terms["known_equivariance"].item() == pytest.approx(expected, abs=1e-5)
+    _, q = objective._of_copies(batch.warped)
+    off = (q.points - (points - shift)).norm(dim=-1)
+    assert off[[0, 2]].max() < 1e-3
+    torch.testing.assert_close(off[[1, 3], :2], torch.full((2, 2), apart), atol=1e-3, rtol=0)
 
 
-def test_appearance_is_that_of_the_copy_before_the_mirror():
-    model = SwapModel(
-        ModelConfig(backbone="plain", backbone_width=8, landmark_width=8, landmarks=2)
-    )
+def test_what_is_found_in_a_mirrored_copy_trains_the_nets():
+    nets = {"backbone": "plain", "backbone_width": 8, "landmark_width": 8, "appearance_width": 8}
+    model = SwapModel(ModelConfig(**nets, landmarks=2, image_size=32))
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    objective = C3(model, PixelDistance(), config(mirror_pairs=1))
+    _, q = objective._of_copies(images)
+    q.points[1].square().sum().backward()
+    assert model.landmark_encoder.heatmaps.weight.grad.abs().max() > 0
+
+
+def test_features_of_a_mirrored_copy_are_turned_back():
+    model = SwapModel(ModelConfig(backbone="plain", backbone_width=8, landmark_width=8))
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     objective = C3(model, PixelDistance(), config(mirror_pairs=1)).eval()
-    features, _ = objective._of_copies(images)
     with torch.no_grad():
+        features, _ = objective._of_copies(images)
         plain, mirrored = model.features(images), model.features(images.flip(-1))
     for found, first, second in zip(features, plain, mirrored, strict=True):
         torch.testing.assert_close(found[0], first[0])

@@ -64,25 +64,21 @@ def assert_trained(module: nn.Module) -> None:
         assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.parametrize("mirror_pairs", [0, 1])
 @pytest.mark.parametrize("pairs", ["unpaired", "tps"])
 @pytest.mark.parametrize("second_swap", [True, False])
 @pytest.mark.parametrize("appearance", ["map", "vector", "landmarks"])
-def test_the_whole_loss_trains_every_weight(perceptual, appearance, second_swap, pairs):
+def test_the_whole_loss_trains_every_weight(
+    perceptual, appearance, second_swap, pairs, mirror_pairs
+):
     model = small_model(appearance=appearance)
-    settings = config(**ALL_ON, second_swap=second_swap)
+    settings = config(**ALL_ON, second_swap=second_swap, mirror_pairs=mirror_pairs)
     terms = C3(model, perceptual, settings).train()(views(2, pairs=pairs), FULL)
     terms["loss"].backward()
     assert terms.keys() == {"loss", *OFF}
     assert all(value.isfinite() for value in terms.values())
     assert_trained(model)
     assert not any(parameter.requires_grad for parameter in perceptual.parameters())
-
-
-def test_mirror_pairs_train_every_weight(perceptual):
-    model = small_model(appearance="landmarks")
-    settings = config(**ALL_ON, mirror_pairs=1)
-    C3(model, perceptual, settings).train()(views(2), FULL)["loss"].backward()
-    assert_trained(model)
 
 
 def test_the_default_settings_train_the_pretrained_nets(perceptual):

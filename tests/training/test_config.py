@@ -146,8 +146,9 @@ def test_mirror_pairs_need_two_landmarks_each_and_the_term_that_they_act_by():
     assert resolved("c3.mirror_pairs=5").c3.mirror_pairs == 5
     words = "c3.mirror_pairs is 6; expected at most 5, as there are 10 landmarks"
     assert words in message("c3.mirror_pairs=6")
-    words = "c3.mirror_pairs is 1, and acts by c3.known_equivariance, which is 0"
+    words = "c3.known_equivariance is 0; expected more than 0 with c3.mirror_pairs=1"
     assert words in message("c3.mirror_pairs=1", "c3.known_equivariance=0")
+    assert resolved("method=imm", "c3.mirror_pairs=1", "c3.known_equivariance=0")
 
 
 def test_several_problems_are_told_at_once():

@@ -50,15 +50,15 @@ class C3Config:
     """Ours: the picture from its own pose and the appearance of its warped copy (IMM's term)."""
     known_equivariance: float = 100.0
     """Ours: L_equiv between the picture and its warped copy, where T is known and not estimated."""
+    mirror_pairs: int = 0
+    """Ours: for things whose left and right halves are alike, such as faces. This many pairs of
+    landmarks (1 and 2, 3 and 4, …) change places when the picture is mirrored; the others keep
+    theirs, and so settle on the axis of symmetry. Acts by `known_equivariance`. After Thewlis et
+    al. 2018, "Modelling and unsupervised learning of symmetric deformable object categories"."""
     ramp_start: float = 0.5
     """Ours: share of the run after which the paper's three terms begin to fade in."""
     ramp_end: float = 0.6
     """Ours: share of the run at which they have their full weight."""
-    mirror_pairs: int = 0
-    """Ours: for things whose left and right halves are alike, such as faces. So many pairs of
-    landmarks (1 and 2, 3 and 4, …) change places when the picture is mirrored; the others keep
-    theirs, and so settle in the middle (after Thewlis et al. 2018, NeurIPS, on symmetric
-    objects)."""
     separation: float = 0.5
     """Ours: keeps landmarks apart (Zhang et al. 2018); 0 for none."""
     separation_width: float = 0.1
@@ -176,8 +176,9 @@ class C3(nn.Module):
     def _of_copies(self, copies: Tensor) -> tuple[list[Tensor], Pose]:
         """Features and pose of the warped copies.
 
-        With mirror pairs every second copy is shown in a mirror, and what is found is turned back:
-        so the known equivariance is that under mirrors, too.
+        With mirror pairs every second copy is shown in a mirror, and what is found is turned back,
+        the features too: so the known equivariance is that under mirrors, and the appearance of
+        these copies is that of mirrored features.
         """
         encoder, pairs = self.model.landmark_encoder, self.config.mirror_pairs
         if not pairs:

@@ -82,15 +82,15 @@ class Config:
                 "with model.backbone=plain, whose weights are random at first"
             )
         pairs, landmarks = self.c3.mirror_pairs, self.model.landmarks
-        if 2 * pairs > landmarks:
+        if self.method == "c3" and 2 * pairs > landmarks:
             raise ValueError(
                 f"c3.mirror_pairs is {pairs}; expected at most {landmarks // 2}, as there are "
                 f"{landmarks} landmarks (model.landmarks)"
             )
-        if pairs and not self.c3.known_equivariance:
+        if self.method == "c3" and pairs and not self.c3.known_equivariance:
             raise ValueError(
-                f"c3.mirror_pairs is {pairs}, and acts by c3.known_equivariance, which is 0; "
-                "expected more than 0"
+                f"c3.known_equivariance is 0; expected more than 0 with c3.mirror_pairs={pairs}, "
+                "which acts by it"
             )
 
 
