@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from swapmark.errors import InputError, RunError
 from swapmark.inference.load import load
+from swapmark.objectives.c3 import C3Config
 from swapmark.training.config import config_from_mapping, config_to_mapping, read_yaml
 from swapmark.training.run import Run
 from swapmark.training.train import resolve_config, train
@@ -65,6 +67,27 @@ def test_the_arguments_by_name_reach_the_configuration(train_tiny):
     assert (config.training.steps, config.training.seed) == (1, 3)
     assert "nearest" not in run.metrics()[0], "one landmark has no neighbour"
     assert load(run).landmarks == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (("c3.cycle=2", "c3.mirror_pairs=3"), "c3.cycle, c3.mirror_pairs."),
+        (("c3.cycle=1", "views.warp=0.1"), None),  # c3.cycle is 1 anyway
+    ],
+)
+def test_settings_of_c3_that_do_nothing_with_imm_are_named(train_tiny, capsys, settings, named):
+    usual = [f"c3.{name}={value}" for name, value in asdict(C3Config()).items()]
+    train_tiny(*QUICK, *usual, *settings, progress=True)
+    error = capsys.readouterr().err
+    assert ("nothing comes of" in error) == (named is not None)
+    if named:
+        assert f"nothing comes of {named} " in error
+
+
+def test_settings_of_c3_are_not_called_idle_with_c3(train_tiny, capsys):
+    train_tiny(*QUICK, "method=c3", "c3.cycle=2", progress=True)
+    assert "nothing comes of" not in capsys.readouterr().err
 
 
 def test_skipped_images_are_listed_and_counted(train_tiny, tmp_path, capsys):

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ def train(
         device_share(batch_size, 0, devices)
         if not resume:
             refuse_run(out, overwrite=overwrite)
+            _note_without_effect(preset, values, progress)
         _load(images, values, progress)  # decoded here, and found in the cache by the processes
         run = existing_run(out) if resume else _make_run(out, values, overwrite)
         start_processes(images, run.path, devices, progress=progress)
@@ -113,6 +114,7 @@ def train(
     device_share(batch_size, 0, process.num_processes)
     if main and not resume:
         refuse_run(out, overwrite=overwrite)
+        _note_without_effect(preset, values, progress)
     with process.main_process_first():
         pictures = _load(images, values, progress and main)
     if main and not resume:
@@ -172,6 +174,20 @@ def resolve_config(
     if not resolved.perceptual_vgg:
         return resolved
     return replace(resolved, perceptual_vgg=str(Path(resolved.perceptual_vgg).absolute()))
+
+
+def _note_without_effect(preset: PresetName | None, config: Config, progress: bool) -> None:
+    """Say which settings of c3 were changed from the preset's, where the method is not c3."""
+    if config.method == "c3" or not progress:
+        return
+    usual = asdict(resolve_config(preset, None, [], {"method": config.method}).c3)
+    names = [f"c3.{name}" for name, value in asdict(config.c3).items() if value != usual[name]]
+    if names:
+        print(
+            f"Note: the method is {config.method}, so nothing comes of {', '.join(names)}. "
+            f"These settings act with --method c3.",
+            file=sys.stderr,
+        )
 
 
 def read_config(run: Run) -> Config:
