@@ -42,7 +42,8 @@ def run_cell(
         found = _history(run, config)
         detector = load(run)
     scores = score(detector, cell.dataset, data, cell.plan.score)
-    curve = _curve(cell, data, runs / cell.key) if cell.plan.curve else []
+    end = {"step": found["steps"], "scores": scores}
+    curve = _curve(cell, data, runs / cell.key, end) if cell.plan.curve else []
     return {
         **found,
         **_environment(),
@@ -122,16 +123,19 @@ def remove_snapshots(folder: Path) -> None:
     shutil.rmtree(_snapshots(folder), ignore_errors=True)
 
 
-def _curve(cell: Cell, data: Path, folder: Path) -> list[dict]:
-    """Scores along a run."""
+def _curve(cell: Cell, data: Path, folder: Path, end: dict) -> list[dict]:
+    """Scores along a run; those of its `end` are known."""
     batch_size = cell.config().training.batch_size
+    models = {int(path.name): path for path in sorted(_snapshots(folder).glob("*"))}
     return [
         {
-            "step": int(path.name),
-            "images_seen": int(path.name) * batch_size,
-            "scores": score(load(path), cell.dataset, data, cell.plan.score),
+            "step": step,
+            "images_seen": step * batch_size,
+            "scores": end["scores"]
+            if step == end["step"]
+            else score(load(path), cell.dataset, data, cell.plan.score),
         }
-        for path in sorted(_snapshots(folder).glob("*"))
+        for step, path in models.items()
     ]
 
 
