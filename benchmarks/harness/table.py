@@ -11,6 +11,7 @@ from harness.intervals import with_interval
 PROTOCOL = "imm"
 BASELINE = "imm"
 BASELINE_PLUS = "imm-plus"
+RECIPE = "c3"
 
 
 class Kind(NamedTuple):
@@ -158,11 +159,17 @@ def _collapsed(row: Row) -> str:
 
 
 def _differences(rows: list[Row], label: str) -> list[str]:
-    """For every method the difference to the baseline at the same seeds; for those of C³ also the
-    difference to the baseline with our own terms, which is what the swaps are worth."""
-    of_c3 = [row for row in rows if row.method.startswith("c3")]
-    pairs = [(row, other) for other in rows if other.method == BASELINE for row in rows]
-    pairs += [(row, other) for other in rows if other.method == BASELINE_PLUS for row in of_c3]
+    """For every method the difference to the baseline at the same seeds; for those of C³ that to
+    the baseline with our own terms, which is what the swaps are worth; for variants that to C³."""
+    compared = {BASELINE: "", BASELINE_PLUS: RECIPE, RECIPE: f"{RECIPE}-"}
+    pairs = [
+        (row, other)
+        for name, beginning in compared.items()
+        for other in rows
+        if other.method == name
+        for row in rows
+        if row.method.startswith(beginning)
+    ]
     lines = [line for pair in pairs if (line := _difference(*pair, label))]
     return ["Differences in forward NME, seed by seed:", "", *lines, ""] if lines else []
 

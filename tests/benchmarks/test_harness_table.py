@@ -102,6 +102,16 @@ def test_the_methods_of_c3_are_compared_with_imm_plus_too(record):
     assert text.count("− `imm`") == 4
 
 
+def test_variants_of_c3_are_compared_with_it(record):
+    names = ("imm", "imm-plus", "c3", "c3-no-cycle", "c3-with-flow")
+    text = tables([record("c3", 0, 8.0 - i) | {"method": name} for i, name in enumerate(names)])
+    found = [row for row in text.splitlines() if "− `c3`" in row]
+    assert found == [
+        "- `c3-no-cycle` − `c3`: -1.00 (one seed, no interval)",
+        "- `c3-with-flow` − `c3`: -2.00 (one seed, no interval)",
+    ]
+
+
 def test_the_difference_of_one_seed_has_no_interval(record):
     text = tables([record("imm", 0, 8.0), record("c3", 0, 7.0)])
     assert "- `c3` − `imm`: -1.00 (one seed, no interval)" in text
