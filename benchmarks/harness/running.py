@@ -42,8 +42,8 @@ def run_cell(
         found = _history(run, config)
         detector = load(run)
     scores = score(detector, cell.dataset, data, cell.plan.score)
-    end = {"step": found["steps"], "scores": scores}
-    curve = _curve(cell, data, runs / cell.key, end) if cell.plan.curve else []
+    end = {"step": found["steps"], "images_seen": found["images_seen"], "scores": scores}
+    curve = [*_along(cell, data, runs / cell.key), end] if cell.plan.curve else []
     return {
         **found,
         **_environment(),
@@ -66,7 +66,7 @@ def trained(cell: Cell, data: Path, folder: Path, *, again: bool, progress: bool
     points = cell.plan.curve
 
     def keep(run: Run, step: int) -> None:
-        if points and step in curve_steps(read_config(run), points):
+        if points and step in curve_steps(read_config(run), points)[:-1]:
             shutil.copytree(run.model, _snapshots(folder) / f"{step:07d}", dirs_exist_ok=True)
 
     if Run(folder).config.exists() and not again:
@@ -123,19 +123,16 @@ def remove_snapshots(folder: Path) -> None:
     shutil.rmtree(_snapshots(folder), ignore_errors=True)
 
 
-def _curve(cell: Cell, data: Path, folder: Path, end: dict) -> list[dict]:
-    """Scores along a run; those of its `end` are known."""
+def _along(cell: Cell, data: Path, folder: Path) -> list[dict]:
+    """Scores along a run, before its end."""
     batch_size = cell.config().training.batch_size
-    models = {int(path.name): path for path in sorted(_snapshots(folder).glob("*"))}
     return [
         {
-            "step": step,
-            "images_seen": step * batch_size,
-            "scores": end["scores"]
-            if step == end["step"]
-            else score(load(path), cell.dataset, data, cell.plan.score),
+            "step": int(path.name),
+            "images_seen": int(path.name) * batch_size,
+            "scores": score(load(path), cell.dataset, data, cell.plan.score),
         }
-        for step, path in models.items()
+        for path in sorted(_snapshots(folder).glob("*"))
     ]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import quality
@@ -146,12 +147,21 @@ def test_a_run_is_scored_along_its_way_and_drawn(whole, tmp_path):
     record = read_json_lines(whole / "q.jsonl")[0]
     assert [point["step"] for point in record["curve"]] == [1, 2, 6]
     assert [point["images_seen"] for point in record["curve"]] == [4, 8, 24]
-    assert record["curve"][-1]["scores"] == record["scores"]
+    scores = [point["scores"] for point in record["curve"]]
+    assert scores[-1] == record["scores"]
+    assert scores[0] != scores[1] != scores[2], "each is of a model of its own"
     assert not list(whole.glob("faces/*/curve"))
     out = tmp_path / "curve.png"
     arguments = ["curve", str(whole / "q.jsonl"), "--label", "drawn", "--out", str(out)]
     assert quality.main(arguments) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_end_of_a_run_is_scored_once(bench, monkeypatch):
+    count = Mock(wraps=running.score)
+    monkeypatch.setattr(running, "score", count)
+    _, records = bench(**CURVE)
+    assert count.call_count == len(records[0]["curve"]) == 3
 
 
 def test_a_curve_of_runs_of_several_sizes_asks_for_one(bench, plan_values, tmp_path, capsys):

@@ -85,8 +85,21 @@ def test_settings_of_c3_that_do_nothing_with_imm_are_named(train_tiny, capsys, s
         assert f"nothing comes of {named} " in error
 
 
-def test_settings_of_c3_are_not_called_idle_with_c3(train_tiny, capsys):
-    train_tiny(*QUICK, "method=c3", "c3.cycle=2", progress=True)
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        (("method=c3", "c3.cycle=2"), {}),
+        (("c3.cycle=2",), {"progress": False}),
+        (("c3.cycle=0", "c3.known_equivariance=50"), {"preset": "demo"}),  # the preset's own
+    ],
+)
+def test_settings_of_c3_are_not_called_idle_where_they_act_or_were_not_given(
+    train_tiny, capsys, settings, more
+):
+    others = {"second_swap": "false", "equivariance": "0", "inverse": "10"}
+    late = {"separation": "0.2", "ramp_start": "0.8", "ramp_end": "0.85"}
+    given = [f"c3.{name}={value}" for name, value in {**others, **late}.items()]
+    train_tiny(*QUICK, *given, *settings, **{"progress": True, **more})
     assert "nothing comes of" not in capsys.readouterr().err
 
 
