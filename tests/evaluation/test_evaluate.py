@@ -157,6 +157,16 @@ def test_landmarks_no_better_than_the_mean_shape_are_said_to_be_so():
     assert any(f"{result.mean_shape.nme:.2f} %" in note for note in result.notes)
 
 
+def test_the_protocol_is_blamed_and_not_the_landmarks_where_centred_is_better():
+    landmarks, annotations = faces(noise=10.0, landmarks=40)  # 80 coordinates, 80 fit images
+    result = evaluate(landmarks, annotations)
+    imm, centred = result.forward["imm"].nme, result.forward["centred"].nme
+    assert imm > result.mean_shape.nme > centred
+    (note,) = [note for note in result.notes if "mean shape" in note]
+    assert f"by centred it is ({centred:.2f} %): 80 fit images are few" in note
+    assert "say nothing" not in note
+
+
 def test_a_few_still_landmarks_are_named():
     landmarks, annotations = faces()
     landmarks.xy[:, 1] = [40.0, 50.0]

@@ -105,6 +105,7 @@ def evaluate(
             landmarks.names,
             annotations.names,
             error=forward["imm"].nme,
+            centred=forward["centred"].nme,
             mean_shape=mean_shape.nme,
             requested=normaliser,
         ),

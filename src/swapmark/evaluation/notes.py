@@ -19,17 +19,23 @@ def write_notes(
     point_names: tuple[str, ...],
     *,
     error: float,
+    centred: float,
     mean_shape: float,
     requested: str | None,
 ) -> tuple[str, ...]:
     """Sentences about odd marks, collapse, too few images, images left out, the normaliser.
 
     `test` is what remains of `matched.test` after images without a normaliser are dropped; `error`
-    is the forward error that is read first, `mean_shape` that of the mean shape.
+    is the forward error that is read first, `centred` that of the protocol of this name,
+    `mean_shape` that of the mean shape.
     """
     return (
         *_about_places(matched, point_names),
-        *(_about_spread(matched.fit, landmark_names) or about_mean_shape(error, mean_shape)),
+        *(
+            _about_spread(matched.fit, landmark_names)
+            or _about_few_for_imm(matched.fit, error, centred, mean_shape)
+            or about_mean_shape(error, mean_shape)
+        ),
         *_about_fit(matched.fit, point_names),
         *_about_left_out(matched, test),
         *_about_normaliser(requested, point_names),
@@ -66,6 +72,19 @@ def about_mean_shape(error: float, mean_shape: float) -> list[str]:
         f"({mean_shape:.2f} %): these landmarks say nothing about these points, or too few "
         f"images were there to fit on. Look at the landmarks with swapmark predict --overlay; "
         f"train longer."
+    ]
+
+
+def _about_few_for_imm(
+    fit: PairedPoints, error: float, centred: float, mean_shape: float
+) -> list[str]:
+    """A sentence where only the first protocol is no better than the mean shape."""
+    if not error >= mean_shape > centred:
+        return []
+    return [
+        f"By the protocol imm the error ({error:.2f} %) is no smaller than that of the mean shape "
+        f"({mean_shape:.2f} %), by centred it is ({centred:.2f} %): {len(fit)} fit images are few "
+        f"for the map of imm from {fit.source.shape[1]} landmarks. Read centred, or mark more."
     ]
 
 

@@ -170,6 +170,7 @@ def plot_losses(
         panels[1].set(ylabel="standard deviation, unit lengths", title="Spread of the landmarks")
         panels[1].set_ylim(bottom=0)
     panels[-1].set_xlabel("step")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
     canvas.draw()
     return save_image(np.asarray(canvas.buffer_rgba())[..., :3].copy(), path)
 
