@@ -67,7 +67,7 @@ def test_ctrl_c_before_there_is_a_run_promises_no_resume(command, tmp_path, caps
         raise KeyboardInterrupt
 
     monkeypatch.setattr("swapmark.training.train.load_images", interrupt)
-    assert main(command()) == 130
+    assert main([*command(), "--quiet"]) == 130
     assert capsys.readouterr().err == "swapmark: stopped.\n"
 
 
