@@ -167,6 +167,14 @@ def test_the_protocol_is_blamed_and_not_the_landmarks_where_centred_is_better():
     assert "say nothing" not in note
 
 
+def test_the_protocol_is_not_blamed_where_the_fit_images_are_many():
+    landmarks, annotations = faces(seed=3, noise=30.0, landmarks=13)  # 26 coordinates
+    result = evaluate(landmarks, annotations)
+    assert result.forward["imm"].nme > result.mean_shape.nme > result.forward["centred"].nme
+    (note,) = [note for note in result.notes if "mean shape" in note]
+    assert "say nothing" in note
+
+
 def test_a_few_still_landmarks_are_named():
     landmarks, annotations = faces()
     landmarks.xy[:, 1] = [40.0, 50.0]

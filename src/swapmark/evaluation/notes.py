@@ -11,6 +11,9 @@ from swapmark.evaluation.outside import note_outside
 STILL = 0.1
 """A landmark whose spread is at most this share of the marked points' spread hardly moves."""
 
+FEW = 3
+"""Fit images for each landmark coordinate under which the map of imm may be at fault."""
+
 
 def write_notes(
     matched: Matched,
@@ -78,8 +81,9 @@ def about_mean_shape(error: float, mean_shape: float) -> list[str]:
 def _about_few_for_imm(
     fit: PairedPoints, error: float, centred: float, mean_shape: float
 ) -> list[str]:
-    """A sentence where only the first protocol is no better than the mean shape."""
-    if not error >= mean_shape > centred:
+    """A sentence where, with few fit images, only imm is no better than the mean shape."""
+    few = len(fit) < FEW * 2 * fit.source.shape[1]
+    if not (few and error >= mean_shape > centred):
         return []
     return [
         f"By the protocol imm the error ({error:.2f} %) is no smaller than that of the mean shape "
