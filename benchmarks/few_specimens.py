@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 import swapmark
-from swapmark.data.annotations import annotated_items, read_annotations
-from swapmark.evaluation.matching import Matched, PairedPoints, marked_rows, match
-from swapmark.evaluation.metrics import mean_error, point_errors
-from swapmark.evaluation.normaliser import choose_normaliser
-from swapmark.evaluation.protocols import PROTOCOLS, predict_points
-from swapmark.points.fit import fit_annotated
+from swapmark.points.annotations import annotated_items, read_annotations
+from swapmark.specimens.fit import fit_annotated
+from swapmark.specimens.matching import Matched, PairedPoints, marked_rows, match
+from swapmark.specimens.metrics import mean_error, point_errors
+from swapmark.specimens.normaliser import choose_normaliser
+from swapmark.specimens.protocols import PROTOCOLS, predict_points
 from swapmark.types import Annotations, Landmarks
 
 PLAIN_RIDGES = [10.0**power for power in (2, 1.5, 1, 0.5, 0, -0.5, -1, -1.5, -2, -3, -4)]

@@ -25,7 +25,7 @@ import onnxruntime
 import torch
 
 import swapmark
-from swapmark.inference.predictor import Predictor
+from swapmark.predict.predictor import Predictor
 
 
 def seconds(predictor: Predictor, squares: np.ndarray, repeats: int) -> float:

@@ -24,8 +24,8 @@ from harness.plan import read_plan
 from harness.records import append_record, lock
 from harness.running import remove_snapshots, run_cell
 from harness.table import Kind, tables
-from swapmark.atomic import write_text
 from swapmark.errors import InputError, SwapmarkError
+from swapmark.files import write_text
 from swapmark.training.run import read_json_lines
 
 HERE = Path(__file__).resolve().parent

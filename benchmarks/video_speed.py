@@ -51,8 +51,8 @@ def measure(video: Path, overlay: bool) -> dict:
     import torch
 
     from swapmark import predict_video
-    from swapmark.inference.detector import Detector
     from swapmark.model.model import ModelConfig, SwapModel
+    from swapmark.predict.detector import Detector
 
     config = ModelConfig(image_size=64)
     detector = Detector(SwapModel(config), device="cpu")

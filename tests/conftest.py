@@ -86,7 +86,7 @@ def tiny_settings() -> list[str]:
 @pytest.fixture(scope="session")
 def tiny_faces(tmp_path_factory) -> Path:
     """A zip of 24 drawn faces with their landmarks.csv."""
-    from swapmark.data.synthetic import draw_faces, save_faces
+    from swapmark.faces.synthetic import draw_faces, save_faces
 
     path = tmp_path_factory.mktemp("faces") / "faces.zip"
     save_faces(draw_faces(24, size=32, seed=1), path)

@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from swapmark.atomic import write_atomically, write_text, writing
 from swapmark.errors import OutputError
+from swapmark.files import write_atomically, write_text, writing
 
 
 def names(folder) -> list[str]:

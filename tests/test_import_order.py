@@ -89,9 +89,9 @@ def test_a_numpy_stage_names_no_torch(stage):
         ("import swapmark", "swapmark.model.flow"),
         ("from ..training.loop import run", "swapmark.model.flow"),
         ("from .. import training", "swapmark.model.flow"),
-        ("def late():\n    from swapmark.cli import main", "swapmark.inference.detector"),
+        ("def late():\n    from swapmark.cli import main", "swapmark.predict.detector"),
         ("from swapmark.types import Landmarks", "swapmark.errors"),
-        ("from swapmark.data.images import decode_image", "swapmark.visualization.draw"),
+        ("from swapmark.data.images import decode_image", "swapmark.drawing.draw"),
         ("import numpy", "swapmark.helpers"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 import swapmark
 from swapmark.cli import build_app
-from swapmark.data.synthetic import draw_faces, save_faces
+from swapmark.faces.synthetic import draw_faces, save_faces
 from swapmark.training.config import Config, config_to_mapping
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from swapmark.errors import InputError, OutputError
-from swapmark.types import Annotations, Landmarks, PointTable, refuse_existing
+from swapmark.files import refuse_existing
+from swapmark.types import Annotations, Landmarks, PointTable
 
 
 def landmarks(count: int = 2, points: int = 3, paths: tuple[str, ...] | None = None) -> Landmarks:

@@ -5,10 +5,10 @@ from pathlib import Path
 from harness.cells import cells_of, planned_steps
 from harness.images import halves, training_items
 from harness.plan import Plan
-from swapmark.data.annotations import annotated_items, read_annotations
 from swapmark.errors import InputError
-from swapmark.evaluation.matching import marked_rows
-from swapmark.evaluation.normaliser import choose_normaliser
+from swapmark.points.annotations import annotated_items, read_annotations
+from swapmark.specimens.matching import marked_rows
+from swapmark.specimens.normaliser import choose_normaliser
 
 
 def check_plan(plan: Plan, data: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import mean
 
 from harness.table import Row, kind_of, latest, nme, rows_of
-from swapmark.atomic import write_atomically
 from swapmark.errors import InputError
+from swapmark.files import write_atomically
 
 DASHES = ("-", "--", "-.", ":")
 """Of one method after the other, so that curves which lie on each other are all seen."""

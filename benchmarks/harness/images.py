@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.plan import Dataset, ScoreOn
-from swapmark.data.annotations import TABLE, annotated_items, read_annotations
 from swapmark.data.items import Item
 from swapmark.data.sources import list_images
 from swapmark.errors import InputError
+from swapmark.points.annotations import TABLE, annotated_items, read_annotations
 from swapmark.types import Annotations
 
 

@@ -13,8 +13,8 @@ from harness.timing import steps_in
 from swapmark.data.cache import load_images
 from swapmark.data.items import Item
 from swapmark.environment import environment_report
-from swapmark.inference.detector import Detector
-from swapmark.inference.load import load
+from swapmark.predict.detector import Detector
+from swapmark.predict.load import load
 from swapmark.training.config import Config, config_to_mapping
 from swapmark.training.monitor import LandmarkHealth
 from swapmark.training.run import Run

@@ -6,11 +6,11 @@ import numpy as np
 
 from harness.images import halves
 from harness.plan import Dataset, ScoreOn
-from swapmark.data.annotations import annotated_items, read_annotations
-from swapmark.evaluation.evaluate import evaluate
-from swapmark.evaluation.matching import marked_rows
-from swapmark.evaluation.result import Evaluation
-from swapmark.inference.predictor import Predictor
+from swapmark.points.annotations import annotated_items, read_annotations
+from swapmark.predict.predictor import Predictor
+from swapmark.specimens.evaluate import evaluate
+from swapmark.specimens.matching import marked_rows
+from swapmark.specimens.result import Evaluation
 from swapmark.types import Annotations
 
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from swapmark.data.synthetic import draw_faces
+    from swapmark.drawing.overlay_sheet import draw_sheet
     from swapmark.errors import SwapmarkError
-    from swapmark.evaluation.run import evaluate_run as evaluate
     from swapmark.export.hub import export_hub
     from swapmark.export.onnx import export_onnx
-    from swapmark.formats.convert import convert
-    from swapmark.formats.registry import read_points, write_points
-    from swapmark.inference.load import load
-    from swapmark.inference.overlay_sheet import draw_sheet
-    from swapmark.inference.video import predict_video
-    from swapmark.points.run import fit_run as fit
+    from swapmark.faces.synthetic import draw_faces
+    from swapmark.points.convert import convert
+    from swapmark.points.formats import read_points, write_points
+    from swapmark.predict.load import load
+    from swapmark.predict.video import predict_video
+    from swapmark.specimens.evaluate_run import evaluate_run as evaluate
+    from swapmark.specimens.fit_run import fit_run as fit
     from swapmark.training.train import train
     from swapmark.types import Annotations, Landmarks, PointTable
 
@@ -47,18 +47,18 @@ _DEFINED_IN = {
     "Landmarks": "swapmark.types:Landmarks",
     "PointTable": "swapmark.types:PointTable",
     "SwapmarkError": "swapmark.errors:SwapmarkError",
-    "convert": "swapmark.formats.convert:convert",
-    "draw_faces": "swapmark.data.synthetic:draw_faces",
-    "draw_sheet": "swapmark.inference.overlay_sheet:draw_sheet",
-    "evaluate": "swapmark.evaluation.run:evaluate_run",
+    "convert": "swapmark.points.convert:convert",
+    "draw_faces": "swapmark.faces.synthetic:draw_faces",
+    "draw_sheet": "swapmark.drawing.overlay_sheet:draw_sheet",
+    "evaluate": "swapmark.specimens.evaluate_run:evaluate_run",
     "export_hub": "swapmark.export.hub:export_hub",
     "export_onnx": "swapmark.export.onnx:export_onnx",
-    "fit": "swapmark.points.run:fit_run",
-    "load": "swapmark.inference.load:load",
-    "predict_video": "swapmark.inference.video:predict_video",
-    "read_points": "swapmark.formats.registry:read_points",
+    "fit": "swapmark.specimens.fit_run:fit_run",
+    "load": "swapmark.predict.load:load",
+    "predict_video": "swapmark.predict.video:predict_video",
+    "read_points": "swapmark.points.formats:read_points",
     "train": "swapmark.training.train:train",
-    "write_points": "swapmark.formats.registry:write_points",
+    "write_points": "swapmark.points.formats:write_points",
 }
 
 

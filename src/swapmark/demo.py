@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
-from swapmark.data.synthetic import DrawnFaces, draw_faces, save_faces
+from swapmark.drawing.draw import save_image
+from swapmark.drawing.sheets import plot_landmarks_sheet
 from swapmark.errors import InputError
-from swapmark.evaluation.result import Evaluation
-from swapmark.evaluation.run import evaluate_run
-from swapmark.inference.load import load
-from swapmark.inference.predictor import Predictor
+from swapmark.faces.synthetic import DrawnFaces, draw_faces, save_faces
+from swapmark.predict.load import load
+from swapmark.predict.predictor import Predictor
+from swapmark.specimens.evaluate_run import evaluate_run
+from swapmark.specimens.result import Evaluation
 from swapmark.training.run import Run, refuse_run
 from swapmark.training.train import train
-from swapmark.visualization.draw import save_image
-from swapmark.visualization.sheets import plot_landmarks_sheet
 
 SHOWN = 24
 FIT = 0.25

@@ -7,17 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from swapmark.atomic import write_atomically
+from swapmark.data.items import Skipped
 from swapmark.errors import InputError
-
-
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise InputError if a file is there that nobody allowed to replace."""
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{path} exists already. Choose another name, or pass overwrite=True "
-            f"(--overwrite on the command line) to replace it."
-        )
+from swapmark.files import refuse_existing, write_atomically
 
 
 def refuse_one_place(table: Path, overlay: Path) -> None:
@@ -33,14 +25,6 @@ def default_names(count: int) -> tuple[str, ...]:
     ('landmark_1', 'landmark_2')
     """
     return tuple(f"landmark_{k + 1}" for k in range(count))
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An image that could not be used, and why."""
-
-    file: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 
 from harness.images import halves, training_items
 from harness.plan import Dataset
-from swapmark.data.annotations import read_annotations
 from swapmark.errors import InputError
+from swapmark.points.annotations import read_annotations
 from swapmark.types import Annotations
 
 FACES = Dataset(train=["marked.zip"], annotated={"drawn": "marked.zip"})

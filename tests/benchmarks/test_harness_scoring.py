@@ -8,8 +8,8 @@ import pytest
 from harness.images import halves
 from harness.plan import Dataset
 from harness.scoring import mean_numbers, score
-from swapmark.data.annotations import read_annotations
-from swapmark.evaluation.evaluate import evaluate
+from swapmark.points.annotations import read_annotations
+from swapmark.specimens.evaluate import evaluate
 from swapmark.types import Landmarks
 
 FACES = Dataset(train=["marked.zip"], annotated={"drawn": "marked.zip"})

@@ -8,9 +8,9 @@ import yaml
 from PIL import Image
 
 from swapmark.cli import main
-from swapmark.data.annotations import read_annotations
 from swapmark.demo import demo
 from swapmark.errors import InputError, RunError
+from swapmark.points.annotations import read_annotations
 from swapmark.training.config import config_from_mapping, read_yaml
 from swapmark.training.presets import PRESETS
 from swapmark.training.train import resolve_config

@@ -3,7 +3,7 @@ import shlex
 import pytest
 
 from swapmark.cli import main
-from swapmark.inference.load import load
+from swapmark.predict.load import load
 
 
 def test_an_onnx_file_is_written_and_its_difference_told(tiny_run, tmp_path, capfd):

@@ -12,9 +12,9 @@ from PIL import Image
 
 import swapmark
 from swapmark.cli import main
-from swapmark.data.synthetic import draw_faces, save_faces
 from swapmark.errors import RunError
-from swapmark.inference.point_map import model_fingerprint, read_point_map
+from swapmark.faces.synthetic import draw_faces, save_faces
+from swapmark.specimens.point_map import model_fingerprint, read_point_map
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_an_existing_map_is_kept_before_any_work_is_done(run, marked, capsys, mo
     assert fit(run, marked) == 0
     before = (run / "points" / "face.json").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+        patch.setattr("swapmark.predict.load.load", lambda *_, **__: 1 / 0)
         assert fit(run, marked) == 2
     assert "face.json exists already" in capsys.readouterr().err
     assert (run / "points" / "face.json").read_bytes() == before

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from swapmark.cli import main
-from swapmark.formats.registry import read_points
-from swapmark.inference.load import load
+from swapmark.points.formats import read_points
+from swapmark.predict.load import load
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_two_tables_of_one_name_have_lists_of_their_own(tiny_run, images, tmp_pa
 def test_existing_files_are_kept_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch, name
 ):
-    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("swapmark.predict.load.load", lambda *_, **__: 1 / 0)
     (tmp_path / name).write_text("precious")
     assert predict(tiny_run, images, tmp_path / "points.csv") == 2
     assert f"{name} exists already" in capsys.readouterr().err
@@ -133,7 +133,7 @@ def test_parquet_holds_what_python_gives(tiny_run, images, tmp_path):
 def test_an_unknown_ending_is_told_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("swapmark.predict.load.load", lambda *_, **__: 1 / 0)
     assert predict(tiny_run, images, tmp_path / "points.xyz") == 2
     assert "expected .csv, .tps" in capsys.readouterr().err
 
@@ -141,7 +141,7 @@ def test_an_unknown_ending_is_told_before_any_work_is_done(
 def test_an_ending_of_another_format_is_told_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("swapmark.predict.load.load", lambda *_, **__: 1 / 0)
     assert predict(tiny_run, images, tmp_path / "q.tps", "--format", "dlc") == 2
     assert f"Name it {tmp_path / 'q.csv'}" in capsys.readouterr().err
 
@@ -194,7 +194,7 @@ def test_options_of_videos_are_refused_for_pictures(tiny_run, images, tmp_path, 
 def test_an_overlay_that_exists_is_kept_before_any_work_is_done(
     tiny_run, tmp_path, capsys, monkeypatch, source, name
 ):
-    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("swapmark.predict.load.load", lambda *_, **__: 1 / 0)
     drawn = tmp_path / name
     drawn.write_text("precious")
     out = tmp_path / "points.csv"
@@ -224,7 +224,7 @@ def test_pictures_are_drawn_on_a_sheet(tiny_run, images, tmp_path, capsys):
 def test_a_sheet_that_cannot_be_is_refused_before_any_work_is_done(
     tiny_run, images, tmp_path, capsys, monkeypatch, out, overlay, said
 ):
-    monkeypatch.setattr("swapmark.inference.load.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("swapmark.predict.load.load", lambda *_, **__: 1 / 0)
     (tmp_path / "folder.png").mkdir()
     words = ["--overlay", str(tmp_path / overlay), "--format", "csv", "--overwrite"]
     assert predict(tiny_run, images, tmp_path / out, *words) == 2

@@ -16,8 +16,8 @@ from PIL import Image
 from swapmark.data import cache_files, decoding
 from swapmark.data.cache import cache_folder, load_images, write_skipped
 from swapmark.data.images import fit_image
+from swapmark.data.items import Skipped
 from swapmark.errors import InputError, OutputError
-from swapmark.types import Skipped
 
 
 def draw(seed: int, width: int = 40, height: int = 30) -> np.ndarray:

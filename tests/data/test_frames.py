@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from swapmark.data.frames import frames_of_images, natural_order
+from swapmark.data.items import Skipped
 from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
-from swapmark.types import Skipped
 
 NAMES = ["frame10.png", "frame2.png", "frame1.png"]
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from swapmark.data import items as items_module
+from swapmark.data.items import Skipped
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import list_images, list_with_unread
 from swapmark.errors import InputError
-from swapmark.types import Skipped
 
 
 def png(value: int = 100, size: tuple[int, int] = (8, 6)) -> bytes:

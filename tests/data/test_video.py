@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from swapmark.data.frames import VideoFrame
+from swapmark.data.items import Skipped
 from swapmark.data.video import open_video, upright
 from swapmark.errors import InputError
-from swapmark.types import Skipped
 
 H264 = ("libx264", "yuv420p")
 PLACES = [(8 + 2 * index, 10 + index) for index in range(40)]

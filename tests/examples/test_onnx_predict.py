@@ -11,8 +11,8 @@ import onnx
 import pytest
 from PIL import Image
 
-from swapmark.data.synthetic import draw_faces
-from swapmark.inference.load import load
+from swapmark.faces.synthetic import draw_faces
+from swapmark.predict.load import load
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "onnx_predict.py"
 SHAPES = ((90, 90), (61, 90), (90, 41), (33, 32))

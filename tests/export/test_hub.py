@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 
 from swapmark.errors import InputError, OutputError, RunError
 from swapmark.export.hub import export_hub
-from swapmark.inference.load import load
 from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.predict.load import load
 from swapmark.training.checkpoint import save_model
 
 

@@ -8,12 +8,12 @@ import onnx
 import pytest
 
 import swapmark
-from swapmark.data.synthetic import draw_faces
 from swapmark.errors import ExportError, InputError, RunError
 from swapmark.export.onnx import OPSET, export_onnx
-from swapmark.inference.load import load
-from swapmark.inference.onnx_detector import OnnxDetector
+from swapmark.faces.synthetic import draw_faces
 from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.predict.load import load
+from swapmark.predict.onnx_detector import OnnxDetector
 from swapmark.training.checkpoint import save_model
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from swapmark.errors import ExportError
 from swapmark.export.parity import check_parity
-from swapmark.inference.load import load
-from swapmark.inference.onnx_detector import OnnxDetector
+from swapmark.predict.load import load
+from swapmark.predict.onnx_detector import OnnxDetector
 
 
 def test_the_difference_is_that_of_the_worst_point_and_batch(tiny_onnx):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
-from swapmark.data.synthetic import draw_faces
-from swapmark.evaluation.evaluate import evaluate
-from swapmark.inference.find import BUILT_IN
-from swapmark.inference.load import load
+from swapmark.faces.synthetic import draw_faces
+from swapmark.predict.find import BUILT_IN
+from swapmark.predict.load import load
+from swapmark.specimens.evaluate import evaluate
 from swapmark.types import Landmarks
 
 

@@ -192,7 +192,7 @@ def test_a_full_disk_stops_with_what_to_do_and_the_run_can_go_on(
 
     place = {
         "checkpoint": "swapmark.training.checkpoint.torch.save",
-        "history": "swapmark.visualization.draw.Image.Image.save",
+        "history": "swapmark.drawing.draw.Image.Image.save",
     }[target]
     settings = (*QUICK, "training.checkpoint_every=2", "training.sample_every=4")
     real, run = loop._log, Run(tmp_path / "run")

@@ -10,8 +10,8 @@ import yaml
 from PIL import Image
 
 from swapmark.errors import InputError, RunError
-from swapmark.inference.load import load
 from swapmark.objectives.c3 import C3Config
+from swapmark.predict.load import load
 from swapmark.training.config import config_from_mapping, config_to_mapping, read_yaml
 from swapmark.training.run import Run
 from swapmark.training.train import resolve_config, train

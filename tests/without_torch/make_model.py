@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import swapmark
-from swapmark.data.synthetic import save_faces
+from swapmark.faces.synthetic import save_faces
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.training.checkpoint import save_model
 

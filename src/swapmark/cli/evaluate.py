@@ -43,7 +43,7 @@ def evaluate(
     from rich.console import Console
 
     import swapmark
-    from swapmark.evaluation.run import metrics_path
+    from swapmark.specimens.evaluate_run import metrics_path
 
     evaluation = swapmark.evaluate(
         run,

@@ -60,7 +60,7 @@ def fit(
     from rich.console import Console
 
     import swapmark
-    from swapmark.inference.point_map import point_map_path
+    from swapmark.specimens.point_map import point_map_path
 
     result = swapmark.fit(
         run,

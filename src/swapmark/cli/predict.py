@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swapmark.types import Skipped
+    from swapmark.data.items import Skipped
 
 from swapmark.cli.convert import Format
 
@@ -69,12 +69,13 @@ def predict(
         Show no progress.
     """
     from swapmark.data.items import is_video_name
+    from swapmark.drawing.overlay_sheet import check_sheet_place, draw_sheet
     from swapmark.errors import InputError, SwapmarkError, counted
-    from swapmark.formats.registry import format_to_write, write_points
-    from swapmark.inference.load import load
-    from swapmark.inference.overlay_sheet import check_sheet_place, draw_sheet
-    from swapmark.inference.video import predict_video
-    from swapmark.types import refuse_existing, refuse_one_place
+    from swapmark.files import refuse_existing
+    from swapmark.points.formats import format_to_write, write_points
+    from swapmark.predict.load import load
+    from swapmark.predict.video import predict_video
+    from swapmark.types import refuse_one_place
 
     as_video = frame_rate is not None or is_video_name(images)
     if not as_video and (every, start, stop) != (1, None, None):

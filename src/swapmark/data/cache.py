@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from swapmark.atomic import write_atomically
 from swapmark.data.cache_files import (
     building_folder,
     cache_key,
@@ -25,11 +24,11 @@ from swapmark.data.cache_files import (
 )
 from swapmark.data.decoding import default_workers, load_item, stream_images, track
 from swapmark.data.images import FIT_MODES, Frame
-from swapmark.data.items import Item
+from swapmark.data.items import Item, Skipped
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError
-from swapmark.types import Skipped
+from swapmark.files import write_atomically
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,8 @@ import numpy as np
 import PIL
 
 from swapmark.data.images import Frame
-from swapmark.data.items import Item
+from swapmark.data.items import Item, Skipped
 from swapmark.data.pixels import ImageProblem
-from swapmark.types import Skipped
 
 FORMAT_VERSION = 1
 """Part of the hash; counts up whenever decoding or the files change."""

@@ -9,11 +9,10 @@ from functools import partial
 import numpy as np
 
 from swapmark.data.images import decode_image
-from swapmark.data.items import Item
+from swapmark.data.items import Item, Skipped
 from swapmark.data.pixels import ImageProblem, array_to_rgb
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError
-from swapmark.types import Skipped
 
 
 @dataclass(frozen=True, slots=True)

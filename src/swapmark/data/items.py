@@ -44,6 +44,14 @@ class Item:
     """Returns the file's bytes or the array; raises ImageProblem or OSError. Thread-safe."""
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be used, and why."""
+
+    file: str
+    reason: str
+
+
 def is_image_name(name: str, others: Others | None = None) -> bool:
     """Whether a file inside a folder or archive counts as an image; if not, it goes to `others`.
 

@@ -24,13 +24,13 @@ from swapmark.data.items import (
     VIDEO_SUFFIXES,
     Item,
     Others,
+    Skipped,
     check_bytes,
     is_image_name,
     is_video_name,
     problem_item,
 )
 from swapmark.errors import InputError
-from swapmark.types import Skipped
 
 Source = str | os.PathLike | np.ndarray | Sequence
 """A path (folder, zip, tar, image file), an array, or a list of paths, of items or of arrays."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from swapmark.data.frames import Frames, FrameSource, VideoFrame
+from swapmark.data.items import Skipped
 from swapmark.data.pixels import ImageProblem, check_size
 from swapmark.errors import InputError
-from swapmark.types import Skipped
 
 SHORT_BY = 0.2
 """Seconds by which a video may end before its header says: audio and rounding account for less."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from swapmark import __version__
 from swapmark.errors import InputError, OutputError
-from swapmark.inference.find import MODEL_FILES, find_model
+from swapmark.files import refuse_existing
+from swapmark.predict.find import MODEL_FILES, find_model
 from swapmark.training.card import with_metadata
 from swapmark.training.checkpoint import load_model, save_model
-from swapmark.types import refuse_existing
 
 _SECTION = "\n## This export\n"
 

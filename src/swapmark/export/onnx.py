@@ -20,18 +20,18 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from swapmark import __version__
-from swapmark.atomic import write_atomically
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.tensors import as_model_input
 from swapmark.errors import InputError
 from swapmark.export.half import halve_weights
 from swapmark.export.parity import check_parity
-from swapmark.inference.detector import Detector
-from swapmark.inference.find import find_model
-from swapmark.inference.onnx_detector import ONNX_FORMAT
+from swapmark.files import refuse_existing, write_atomically
 from swapmark.model.model import PoseModel
+from swapmark.points.table import default_names
+from swapmark.predict.detector import Detector
+from swapmark.predict.find import find_model
+from swapmark.predict.onnx_detector import ONNX_FORMAT
 from swapmark.training.checkpoint import load_model
-from swapmark.types import default_names, refuse_existing
 
 if TYPE_CHECKING:
     from onnx import ModelProto

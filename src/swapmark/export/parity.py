@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from swapmark.data.synthetic import draw_faces
 from swapmark.errors import ExportError
-from swapmark.inference.onnx_detector import OnnxDetector
-from swapmark.inference.predictor import Predictor
+from swapmark.faces.synthetic import draw_faces
+from swapmark.predict.onnx_detector import OnnxDetector
+from swapmark.predict.predictor import Predictor
 
 BATCHES = (1, 3, 16)
 """Sizes of the batches that are compared: 1 is the one that exporters like to take as fixed."""

@@ -10,9 +10,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from swapmark.atomic import write_atomically, write_text
 from swapmark.data.images import FIT_MODES
 from swapmark.errors import InputError, RunError
+from swapmark.files import write_atomically, write_text
 from swapmark.model.model import ModelConfig, PoseModel, SwapModel
 from swapmark.training.config import config_from_mapping
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swapmark.atomic import write_text, writing
 from swapmark.data.sources import is_run
 from swapmark.errors import RunError
+from swapmark.files import write_text, writing
 
 # All that swapmark ever writes into a run folder: --overwrite removes these and nothing else.
 _OWN = (

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 import yaml
 
-from swapmark.atomic import write_text
 from swapmark.data.cache import ImageSet, load_images, write_skipped
 from swapmark.data.sources import Source
 from swapmark.environment import environment_report
 from swapmark.errors import InputError, RunError
+from swapmark.files import write_text
 from swapmark.training.checkpoint import checkpoint_paths
 from swapmark.training.config import (
     Config,

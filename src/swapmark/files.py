@@ -1,0 +1,78 @@
+"""Writing files so that a cut at any moment leaves the old one or the new one, whole."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from swapmark.errors import InputError, OutputError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError while `path` is written into an OutputError that says what to do.
+
+    >>> with writing(Path("table.csv")):
+    ...     raise OSError("No space left")
+    Traceback (most recent call last):
+    swapmark.errors.OutputError: table.csv could not be written: No space left. ...
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written: {error.strerror or error}. What was saved before is "
+            f"untouched. Make room, check the permissions of {path.parent}, or choose another "
+            f"place with --out; a training run goes on with --resume."
+        ) from error
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Let `write` fill a temporary file beside `path`, then put it in place in one step.
+
+    A link is followed; a device or a pipe, which has no old content to lose, is written directly.
+    Raises OutputError, naming the file, when the disk is full or the folder cannot be written.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = write_atomically(Path(folder, "a.txt"), lambda partial: partial.write_text("whole"))
+    ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
+    [('a.txt', 'whole')]
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            write(path)
+            return path
+        place = path.resolve()
+        partial = place.with_name(f".{place.name}.{uuid.uuid4().hex[:12]}.part")
+        try:
+            write(partial)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file in UTF-8, as `write_atomically` does.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_text(Path(folder, "a.txt"), "whole").name
+    'a.txt'
+    """
+    return write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise InputError if a file is there that nobody allowed to replace."""
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} exists already. Choose another name, or pass overwrite=True "
+            f"(--overwrite on the command line) to replace it."
+        )

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from swapmark.drawing.colours import landmark_colours
+from swapmark.drawing.draw import draw_landmarks, save_image
+from swapmark.errors import InputError
+
+GREY = np.full((64, 48, 3), 128, np.uint8)
+
+
+def changed(image, **options):
+    """How much each pixel of a grey image differs once it is drawn on."""
+    return abs(draw_landmarks(image, **options).astype(int) - 128).sum(axis=-1)
+
+
+@pytest.mark.parametrize("marker", ["dot", "cross"])
+@pytest.mark.parametrize("scale", [1, 3, 4])
+@pytest.mark.parametrize("xy", [[20.0, 30.0], [20.3, 30.8], [24.5, 17.25]])
+def test_a_mark_is_centred_on_its_landmark(marker, scale, xy):
+    image = draw_landmarks(0 * GREY, np.array([xy]), scale=scale, radius=5, marker=marker)
+    light = image.sum(axis=-1, dtype=float)
+    y, x = np.mgrid[: light.shape[0], : light.shape[1]]
+    drawn = np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
+    expected = (np.array(xy) + 0.5) * scale - 0.5  # the half-pixel rule
+    np.testing.assert_allclose(drawn, expected, atol=0.15)
+
+
+def test_dots_have_the_colours_of_their_landmarks_and_a_dark_outline():
+    xy = np.stack([np.linspace(6, 42, 5), np.full(5, 30)], axis=-1)
+    image = draw_landmarks(GREY, xy, scale=4, radius=8)
+    for (x, y), colour in zip(xy, landmark_colours(5), strict=True):
+        column, row = round((x + 0.5) * 4 - 0.5), round((y + 0.5) * 4 - 0.5)
+        assert image[row, column].tolist() == list(colour)
+        assert image[row, column - 9].max() < 90
+
+
+def test_small_images_are_enlarged_by_whole_numbers_and_large_ones_kept():
+    point = np.array([[5.0, 5.0]])
+    assert draw_landmarks(GREY, point).shape == (192, 144, 3)
+    large = np.zeros((200, 300, 3), np.uint8)
+    assert draw_landmarks(large, point).shape == large.shape
+
+
+def test_the_image_itself_is_unchanged():
+    image = GREY.copy()
+    draw_landmarks(image, np.array([[10.0, 10.0]]), scale=1)
+    np.testing.assert_array_equal(image, GREY)
+
+
+def test_an_unsure_landmark_is_see_through():
+    strength = [
+        changed(GREY, xy=np.array([[20.0, 20.0]]), confidence=np.array([c]), scale=4).sum()
+        for c in (0.0, 0.5, 1.0)
+    ]
+    assert 0 < strength[0] < strength[1] < strength[2]
+
+
+def test_missing_points_are_left_out_and_points_outside_do_no_harm():
+    xy = np.array([[np.nan, 3.0], [-40.0, 500.0]])
+    assert changed(GREY, xy=xy, scale=2, numbers=True).max() == 0
+
+
+def test_a_mark_over_the_border_is_cut():
+    difference = changed(GREY, xy=np.array([[-0.5, 20.0]]), scale=4, radius=6)
+    assert difference[:, 0].max() > 0
+    assert difference[:, 20:].max() == 0
+
+
+def test_numbers_stand_to_the_right_of_the_dots():
+    point = np.array([[20.0, 30.0]])
+    plain, numbered = (changed(GREY, xy=point, scale=4, numbers=flag) for flag in (False, True))
+    more = np.nonzero(plain != numbered)[1]
+    assert len(more) > 0
+    assert more.min() > 20.5 * 4
+
+
+def test_saving_replaces_the_file_as_a_whole(tmp_path):
+    path = tmp_path / "new" / "image.png"
+    for value in (0, 200):
+        save_image(np.full((4, 5, 3), value, np.uint8), path)
+        with Image.open(path) as saved:
+            assert np.asarray(saved).tolist() == [[[value] * 3] * 5] * 4
+    assert [file.name for file in path.parent.iterdir()] == ["image.png"]
+
+
+def test_an_ending_of_no_picture_format_is_told(tmp_path):
+    for name in ("image", "image.part", "image.psd"):
+        with pytest.raises(InputError, match=r"no picture can be written.*\.png"):
+            save_image(np.zeros((4, 4, 3), np.uint8), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = save_image(np.zeros((4, 4, 3), np.uint8), tmp_path / "image.png")
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        save_image(np.zeros((4, 4, 7), np.uint8), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,108 @@
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given
+from made_up_tables import assert_same, example, kept, tables
+
+from swapmark.errors import InputError
+from swapmark.points.formats import read_points, write_points
+from swapmark.types import PointTable
+
+HEADER = "scorer,DLC_r,DLC_r,DLC_r\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n"
+
+
+def read(folder, text, name="points.csv"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return read_points(folder / name)
+
+
+@given(known=tables(extra=',;"', video=False))
+def test_points_names_and_confidence_come_back(known):
+    table = PointTable(**known)
+    with TemporaryDirectory() as folder:
+        write_points(table, f"{folder}/points.csv", "dlc")
+        assert_same(read_points(f"{folder}/points.csv"), kept(table, "dlc"))
+
+
+def test_the_rows_are_those_of_deeplabcut(tmp_path):
+    write_points(example(), tmp_path / "points.csv", "dlc")
+    assert (tmp_path / "points.csv").read_text("utf-8").splitlines() == [
+        "scorer,swapmark,swapmark,swapmark,swapmark,swapmark,swapmark",
+        "bodyparts,left eye,left eye,left eye,nose,nose,nose",
+        "coords,x,y,likelihood,x,y,likelihood",
+        "a.png,1.5,2.0,0.9,30.25,4.0,0.5",
+        "Zoë/1.png,0.1,29.3,1.0,,,",
+    ]
+
+
+def test_what_is_marked_by_hand_has_no_likelihood_and_a_path_of_three_columns(tmp_path):
+    files = ("labeled-data/v/img1.png", "labeled-data/v/img2.png")
+    table = replace(example(), files=files, confidence=None)
+    write_points(table, tmp_path / "points.csv", "dlc")
+    lines = (tmp_path / "points.csv").read_text("utf-8").splitlines()
+    assert lines[1:4] == [
+        "bodyparts,,,left eye,left eye,nose,nose",
+        "coords,,,x,y,x,y",
+        "labeled-data,v,img1.png,1.5,2.0,30.25,4.0",
+    ]
+    assert_same(read_points(tmp_path / "points.csv"), kept(table, "dlc"))
+
+
+def test_frames_are_numbers_and_the_video_is_named_after_the_file(tmp_path):
+    table = replace(example(), files=("my v.mp4", "my v.mp4"), frames=np.array([7, 12]))
+    lost = write_points(table, tmp_path / "my vDLC.csv", "dlc")
+    assert "the name of the video (my v.mp4)" in lost
+    found = read_points(tmp_path / "my vDLC.csv")
+    assert (found.files, found.frames.tolist()) == (("my vDLC", "my vDLC"), [7, 12])
+    with pytest.raises(InputError, match="frames of 2 videos"):
+        write_points(replace(table, files=("a", "b")), tmp_path / "two.csv", "dlc")
+
+
+def test_an_image_called_by_a_number_is_no_frame(tmp_path):
+    table = PointTable(("a",), ("12",), np.zeros((1, 1, 2)))
+    write_points(table, tmp_path / "points.csv", "dlc")
+    found = read_points(tmp_path / "points.csv")
+    assert (found.files, found.frames) == (("12",), None)
+
+
+@pytest.mark.parametrize("digits", [20, 5000])
+def test_more_digits_than_a_frame_has_are_a_name(tmp_path, digits):
+    table = read(tmp_path, f"scorer,s,s\nbodyparts,a,a\ncoords,x,y\n{'9' * digits},1,2\n")
+    assert (table.files, table.frames) == (("9" * digits,), None)
+
+
+def test_paths_of_windows_and_one_individual_are_read(tmp_path):
+    table = read(
+        tmp_path,
+        "scorer,,,me,me\nindividuals,,,fly,fly\nbodyparts,,,nose,nose\ncoords,,,x,y\n"
+        "labeled-data,v,img1.png,1,2\nlabeled-data\\v\\img2.png,,,,\n",
+    )
+    assert table.files == ("labeled-data/v/img1.png", "labeled-data/v/img2.png")
+    assert table.marked.tolist() == [[True], [False]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scorer,s\n", "begins with rows scorer. Expected DeepLabCut's rows"),
+        ("scorer,s,s\nbodyparts,a,a\nx,x,y\n0,1,2\n", "begins with rows scorer, bodyparts, x, 0"),
+        (HEADER, "a header but no rows"),
+        (HEADER + "0,1,2\n", "line 4: 3 cells, but the first line has 4"),
+        (HEADER + "0,1,2,high\n", "line 4: nose_likelihood is 'high'"),
+        (HEADER + "0,1,,0.5\n", "line 4 (points): only one of nose_x, nose_y is given"),
+        (HEADER + "0,1,2,1\n0,1,2,1\n", "line 5: points is in line 4 already"),
+        (HEADER.replace("likelihood", "z") + "0,1,2,3\n", "nose has the coords x, y, z"),
+        (HEADER.replace("DLC_r,DLC_r\n", "DLC_r,me\n") + "0,1,2,3\n", "2 scorers (DLC_r, me)"),
+        (
+            "scorer,s,s,s,s\nindividuals,f1,f1,f2,f2\nbodyparts,a,a,a,a\ncoords,x,y,x,y\n",
+            "2 individuals (f1, f2), and swapmark keeps one set of points an image",
+        ),
+        ("scorer,,s,s\nbodyparts,,a,a\ncoords,,x,y\n0,b,1,2\n", "2 columns before the points"),
+    ],
+)
+def test_broken_files_are_refused_with_the_line(tmp_path, text, message):
+    with pytest.raises(InputError, match=r"points\.csv") as caught:
+        read(tmp_path, text)
+    assert message in str(caught.value)

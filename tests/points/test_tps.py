@@ -1,0 +1,173 @@
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from made_up_tables import assert_same, example, kept, tables
+from PIL import Image
+
+from swapmark.errors import InputError, LeftOutWarning
+from swapmark.points.formats import read_points, write_points
+from swapmark.types import PointTable
+
+
+def read(folder, text, images=None, encoding="utf-8"):
+    (folder / "points.tps").write_text(text, encoding=encoding)
+    return read_points(folder / "points.tps", images=images)
+
+
+@given(known=tables(images=True, video=False))
+@settings(max_examples=50)
+def test_every_digit_comes_back(drawn, known):
+    table = PointTable(**known)
+    with TemporaryDirectory() as folder:
+        write_points(table, f"{folder}/points.tps")
+        found = read_points(f"{folder}/points.tps", images=drawn)
+    assert_same(found, kept(table, "tps"))
+
+
+def test_the_corners_of_an_image_are_where_tpsdig_has_them(drawn, tmp_path):
+    # In an image of 40 × 30 pixels: the outer corners, and the centres of the corner pixels.
+    xy = np.array([[[-0.5, 29.5], [39.5, -0.5], [0, 0], [39, 29]]])
+    table = PointTable(("a", "b", "c", "d"), ("a.png",), xy, sizes=np.array([[40, 30]]))
+    write_points(table, tmp_path / "points.tps")
+    lines = (tmp_path / "points.tps").read_text().splitlines()
+    assert lines[1:5] == ["0 0", "40 30", "0.5 29.5", "39.5 0.5"]
+    assert np.array_equal(read_points(tmp_path / "points.tps", images=drawn).xy, xy)
+
+
+def test_numbers_of_tpsdig_are_not_changed_by_a_way_there_and_back(drawn, tmp_path):
+    text = "LM=2\n12.3 7.10001\n0.1 29.99999\nIMAGE=a.png\nID=0\nSCALE=0.013337\n"
+    table = read(tmp_path, text, drawn)
+    assert table.xy.tolist() == [[[11.8, 22.39999], [-0.4, -0.49999]]]
+    assert write_points(table, tmp_path / "again.tps") == ()
+    assert (tmp_path / "again.tps").read_text() == text
+
+
+def test_a_missing_point_is_minus_one_and_negatives_and_na_are_read_as_missing(drawn, tmp_path):
+    text = "LM=4\n-1.00000 -1.00000\nNA NA\n5 -1\n5 6\nIMAGE=a.png\n"
+    table = read(tmp_path, text, drawn)
+    assert table.marked.tolist() == [[False, False, False, True]]
+    write_points(table, tmp_path / "again.tps")
+    assert (tmp_path / "again.tps").read_text().splitlines()[1:5] == [*["-1 -1"] * 3, "5 6"]
+
+
+def test_points_outside_are_told_where_tps_would_read_them_as_missing(tmp_path):
+    xy = np.array([[[-3.0, 4.0], [5.0, 31.0], [5.0, -3.0]]])
+    table = PointTable(("a", "b", "c"), ("a.png",), xy, sizes=np.array([[40, 30]]))
+    lost = write_points(table, tmp_path / "points.tps")
+    assert lost[-1] == "2 points left of or below their image (negative means missing)"
+    assert (tmp_path / "points.tps").read_text().splitlines()[1:4] == ["-1 -1", "-1 -1", "5.5 32.5"]
+
+
+def test_scale_is_in_every_specimen_or_in_none(drawn, tmp_path):
+    write_points(example(), tmp_path / "all.tps")
+    assert (tmp_path / "all.tps").read_text("utf-8").count("SCALE=") == 2
+    some = replace(example(), scales=np.array([0.01, np.nan]))
+    assert "the scale" in write_points(some, tmp_path / "none.tps")
+    assert "SCALE" not in (tmp_path / "none.tps").read_text("utf-8")
+    text = "LM=1\n1 2\nIMAGE=a.png\nSCALE=\nLM=1\n1 2\nIMAGE=Zoë/1.png\nSCALE=0,5\n"
+    assert np.array_equal(read(tmp_path, text, drawn).scales, [np.nan, 0.5], equal_nan=True)
+
+
+def test_files_of_tpsdig_are_read_as_they_are(drawn, tmp_path):
+    text = (
+        "lm = 2\r\n1,5 2\r\n3\t4\r\nCURVES=1\r\nPOINTS=2\r\n1 2\r\n3 4\r\nOUTLINES=1\r\n"
+        "POINTS=1\r\n9 9\r\nCOMMENT=a=b\r\nVARIABLES=sex=f\r\nimage=C:\\my flies\\a.png\r\nID=7\r\n"
+        "LM=0\r\nIMAGE=my fly 1.png\r\n\r\nLM=2\r\n1 2\r\n3 4\r\nID=Zoë/1.png\r\n"
+    )
+    (tmp_path / "images").mkdir()
+    with pytest.warns(LeftOutWarning, match="1 CURVES, 2 POINTS, 1 OUTLINES, 1 COMMENT, 1 VARIAB"):
+        table = read(tmp_path, text, drawn)
+    assert table.files == ("C:/my flies/a.png", "my fly 1.png", "Zoë/1.png")
+    assert table.sizes.tolist() == [[40, 30], [31, 57], [64, 48]]
+    assert table.xy[0].tolist() == [[1.0, 27.5], [2.5, 25.5]]
+    assert table.marked.tolist() == [[True] * 2, [False] * 2, [True] * 2]
+
+
+def test_names_in_the_code_page_of_windows_are_read(drawn, tmp_path):
+    with pytest.warns(LeftOutWarning, match="read as Windows-1252"):
+        table = read(tmp_path, "LM=1\n1 2\nIMAGE=Zoë/1.png\n", drawn, encoding="cp1252")
+    assert table.files == ("Zoë/1.png",)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0b"])
+def test_odd_signs_in_a_name_end_no_line(tmp_path, sign):
+    table = PointTable(("p",), (f"a{sign}b.png",), np.zeros((1, 1, 2)), sizes=np.array([[40, 30]]))
+    write_points(table, tmp_path / "points.tps")
+    Image.new("L", (40, 30)).save(tmp_path / table.files[0])
+    assert read_points(tmp_path / "points.tps").files == table.files
+
+
+def test_images_lie_beside_the_file_unless_said_otherwise(drawn, tmp_path):
+    text = "LM=1\n1 2\nIMAGE=a.png\n"
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "a.png").write_bytes((drawn / "a.png").read_bytes())
+    with pytest.raises(InputError, match=r"a\.png.*--images"):
+        read(tmp_path, text)  # a walk through all folders beside it might take an hour
+    assert len(read(tmp_path, text, tmp_path)) == 1
+    (tmp_path / "a.png").write_bytes((drawn / "a.png").read_bytes())
+    assert read(tmp_path, text).sizes.tolist() == [[40, 30]]
+
+
+def test_the_height_is_that_of_the_upright_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (40, 30)).save(tmp_path / "a.jpg", exif=exif)
+    table = read(tmp_path, "LM=1\n0.5 39.5\nIMAGE=a.jpg\n")
+    assert table.sizes.tolist() == [[30, 40]]
+    assert table.xy.tolist() == [[[0, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("COMMENT", "expected KEY=value"),
+        ("LM=0\nIMAGE=a.png\n", "holds no landmark"),
+        ("IMAGE=a.png\n", "line 1: IMAGE= before the first LM="),
+        ("LM=two\n", "line 1: LM=two; expected how many"),
+        ("LM=-1\n", "line 1: LM=-1; expected how many"),
+        ("LM=" + "9" * 5000 + "\n1 2\n", "line 1: LM=999"),
+        ("LM=1\n1 2\nIMAGE=" + "9" * 5000 + "\n", "1 of 1 images are not in"),
+        ("LM=3\n1 2\n3 4\n", "line 1: LM=3, but the file ends before"),
+        ("LM=3\n1 2\n3 4\nIMAGE=a.png\n", "line 4: 'IMAGE=a.png' is no landmark"),
+        ("LM=1\n1 2\n3 4\nIMAGE=a.png\n", "line 3: expected KEY=value, found '3 4'"),
+        ("LM=1\n1 2 3\n", "line 2: '1 2 3' is no landmark"),
+        ("LM=1\n1 inf\n", "line 2: '1 inf' is no landmark"),
+        ("LM=1\n1 1e999\n", "line 2: '1 1e999' is no landmark"),
+        ("LM3=1\n1 2 3\n", "line 1: LM3= are points in space"),
+        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=ten\n", "line 1: SCALE=ten; expected a length"),
+        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=-1\n", "line 1: SCALE=-1; expected a length"),
+        ("LM=1\n1 2\nSCALE=1\n", "line 1: neither IMAGE= nor ID= names its image"),
+        ("LM=1\n1 2\nIMAGE=a.png\nLM=2\n1 2\n3 4\nIMAGE=b.png\nLM=1\n1 2\nID=c\n", "line 4: LM=2"),
+        ("LM=1\n1 2\nIMAGE=a.png\nLM=1\n1 2\nIMAGE=a.png\n", "line 4: a.png is in the specimen of"),
+        ("LM=1\n1 2\nIMAGE=gone.png\n", "1 of 1 images are not in"),
+    ],
+)
+def test_broken_files_are_refused_with_the_line(drawn, tmp_path, text, message):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, text, drawn)
+    assert message in str(caught.value)
+
+
+def test_binary_content_is_refused(tmp_path):
+    (tmp_path / "points.tps").write_bytes(b"LM=1\n\0\0")
+    with pytest.raises(InputError, match="binary data"):
+        read_points(tmp_path / "points.tps")
+
+
+def test_a_table_without_heights_or_with_odd_names_cannot_be_written(tmp_path):
+    with pytest.raises(InputError, match=r"height of 2 images.*first is a\.png.*--images"):
+        write_points(replace(example(), sizes=None), tmp_path / "points.tps")
+    with pytest.raises(InputError, match="a line end in a name"):
+        write_points(replace(example(), files=("a\nb", "c")), tmp_path / "points.tps")
+    assert not (tmp_path / "points.tps").exists()
+
+
+def test_frames_of_a_video_get_their_number_into_the_name(tmp_path):
+    table = replace(example(), files=("v.mp4", "v.mp4"), frames=np.array([3, 12]))
+    lost = write_points(table, tmp_path / "points.tps")
+    assert any(words.startswith("the frame numbers as numbers") for words in lost)
+    assert "IMAGE=v.mp4#12\n" in (tmp_path / "points.tps").read_text()
