@@ -1,7 +1,7 @@
 # make demo          draw faces, learn their landmarks, evaluate them; replaces an earlier demo
 # make test          run the tests
 # make test-onnx     predict from an ONNX file in an environment without torch
-# make lint          linter, formatter, type checker
+# make lint          linter, formatter, type checker, order of imports
 # make test-formats  read our point files with other programs, in an environment of its own
 # make clean         remove the virtual environments
 #
@@ -49,6 +49,7 @@ lint: $(VENV)/installed-lint
 	$(IN_VENV) -m ruff check
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m pyright --pythonpath $(IN_VENV)
+	$(VENV)/bin/lint-imports
 
 clean:
 	rm -rf $(VENV) $(OUTSIDE) $(WITHOUT_TORCH)

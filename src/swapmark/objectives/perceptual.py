@@ -126,7 +126,7 @@ class PerceptualDistance(nn.Module):
         """The compared maps: the images themselves, then the network's layers from fine to coarse.
 
         EfficientNet-Lite0's are at strides 4, 8 and 16. That at stride 4 does not behave
-        perceptually by itself, but it places the landmarks: see docs/experiments.md.
+        perceptually by itself, but it places the landmarks: see docs/lab-notebook.md.
         """
         return [images, *self.network(images)]
 

@@ -1,4 +1,4 @@
-"""The presets: each is an experiment; how `laptop` was found is in docs/experiments.md."""
+"""The presets: each is an experiment; how `laptop` was found is in docs/lab-notebook.md."""
 
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # 64 px drawn faces on a CPU, to end within minutes: a frozen backbone, many small steps at a
     # high rate, a narrow decoder, and L_inv late, without L_cycle; many landmarks, so that some
-    # settle on the mouth. How it was found: docs/experiments.md. Result, time: README.md.
+    # settle on the mouth. How it was found: docs/lab-notebook.md. Result, time: README.md.
     "demo": {
         "model": {
             "image_size": 64,
@@ -59,7 +59,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # The rates of `laptop` and `demo` were chosen for c3. imm has no term that holds the landmarks, and
 # with `laptop` they left the face at twice the rate here, in the one run that tried it
-# (docs/experiments.md). For `demo` no other was tried.
+# (docs/lab-notebook.md). For `demo` no other was tried.
 IMM_RATES: dict[PresetName, dict[str, Any]] = {
     "laptop": {"training": {"learning_rate": 0.002, "backbone_rate": 0.5}},
     "demo": {"training": {"learning_rate": 0.001, "backbone_rate": 1.0}},
