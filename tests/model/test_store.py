@@ -1,7 +1,6 @@
 """Model folders: saved and read again, older ones too, and damaged or hostile ones refused."""
 
 import json
-import math
 import shutil
 import subprocess
 import sys
@@ -44,9 +43,8 @@ def edit(folder: Path, *, model: dict | None = None, **changes) -> None:
 
 
 def edit_weights(folder: Path, change) -> None:
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors")
+    path = folder / "model.safetensors"
+    save_file({name: change(value) for name, value in load_file(path).items()}, path)
 
 
 def test_a_model_comes_back_as_it_was_also_from_elsewhere(folder, tmp_path):
@@ -88,7 +86,7 @@ def test_format_1_is_read_with_fit_for_resize(folder):
 
 
 def test_weights_in_half_precision_come_back_in_single(folder):
-    edit_weights(folder, lambda weights: weights.update({k: v.half() for k, v in weights.items()}))
+    edit_weights(folder, torch.Tensor.half)
     expected = load_file(folder / "model.safetensors")
     for name, value in load_model(folder).state_dict().items():
         assert value.dtype == torch.float32
@@ -165,7 +163,7 @@ def test_damaged_weights_are_refused_and_no_pickle_is_read(folder, damage, tmp_p
     elif damage == "others":
         save_file({"x": torch.zeros(2)}, path)
     elif damage == "nan":
-        edit_weights(folder, lambda weights: weights["landmark_encoder.heatmaps.bias"].fill_(math.nan))
+        edit_weights(folder, lambda value: value / 0)
     else:
         size = {"truncated": -100, "empty": 0, "huge header": 8}[damage]
         path.write_bytes(path.read_bytes()[:size].replace(b"\0", b"\x7f"))
