@@ -71,4 +71,4 @@ def _named(kind: Any) -> str:
         return "one of " + ", ".join(map(str, get_args(kind)))
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(_named(choice) for choice in get_args(kind) if choice is not NoneType)
-    return _NAMES.get(kind, kind.__name__)
+    return _NAMES.get(kind) or kind.__name__

@@ -55,7 +55,7 @@ class VggFeatures(nn.Module):
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         maps = (images - self.mean) / self.deviation
         kept = []
-        for index, layer in enumerate(self.features[: self._taps[-1] + 1]):
+        for index, layer in enumerate(list(self.features)[: self._taps[-1] + 1]):
             maps = layer(maps)
             if index in self._taps:
                 kept.append(maps)
