@@ -6,7 +6,6 @@ Jakab 2018): forward from landmarks to marked points, backward the other way.
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from swapmark.files import refuse_existing, write_text
 from swapmark.points.table import Points
 from swapmark.specimens.metrics import (
     CurvePoint,
-    average,
     bootstrap_interval,
     choose_normaliser,
+    learning_curve,
     mean_error,
     mean_of_points,
     plain,
@@ -40,14 +39,11 @@ FEW_SHOT_SIZES = (1, 5, 10, 20, 50, 100)
 PARTS = 5
 """In so many parts images without a split are left out."""
 FIT_WORDS = (
-    "A linear map, fitted on the fit images and scored on the test images. Coordinates are in "
-    "units of each image's longer side, from its outer edge, so the centre of the first pixel is "
-    "at half a pixel. Each point is fitted on the images where it is marked; backward uses the "
-    "images where every point is marked. Too few images: the solution with the smallest weights."
+    "A linear map on coordinates in units of each image's longer side, from its outer edge. Each "
+    "point is fitted on the fit images where it is marked; backward needs every point marked."
 )
 INTERVAL_WORDS = (
-    "95 % percentile bootstrap over test images, by group where groups are given, with the linear "
-    "map held fixed"
+    "95 % percentile bootstrap over test images, or groups where given; the map is held fixed"
 )
 
 
@@ -219,14 +215,18 @@ def evaluate(
             "scored. Mark the same points in images of both splits."
         )
 
-    def few_shot_error(protocol: Protocol, seen: list[np.ndarray]) -> float:
-        return mean_error(errors(protocol, landmarks, marks, seen))
+    fits = [np.flatnonzero(fit) for fit, _ in folds]
+    fit_images = min(map(len, fits))
+    few_shot = {}
+    for name, protocol in PROTOCOLS.items():
 
-    few_shot = _few_shot(few_shot_error, used, [fit for fit, _ in folds], draws, seed)
-    fit_images = min(int(fit.sum()) for fit, _ in folds)
-    few_shot = {
-        name: (*few_shot[name], average(fit_images, [forward[name].nme])) for name in PROTOCOLS
-    }
+        def error_with(order: list[np.ndarray], size: int, protocol: Protocol = protocol) -> float:
+            seen = [_first_marked(used, rows, size) for rows in order]
+            return mean_error(errors(protocol, landmarks, marks, seen))
+
+        sizes = [size for size in FEW_SHOT_SIZES if size < fit_images]
+        curve = learning_curve(error_with, fits, sizes, draws=draws, seed=seed)
+        few_shot[name] = (*curve, CurvePoint(fit_images, 1, forward[name].nme, np.nan))
     imm, centred = forward["imm"].nme, forward["centred"].nme
     per_coordinate = fit_images / (2 * len(found.names))
     any_fit = np.any([fit for fit, _ in folds], axis=0)
@@ -281,27 +281,6 @@ def _folds(pairs: Pairs, split: float | None, seed: int) -> list[tuple[np.ndarra
     taken = int((np.cumsum(sizes) - sizes / 2 < split * len(clusters)).sum())
     fit = np.isin(clusters, order[: min(max(taken, 1), len(order) - 1)])
     return [(fit, ~fit)]
-
-
-def _few_shot(
-    error: Callable[[Protocol, list[np.ndarray]], float],
-    used: np.ndarray,
-    fits: list[np.ndarray],
-    draws: int,
-    seed: int,
-) -> dict[str, list[CurvePoint]]:
-    """Errors by the number of marked examples; the smaller choices lie in the larger."""
-    generator = np.random.default_rng(seed)
-    rows = [np.flatnonzero(fit) for fit in fits]
-    orders = [[of[generator.permutation(len(of))] for of in rows] for _ in range(draws)]
-    curves: dict[str, list[CurvePoint]] = {name: [] for name in PROTOCOLS}
-    for size in FEW_SHOT_SIZES:
-        if size >= min(map(len, rows)) or not draws:
-            break
-        chosen = [[_first_marked(used, order, size) for order in draw] for draw in orders]
-        for name, protocol in PROTOCOLS.items():
-            curves[name].append(average(size, [error(protocol, seen) for seen in chosen]))
-    return curves
 
 
 def _first_marked(used: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:

@@ -12,8 +12,8 @@ from swapmark.errors import counted
 from swapmark.points.table import Points
 from swapmark.specimens.metrics import (
     CurvePoint,
-    average,
     choose_normaliser,
+    learning_curve,
     mean_error,
     mean_of_points,
     plain,
@@ -31,14 +31,12 @@ from swapmark.specimens.point_map import PointMap
 
 CURVE_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 METHOD_WORDS = (
-    "A linear map on coordinates from the centre of the image in units of its longer side: each "
-    "point starts as the weighted mean of the landmarks that puts the mean landmarks onto the mean "
-    "point, and ridge regression corrects the weights."
+    "Each point starts as the weighted mean of the landmarks that puts the mean landmarks onto the "
+    "mean point; ridge regression corrects the weights."
 )
 ESTIMATE_WORDS = (
-    f"Each specimen, or all of its group, is predicted by a map that was chosen and fitted on the "
-    f"others: the strength of the ridge is chosen by leave-one-out among these others alone. With "
-    f"more than {MAX_PARTS} specimens or groups they are left out in {MAX_PARTS} parts."
+    "Each specimen, or all of its group, is predicted by a map that was chosen and fitted on the "
+    f"others; more than {MAX_PARTS} are left out in {MAX_PARTS} parts."
 )
 
 
@@ -171,8 +169,20 @@ def fit_points(
     errors = point_errors(left_out, target, lengths)
     error, mean_shape = mean_error(errors), mean_error(point_errors(means, target, lengths))
     pixels = np.linalg.norm(left_out - target, axis=-1) * side[:, None]
-    curve = learning_curve(given, target, used, clusters, lengths, draws=draws, seed=seed)
-    other = len(marked) - len(marks) - len(pairs.missing) - pairs.unmarked
+
+    def error_with(order: list[np.ndarray], size: int) -> float:
+        """The error with `size` specimens on all that are left, without the groups of these."""
+        rows = np.sort(order[0][:size])
+        left = ~np.isin(clusters, clusters[rows])
+        fitted, _ = fit_chosen(given[rows], target[rows], used[rows], clusters[rows])
+        predicted = fitted(given[left].reshape(left.sum(), -1))
+        return mean_error(point_errors(predicted, target[left], lengths[left]))
+
+    count = len(marks)
+    up_to_half = sorted({*(n for n in CURVE_SIZES if 2 * n < count), *({count // 2} - {0})})
+    rows = [np.arange(count)]
+    curve = learning_curve(error_with, rows, up_to_half, draws=draws, seed=seed)
+    other = len(marked) - count - len(pairs.missing) - pairs.unmarked
     points = Points(names, pairs.files, marks, sizes=sizes, source=found.source)
     fit = PointFit(
         map=PointMap(names, fitted.weights, fitted.offset, model),
@@ -186,7 +196,7 @@ def fit_points(
         curve=curve,
         normaliser=length.words,
         counts={
-            "specimens": len(marks),
+            "specimens": count,
             "groups": 0 if pairs.one_group else len({*pairs.groups} - {""}),
             "parts": parts,
             "other_rows": other + pairs.unmarked,
@@ -206,37 +216,3 @@ def fit_points(
         ),
     )
     return replace(fit, map=replace(fit.map, record=fit.metrics()))
-
-
-def learning_curve(
-    landmarks: np.ndarray,
-    points: np.ndarray,
-    used: np.ndarray,
-    clusters: np.ndarray,
-    lengths: np.ndarray,
-    *,
-    draws: int,
-    seed: int,
-) -> tuple[CurvePoint, ...]:
-    """Errors by the number of specimens, up to half of them; scored on all that are left.
-
-    Relative coordinates, landmarks (N, K, 2) and points (N, P, 2); `lengths` (N,) in the same unit.
-    The groups (`clusters`) of the chosen specimens are left out of the score.
-    """
-    count = len(landmarks)
-    generator = np.random.default_rng(seed)
-    orders = [generator.permutation(count) for _ in range(draws)]
-    curve = []
-    for size in sorted({size for size in CURVE_SIZES if 2 * size < count} | ({count // 2} - {0})):
-        errors = []
-        for order in orders:
-            rows = np.sort(order[:size])
-            left = ~np.isin(clusters, clusters[rows])
-            fitted, _ = fit_chosen(landmarks[rows], points[rows], used[rows], clusters[rows])
-            predicted = fitted(landmarks[left].reshape(left.sum(), -1))
-            error = mean_error(point_errors(predicted, points[left], lengths[left]))
-            if np.isfinite(error):
-                errors.append(error)
-        if errors:
-            curve.append(average(size, errors))
-    return tuple(curve)

@@ -138,10 +138,27 @@ class CurvePoint:
     """Standard deviation over the draws; NaN with one."""
 
 
-def average(specimens: int, errors: list[float]) -> CurvePoint:
-    """The point of a curve, from the errors of its draws."""
-    spread = float(np.std(errors, ddof=1)) if len(errors) > 1 else np.nan
-    return CurvePoint(specimens, len(errors), float(np.mean(errors)), spread)
+def learning_curve(
+    error: Callable[[list[np.ndarray], int], float],
+    rows: Sequence[np.ndarray],
+    sizes: Sequence[int],
+    *,
+    draws: int,
+    seed: int,
+) -> tuple[CurvePoint, ...]:
+    """The mean of `error(order, size)` over random orders of the `rows` of each fold, by size.
+
+    The smaller choices lie in the larger. A draw whose error is not known is left out.
+    """
+    generator = np.random.default_rng(seed)
+    orders = [[of[generator.permutation(len(of))] for of in rows] for _ in range(draws)]
+    curve = []
+    for size in sizes:
+        errors = [value for order in orders if np.isfinite(value := error(order, size))]
+        if errors:
+            spread = float(np.std(errors, ddof=1)) if len(errors) > 1 else np.nan
+            curve.append(CurvePoint(size, len(errors), float(np.mean(errors)), spread))
+    return tuple(curve)
 
 
 def plain(value: Any) -> Any:

@@ -38,8 +38,7 @@ def far_outside(pairs: Pairs) -> list[str]:
     return [
         f"Far outside their picture: {far} of {int(np.isfinite(outside).sum())} marks. The "
         f"farthest, {pairs.points[point]} in {pairs.files[row]}, is at ({x}, {y}) in a picture of "
-        f"{width} × {height} px. Was it marked at another size, or with y upwards? Then correct "
-        "the table."
+        f"{width} × {height} px. Was it marked at another size, or with y upwards?"
     ]
 
 
@@ -53,15 +52,10 @@ def about_landmarks(pairs: Pairs, fit: np.ndarray) -> list[str]:
     still = [pairs.landmarks[k] for k in np.flatnonzero(of_landmarks <= most)]
     if not still:
         return []
-    if len(still) == len(of_landmarks):
-        return [
-            f"The detector has collapsed: all {len(still)} landmarks stand almost still over the "
-            "images. The forward error says no more than the mean shape, and a small backward "
-            "error means nothing."
-        ]
+    collapsed = "The detector has collapsed: " if len(still) == len(of_landmarks) else ""
     return [
-        f"{len(still)} of {len(of_landmarks)} landmarks hardly move over the images "
-        f"({_some(still)}): they add nothing to the forward error and flatter the backward."
+        f"{collapsed}{len(still)} of {len(of_landmarks)} landmarks hardly move over the images "
+        f"({_some(still)}). They add nothing to the forward error and flatter the backward."
     ]
 
 
@@ -132,8 +126,8 @@ def about_specimens(pairs: Pairs, error: float, curve: tuple[CurvePoint, ...]) -
     count, marks = len(pairs.files), pairs.used.sum(axis=0)
     if count == 1:
         found.append(
-            "One specimen cannot be left out, so there is no estimate of the error. Each point "
-            "keeps its place among the landmarks. Mark at least 5."
+            "One specimen cannot be left out, so there is no estimate of the error. Mark at least "
+            "5."
         )
     elif count < ROUGH:
         found.append(f"{count} specimens: the estimate is rough itself. Mark at least {ROUGH}.")

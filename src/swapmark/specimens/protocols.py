@@ -101,25 +101,19 @@ class Protocol:
         return to_pixels(fitted(inputs[new]), sizes[new], self.origin)
 
 
-PROTOCOLS: dict[str, Protocol] = {
+PROTOCOLS = {
     "imm": Protocol(
-        "corner",
-        intercept=False,
-        ridge=0.0,
-        words="coordinates from the top left corner of the image, no intercept, least squares",
+        "corner", False, 0.0, "coordinates from the top left corner, no intercept, least squares"
     ),
     "zhang": Protocol(
-        "centre",
-        intercept=False,
-        ridge=0.0,
-        words="coordinates from the centre of the image, no intercept, least squares",
+        "centre", False, 0.0, "coordinates from the centre, no intercept, least squares"
     ),
     "centred": Protocol(
         "centre",
-        intercept=True,
-        ridge=1e-3,
-        words="coordinates from the centre of the image, centred on their mean over the fit "
-        "images, ridge of 0.001 times the largest diagonal entry of XᵀX",
+        True,
+        1e-3,
+        "coordinates from the centre, minus their mean over the fit images, ridge of 0.001 times "
+        "the largest diagonal entry of XᵀX",
     ),
 }
 """Jakab 2018, Zhang 2018, and Sanchez 2019 with Mallis 2020, in this order."""

@@ -79,8 +79,8 @@ def print_fit(fit: "PointFit") -> None:
     _print(
         f"{counted(len(fit.map.names), 'point')} fitted to "
         f"{counted(fit.map.landmarks, 'landmark')} on {counted(counts['specimens'], 'specimen')}. "
-        f"Error to expect on new images, from specimens left out {left_out}"
-        f"{', groups together' if counts['groups'] else ''}, in % of {fit.normaliser} and in pixels:",
+        f"Error to expect on new images, from specimens left out {left_out}, in % of "
+        f"{fit.normaliser} and in pixels:",
         points,
         *((curve, explained) if fit.curve else ()),
         *_notes(fit.notes),
