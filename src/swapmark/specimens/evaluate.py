@@ -180,36 +180,29 @@ def evaluate(
             f"{wanted.sum()} test images. Choose two points that are marked, or 'diagonal'."
         )
     folds = [(fit, part & test) for fit, part in folds]
-    used = pairs.used
-    complete = used.all(axis=1)
+    landmarks, marks, used, complete = pairs.found, pairs.marks, pairs.used, pairs.used.all(axis=1)
+    backward_used = np.repeat(complete[:, None], landmarks.shape[1], axis=1)
 
-    def errors(
-        protocol: Protocol, source: np.ndarray, target: np.ndarray, used_in: list[np.ndarray]
-    ) -> np.ndarray:
-        """(N, M): NaN where not scored; the map of each fold sees what `used_in` (N, M) allows."""
+    def errors(protocol: Protocol, source: np.ndarray, target: np.ndarray, seen) -> np.ndarray:
+        """(N, M), NaN where not scored; the map of each fold sees what `seen` (N, M) allows."""
         predicted = np.full(target.shape, np.nan)
-        for (_, new), seen in zip(folds, used_in, strict=True):
-            predicted[new] = protocol.predict(source, target, seen, pairs.sizes, new)
+        for (_, new), targets_seen in zip(folds, seen, strict=True):
+            predicted[new] = protocol.predict(source, target, targets_seen, pairs.sizes, new)
         return point_errors(predicted, target, lengths)
 
-    def score(
-        protocol: Protocol, source: np.ndarray, target: np.ndarray, usable: np.ndarray, names
-    ) -> Score:
-        found = errors(protocol, source, target, [usable & fit[:, None] for fit, _ in folds])
-        return Score(
-            nme=mean_error(found),
-            interval=bootstrap_interval(found, pairs.groups, draws=bootstrap, seed=seed),
-            per_point=mean_of_points(names, found),
-        )
+    def score(name: str, source: np.ndarray, target: np.ndarray, used: np.ndarray, points) -> Score:
+        seen = [used & fit[:, None] for fit, _ in folds]
+        of_images = errors(PROTOCOLS[name], source, target, seen)
+        interval = bootstrap_interval(of_images, pairs.groups, draws=bootstrap, seed=seed)
+        return Score(mean_error(of_images), interval, mean_of_points(points, of_images))
 
-    landmarks, marks = pairs.found, pairs.marks
-    all_landmarks = np.repeat(complete[:, None], landmarks.shape[1], axis=1)
-    forward, backward = {}, {}
-    for name, protocol in PROTOCOLS.items():
-        forward[name] = score(protocol, landmarks, marks, used, marked.names)
-        backward[name] = score(protocol, marks, landmarks, all_landmarks, found.names)
-    mean_shape = score(PROTOCOLS["centred"], landmarks[:, :0], marks, used, marked.names)
-    if not np.isfinite(forward["imm"].nme):
+    forward = {name: score(name, landmarks, marks, used, pairs.points) for name in PROTOCOLS}
+    backward = {
+        name: score(name, marks, landmarks, backward_used, pairs.landmarks) for name in PROTOCOLS
+    }
+    mean_shape = score("centred", landmarks[:, :0], marks, used, pairs.points)
+    imm, interval = forward["imm"].nme, forward["imm"].interval
+    if not np.isfinite(imm):
         raise InputError(
             "No point is marked both in a fit image and in a test image, so nothing can be "
             "scored. Mark the same points in images of both splits."
@@ -217,34 +210,23 @@ def evaluate(
 
     fits = [np.flatnonzero(fit) for fit, _ in folds]
     fit_images = min(map(len, fits))
-    few_shot = {}
-    for name, protocol in PROTOCOLS.items():
+    sizes = [size for size in FEW_SHOT_SIZES if size < fit_images]
 
-        def error_with(order: list[np.ndarray], size: int, protocol: Protocol = protocol) -> float:
+    def few_shot(name: str) -> tuple[CurvePoint, ...]:
+        def error_with(order: list[np.ndarray], size: int) -> float:
             seen = [_first_marked(used, rows, size) for rows in order]
-            return mean_error(errors(protocol, landmarks, marks, seen))
+            return mean_error(errors(PROTOCOLS[name], landmarks, marks, seen))
 
-        sizes = [size for size in FEW_SHOT_SIZES if size < fit_images]
         curve = learning_curve(error_with, fits, sizes, draws=draws, seed=seed)
-        few_shot[name] = (*curve, CurvePoint(fit_images, 1, forward[name].nme, np.nan))
-    imm, centred = forward["imm"].nme, forward["centred"].nme
-    per_coordinate = fit_images / (2 * len(found.names))
-    any_fit = np.any([fit for fit, _ in folds], axis=0)
+        return (*curve, CurvePoint(fit_images, 1, forward[name].nme, np.nan))
+
+    per_number = fit_images / (2 * landmarks.shape[1])
     dropped = int((wanted & ~test).sum())
-    notes = [
-        *far_outside(pairs),
-        *(
-            about_landmarks(pairs, any_fit)
-            or about_error(imm, mean_shape.nme, centred, per_coordinate)
-        ),
-        *about_fit_images(pairs, folds),
-        *about_left_out(pairs, where_the_normaliser_is_zero_or_unknown=dropped),
-    ]
     return Evaluation(
         forward=forward,
         backward=backward,
         mean_shape=mean_shape,
-        few_shot=few_shot,
+        few_shot={name: few_shot(name) for name in PROTOCOLS},
         normaliser=length.words,
         counts={
             "fit_images": fit_images,
@@ -258,7 +240,16 @@ def evaluate(
             "parts": len(folds),
         },
         missing=pairs.missing,
-        notes=(*pairs.notes, *notes),
+        notes=(
+            *pairs.notes,
+            *far_outside(pairs),
+            *(
+                about_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
+                or about_error(imm, mean_shape.nme, forward["centred"].nme, per_number)
+            ),
+            *about_fit_images(pairs, folds, interval is None and bootstrap > 0),
+            *about_left_out(pairs, where_the_normaliser_is_zero_or_unknown=dropped),
+        ),
         settings={"bootstrap": bootstrap, "draws": draws, "seed": seed},
     )
 

@@ -26,7 +26,7 @@ from swapmark.specimens.notes import (
     far_outside,
 )
 from swapmark.specimens.pairs import pair
-from swapmark.specimens.place import MAX_PARTS, SEPARATE, fit_chosen, predict_left_out
+from swapmark.specimens.place import MAX_PARTS, SEPARATE, fit_place, predict_left_out
 from swapmark.specimens.point_map import PointMap
 
 CURVE_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -164,7 +164,7 @@ def fit_points(
     given, target = to_relative(pairs.found, sizes, "centre"), to_relative(marks, sizes, "centre")
     side = sizes.max(axis=1)
     lengths = length.lengths(pairs.marks, sizes) / side
-    fitted, ridge = fit_chosen(given, target, used, clusters)
+    fitted, ridge = fit_place(given, target, used, clusters)
     left_out, means, parts = predict_left_out(given, target, used, clusters)
     errors = point_errors(left_out, target, lengths)
     error, mean_shape = mean_error(errors), mean_error(point_errors(means, target, lengths))
@@ -174,7 +174,7 @@ def fit_points(
         """The error with `size` specimens on all that are left, without the groups of these."""
         rows = np.sort(order[0][:size])
         left = ~np.isin(clusters, clusters[rows])
-        fitted, _ = fit_chosen(given[rows], target[rows], used[rows], clusters[rows])
+        fitted, _ = fit_place(given[rows], target[rows], used[rows], clusters[rows])
         predicted = fitted(given[left].reshape(left.sum(), -1))
         return mean_error(point_errors(predicted, target[left], lengths[left]))
 
@@ -211,7 +211,7 @@ def fit_points(
             *pairs.notes,
             *far_outside(pairs),
             *about_specimens(pairs, error, curve),
-            *about_error(error, mean_shape, error),
+            *about_error(error, mean_shape),
             *about_left_out(pairs, of_another_split_than_fit=other),
         ),
     )

@@ -72,7 +72,9 @@ def _spread(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return values
 
 
-def about_error(error: float, mean_shape: float, centred: float, per_coordinate: float = np.inf):
+def about_error(
+    error: float, mean_shape: float, centred: float = np.inf, per_coordinate: float = np.inf
+) -> list[str]:
     """A sentence where the error is no smaller than the mean shape's.
 
     `centred` is the error by that protocol, `per_coordinate` the fit images for each landmark
@@ -92,7 +94,9 @@ def about_error(error: float, mean_shape: float, centred: float, per_coordinate:
     ]
 
 
-def about_fit_images(pairs: Pairs, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[str]:
+def about_fit_images(
+    pairs: Pairs, folds: Sequence[tuple[np.ndarray, np.ndarray]], one_group: bool
+) -> list[str]:
     """Sentences about points never marked, too few fit images, and how they were chosen."""
     found = []
     marks = np.min([pairs.used[fit].sum(axis=0) for fit, _ in folds], axis=0)
@@ -113,6 +117,8 @@ def about_fit_images(pairs: Pairs, folds: Sequence[tuple[np.ndarray, np.ndarray]
             f"Every point is marked in {complete} fit images, and {needed_back} would determine "
             "the map backward. Read it with care."
         )
+    if one_group:
+        found.append("All test images are of one group, so there is no interval.")
     if pairs.split is None:
         how = f"scored by a map of the others, in {len(folds)} parts"
         how = how if len(folds) > 1 else "drawn by lot for fitting or for scoring"

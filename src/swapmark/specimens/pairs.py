@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, counted
 from swapmark.points.rows import match_files
 from swapmark.points.table import Points
 from swapmark.specimens.metrics import number_clusters
@@ -53,42 +53,25 @@ class Pairs:
         return len(self.groups) > 1 and len(set(self.groups)) == 1 and self.groups[0] != ""
 
 
-def marked_rows(marked: Points, *splits: str) -> np.ndarray:
-    """Indices of the images of `splits` in which a point is marked; of all if none has a split.
-
-    Raises InputError where one of the splits has none.
-    """
-    there = np.array(marked.split or splits[:1] * len(marked))
-    any_marked = marked.marked.any(axis=1)
-    for split in splits if marked.split else splits[:1]:
-        if not any_marked[there == split].any():
-            counts = {name: marked.split.count(name) for name in marked.split or ()}
-            raise InputError(
-                f"No point is marked in any image of split {split!r}; the rows are {counts}. Mark "
-                "some, or change the column split."
-                if marked.split
-                else f"No point is marked in any of the {len(marked)} images. Mark some."
-            )
-    return np.flatnonzero(any_marked & np.isin(there, splits))
-
-
 def pair(found: Points, marked: Points, *splits: str) -> Pairs:
     """Pair the marked images of `splits`, or all where there are none, with their landmarks.
 
     Raises InputError if no image of a split is in both, or landmarks or sizes are not finite.
     """
-    wanted = marked_rows(marked, *splits)
+    split = np.array(marked.split or splits[:1] * len(marked))
+    chosen, any_marked = np.isin(split, splits), marked.marked.any(axis=1)
+    wanted = np.flatnonzero(chosen & any_marked)
     files = [marked.files[row] for row in wanted]
     match = match_files(files, found.files)
     rows, there = wanted[match.rows >= 0], match.rows[match.rows >= 0]
-    split = np.array(marked.split)[rows] if marked.split else None
     for name in splits if marked.split else splits[:1]:
-        if not (len(rows) if split is None else (split == name).any()):
+        if name not in split[rows]:
             raise InputError(
-                f"None of the marked images{f' of split {name!r}' if marked.split else ''} has "
-                f"landmarks: the first marked one is {files[0]!r}, the first with landmarks "
-                f"{found.files[0] if len(found) else 'none'!r}. Find landmarks in the images that "
-                "were marked."
+                f"Of {counted(int((split == name).sum()), 'image')}"
+                f"{f' of split {name!r}' if marked.split else ''} "
+                f"{(any_marked & (split == name)).sum()} have a marked point, and none of these "
+                f"has landmarks. The first marked image is {files[0] if files else 'none'!r}, the "
+                f"first with landmarks {found.files[0] if len(found) else 'none'!r}."
             )
     if found.sizes is None or not np.isfinite(found.sizes[there]).all():
         raise InputError("The landmarks lack the sizes of their images (width and height).")
@@ -97,7 +80,6 @@ def pair(found: Points, marked: Points, *splits: str) -> Pairs:
             "Some landmarks are not finite numbers, so nothing can be fitted to them. A model that "
             "diverged has to be trained again."
         )
-    candidates = sum(name in splits for name in marked.split or splits[:1] * len(marked))
     return Pairs(
         landmarks=found.names,
         points=marked.names,
@@ -106,8 +88,8 @@ def pair(found: Points, marked: Points, *splits: str) -> Pairs:
         sizes=found.sizes[there].astype(float),
         files=tuple(marked.files[row] for row in rows),
         groups=tuple(marked.group[row] if marked.group else "" for row in rows),
-        split=split,
+        split=split[rows] if marked.split else None,
         missing=tuple(np.array(files)[match.rows < 0].tolist()),
-        unmarked=candidates - len(files),
+        unmarked=int((chosen & ~any_marked).sum()),
         notes=match.notes,
     )

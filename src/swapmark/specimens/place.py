@@ -14,8 +14,6 @@ Axes: N specimens, K landmarks, P points, R = 5K features. Coordinates are relat
 `swapmark.coordinates.to_relative`), from the centre of the image.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from swapmark.specimens.protocols import LinearMap, fit_linear_map, shared_rows
@@ -44,9 +42,8 @@ def place_weights(landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:
     return 1 / len(landmarks) + (points - centre) @ np.linalg.pinv(spokes, rcond=FLAT)
 
 
-def _features(landmarks: np.ndarray) -> np.ndarray:
+def _features(moved: np.ndarray) -> np.ndarray:
     """(2n, 5K): x or y of each landmark alone, then both, in columns of their own for x and y."""
-    moved = landmarks - landmarks.mean(axis=0)
     n, count, _ = moved.shape
     rows = np.zeros((n, 2, 5 * count))
     for axis in (0, 1):
@@ -56,111 +53,91 @@ def _features(landmarks: np.ndarray) -> np.ndarray:
     return rows.reshape(2 * n, 5 * count)
 
 
-class _Regression:
-    """What the place weights leave of m points that are marked in the same n specimens."""
+class PlaceRegression:
+    """From landmarks (n, K, 2) to m points (n, m, 2) that are marked in the same n specimens."""
 
     def __init__(self, landmarks: np.ndarray, points: np.ndarray):
-        self.place = place_weights(landmarks.mean(axis=0), points.mean(axis=0))  # (m, K)
-        rest = points - np.einsum("pk,nkc->npc", self.place, landmarks)
-        # (2n, m), x and y of a specimen one below the other
-        self.rest = (rest - rest.mean(axis=0)).swapaxes(1, 2).reshape(2 * len(points), -1)
-        self.left, self.values, self.right = np.linalg.svd(
-            _features(landmarks), full_matrices=False
-        )
-        self.moved = ((landmarks - landmarks.mean(axis=0)) ** 2).sum() / (2 * landmarks.shape[1])
+        self.centre, self.mean = landmarks.mean(axis=0), points.mean(axis=0)
+        self.place = place_weights(self.centre, self.mean)  # (m, K)
+        rest = points - self.mean - np.einsum("mk,nkc->nmc", self.place, landmarks - self.centre)
+        # (2n, m): what the place weights leave, x and y of a specimen one below the other
+        self.rest = rest.swapaxes(1, 2).reshape(2 * len(points), -1)
+        features = _features(landmarks - self.centre)
+        self.left, self.values, self.right = np.linalg.svd(features, full_matrices=False)
+        self.moved = ((landmarks - self.centre) ** 2).sum() / (2 * len(self.centre))
 
-    def kept(self, ridge: float) -> np.ndarray:
+    def _kept(self, ridge: float) -> np.ndarray:
         """(r,): the share of each direction that a ridge leaves."""
         squared = self.values**2
         total = squared + ridge * self.moved
         return np.divide(squared, total, out=np.zeros_like(squared), where=total > 0)
 
-    def weights(self, ridge: float) -> np.ndarray:
-        """(m, 2K, 2), from x and y of each landmark to x and y of each point."""
-        share = self.kept(ridge)
+    def fit(self, ridge: float) -> LinearMap:
+        """The map, from x and y of each landmark to x and y of each point."""
+        share = self._kept(ridge)
         share = np.divide(share, self.values, out=np.zeros_like(share), where=self.values > 0)
         solved = (self.right.T @ (share[:, None] * (self.left.T @ self.rest))).T  # (m, 5K)
         m, count = self.place.shape
-        common = self.place + solved[:, :count]
+        common = np.einsum("mk,ac->mkac", self.place + solved[:, :count], np.eye(2))
         own = solved[:, count:].reshape(m, 2, 2 * count).swapaxes(1, 2) * SEPARATE
-        return own + np.einsum("mk,ac->mkac", common, np.eye(2)).reshape(m, 2 * count, 2)
+        weights = common.reshape(m, 2 * count, 2) + own
+        return LinearMap(
+            weights, self.mean - np.einsum("d,mdc->mc", self.centre.reshape(-1), weights)
+        )
 
-    def left_out(self, ridge: float, out: np.ndarray) -> np.ndarray:
-        """(g, size, m): errors of g groups of `size` specimens, `out` (g, size), each left out.
+    def left_out(self, clusters: np.ndarray, ridge: float) -> np.ndarray:
+        """Distance (n, m) of each point to the map fitted without its own cluster (n,).
 
         In closed form: with H the matrix that takes the targets to their fitted values, the
-        residuals of left-out rows G are (I - H_GG)⁻¹ (their fitted residuals).
+        residuals of left-out rows G are (I - H_GG)⁻¹ (their fitted residuals). The place weights
+        are held fixed. NaN if there is one cluster alone.
         """
-        kept, (g, size) = self.kept(ridge), out.shape
-        n, m = len(self.rest) // 2, self.rest.shape[1]
+        n, m = len(clusters), self.rest.shape[1]
+        errors = np.full((n, m), np.nan)
+        groups = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
+        kept, left = self._kept(ridge), self.left.reshape(n, 2, -1)
         residual = self.rest - (self.left * kept) @ (self.left.T @ self.rest)
-        rows = self.left.reshape(n, 2, -1)[out].reshape(g, 2 * size, -1)
-        hat = (rows * kept) @ rows.swapaxes(1, 2)
-        hat += np.kron(np.ones((size, size)), np.eye(2)) / n  # the mean
-        own = residual.reshape(n, 2, m)[out].reshape(g, 2 * size, m)
-        answer = np.linalg.solve(np.eye(2 * size) - hat, own)
-        return np.linalg.norm(answer.reshape(g, size, 2, m), axis=2)
+        for size in {len(group) for group in groups if len(groups) > 1}:
+            out = np.stack([group for group in groups if len(group) == size])
+            rows = left[out].reshape(len(out), 2 * size, -1)
+            hat = (rows * kept) @ rows.swapaxes(1, 2)
+            hat += np.kron(np.ones((size, size)), np.eye(2)) / n  # the mean
+            own = residual.reshape(n, 2, m)[out].reshape(len(out), 2 * size, m)
+            answer = np.linalg.solve(np.eye(2 * size) - hat, own)
+            errors[out] = np.linalg.norm(answer.reshape(len(out), size, 2, m), axis=2)
+        return errors
 
 
 def fit_place(
-    landmarks: np.ndarray, points: np.ndarray, used: np.ndarray, ridge: float
-) -> LinearMap:
-    """The map from landmarks (N, K, 2) to points (N, P, 2), each fitted where `used` (N, P) is set.
-
-    A point that is used nowhere gets NaN.
-    """
-    weights = np.full((points.shape[1], 2 * landmarks.shape[1], 2), np.nan)
-    offset = np.full((points.shape[1], 2), np.nan)
-    for rows, columns in shared_rows(used):
-        given, target = landmarks[rows], points[np.ix_(rows, columns)]
-        weights[columns] = _Regression(given, target).weights(ridge)
-        centre = given.mean(axis=0).reshape(-1)
-        offset[columns] = target.mean(axis=0) - np.einsum("d,mdc->mc", centre, weights[columns])
-    return LinearMap(weights, offset)
-
-
-def left_out_errors(
-    landmarks: np.ndarray,
-    points: np.ndarray,
-    used: np.ndarray,
-    clusters: np.ndarray,
-    ridges: Sequence[float],
-) -> np.ndarray:
-    """Distance (len(ridges), N, P) of each point to the map fitted without its own cluster.
-
-    The place weights are held fixed. `clusters` (N,) numbers what belongs together (a person, a
-    recording). NaN where a point is not used, or used in its own cluster alone.
-    """
-    errors = np.full((len(ridges), *used.shape), np.nan)
-    for rows, columns in shared_rows(used):
-        groups = [np.flatnonzero(clusters[rows] == one) for one in np.unique(clusters[rows])]
-        if len(groups) < 2:
-            continue
-        regression = _Regression(landmarks[rows], points[np.ix_(rows, columns)])
-        for size in {len(group) for group in groups}:
-            out = np.stack([group for group in groups if len(group) == size])
-            for index, ridge in enumerate(ridges):
-                found = regression.left_out(ridge, out)
-                errors[index, rows[out][..., None], columns] = found
-    return errors
-
-
-def fit_chosen(
     landmarks: np.ndarray, points: np.ndarray, used: np.ndarray, clusters: np.ndarray
 ) -> tuple[LinearMap, float]:
-    """The map with the ridge of the smallest mean left-out distance, and that ridge.
+    """The map from landmarks (N, K, 2) to points (N, P, 2), and its ridge, which these choose.
 
-    It is `FEW_RIDGE` with less than 3 clusters. One ridge serves all points: with few specimens
-    that is steadier than one for each.
+    Each point is fitted where `used` (N, P) is set, and is NaN if that is nowhere. `clusters` (N,)
+    numbers what belongs together (a person, a recording). The ridge is that of the smallest mean
+    left-out distance, `FEW_RIDGE` with less than 3 clusters. One ridge serves all points: with few
+    specimens that is steadier than one for each.
     """
+    parts = [
+        (columns, clusters[rows], PlaceRegression(landmarks[rows], points[np.ix_(rows, columns)]))
+        for rows, columns in shared_rows(used)
+    ]
     ridge = FEW_RIDGE
     if len(np.unique(clusters[used.any(axis=1)])) >= 3:
-        errors = left_out_errors(landmarks, points, used, clusters, RIDGES)
-        known = np.isfinite(errors[0])
-        if known.any():
-            means = errors[:, known].mean(axis=1)
-            ridge = RIDGES[int(np.argmax(means <= means.min() * (1 + TIE)))]
-    return fit_place(landmarks, points, used, ridge), ridge
+        errors = np.array(
+            [
+                np.concatenate([part.left_out(own, ridge).ravel() for _, own, part in parts])
+                for ridge in RIDGES
+            ]
+        )
+        means = errors[:, np.isfinite(errors[0])].sum(axis=1)
+        ridge = RIDGES[int(np.argmax(means <= means.min() * (1 + TIE)))]
+    weights = np.full((points.shape[1], 2 * landmarks.shape[1], 2), np.nan)
+    offset = np.full((points.shape[1], 2), np.nan)
+    for columns, _, part in parts:
+        fitted = part.fit(ridge)
+        weights[columns], offset[columns] = fitted.weights, fitted.offset
+    return LinearMap(weights, offset), ridge
 
 
 def leave_out_parts(clusters: np.ndarray, count: int, seed: int = 0) -> list[np.ndarray]:
@@ -185,7 +162,7 @@ def predict_left_out(
         rest = ~out
         if not used[rest].any():
             continue
-        fitted, _ = fit_chosen(landmarks[rest], points[rest], used[rest], clusters[rest])
+        fitted, _ = fit_place(landmarks[rest], points[rest], used[rest], clusters[rest])
         found[out] = fitted(landmarks[out].reshape(out.sum(), -1))
         nothing = np.zeros((rest.sum(), 0))
         means[out] = fit_linear_map(nothing, points[rest], used[rest], intercept=True).offset

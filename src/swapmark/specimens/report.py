@@ -26,14 +26,11 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     errors.add_row("mean shape", *_score(evaluation.mean_shape), "", "", style="dim")
     few_shot = _table("fit images", *(f"forward {name}" for name in protocols))
     for row in zip(*evaluation.few_shot.values(), strict=True):
-        few_shot.add_row(
-            f"{row[0].specimens:,}",
-            *(
-                _number(point.error)
-                + (f" ± {point.spread:.2f}" if math.isfinite(point.spread) else "")
-                for point in row
-            ),
+        cells = (
+            f"{point.error:.2f} ± {point.spread:.2f}" if point.draws > 1 else _number(point.error)
+            for point in row
         )
+        few_shot.add_row(f"{row[0].specimens:,}", *cells)
     points = _table("point", *(f"forward {name}" for name in protocols), "mean shape")
     for name in evaluation.mean_shape.per_point:
         points.add_row(name, *(_number(score.per_point[name]) for score in means))
