@@ -171,7 +171,7 @@ def evaluate(
     length = choose_normaliser(normaliser, marked.names)
     pairs = pair(found, marked, "fit", "test")
     folds = _folds(pairs, split, seed)
-    lengths = length.lengths(pairs.marks, pairs.sizes)
+    lengths = length.lengths(pairs.marked.xy, pairs.sizes)
     wanted = np.any([test for _, test in folds], axis=0)
     test = wanted & np.isfinite(lengths)
     if not test.any():
@@ -180,7 +180,8 @@ def evaluate(
             f"{wanted.sum()} test images. Choose two points that are marked, or 'diagonal'."
         )
     folds = [(fit, part & test) for fit, part in folds]
-    landmarks, marks, used, complete = pairs.found, pairs.marks, pairs.used, pairs.used.all(axis=1)
+    landmarks, marks, used = pairs.found.xy, pairs.marked.xy, pairs.marked.marked
+    complete = np.all(used, axis=1)
     backward_used = np.repeat(complete[:, None], landmarks.shape[1], axis=1)
 
     def errors(protocol: Protocol, source: np.ndarray, target: np.ndarray, seen) -> np.ndarray:
@@ -196,11 +197,11 @@ def evaluate(
         interval = bootstrap_interval(of_images, pairs.groups, draws=bootstrap, seed=seed)
         return Score(mean_error(of_images), interval, mean_of_points(points, of_images))
 
-    forward = {name: score(name, landmarks, marks, used, pairs.points) for name in PROTOCOLS}
+    forward = {name: score(name, landmarks, marks, used, pairs.marked.names) for name in PROTOCOLS}
     backward = {
-        name: score(name, marks, landmarks, backward_used, pairs.landmarks) for name in PROTOCOLS
+        name: score(name, marks, landmarks, backward_used, pairs.found.names) for name in PROTOCOLS
     }
-    mean_shape = score("centred", landmarks[:, :0], marks, used, pairs.points)
+    mean_shape = score("centred", landmarks[:, :0], marks, used, pairs.marked.names)
     imm, interval = forward["imm"].nme, forward["imm"].interval
     if not np.isfinite(imm):
         raise InputError(
@@ -256,10 +257,11 @@ def evaluate(
 
 def _folds(pairs: Pairs, split: float | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Masks (N,) of what maps are fitted on and scored on."""
-    if pairs.split is not None:
+    if pairs.marked.split is not None:
         if split is not None:
             raise InputError(f"split is {split}, but the marked points have a column split.")
-        return [(pairs.split == "fit", pairs.split == "test")]
+        in_table = np.array(pairs.marked.split)
+        return [(in_table == "fit", in_table == "test")]
     clusters = pairs.clusters
     if clusters.max() < 1:
         raise InputError("One image with marked points cannot be both fitted and scored. Mark two.")

@@ -116,6 +116,7 @@ class PointFit:
         For `images` and `path` see `Points.draw`.
         """
         distance = np.linalg.norm(self.left_out.xy - self.marks.xy, axis=-1)
+        assert self.left_out.sizes is not None
         share = np.nan_to_num(distance / self.left_out.sizes.max(axis=1)[:, None])
         worst = np.argsort(-share.max(axis=1), kind="stable")[:most]
         marks = self.marks.take(worst)
@@ -156,14 +157,15 @@ def fit_points(
     """
     length = choose_normaliser(normaliser, marked.names)
     pairs = pair(found, marked, "fit")
-    kept = pairs.used.any(axis=0)
+    kept = np.any(pairs.marked.marked, axis=0)
     names = tuple(name for name, keep in zip(marked.names, kept, strict=True) if keep)
-    used, marks, sizes = pairs.used[:, kept], pairs.marks[:, kept], pairs.sizes
+    used, marks, sizes = pairs.marked.marked[:, kept], pairs.marked.xy[:, kept], pairs.sizes
     clusters = pairs.clusters
 
-    given, target = to_relative(pairs.found, sizes, "centre"), to_relative(marks, sizes, "centre")
+    given = to_relative(pairs.found.xy, sizes, "centre")
+    target = to_relative(marks, sizes, "centre")
     side = sizes.max(axis=1)
-    lengths = length.lengths(pairs.marks, sizes) / side
+    lengths = length.lengths(pairs.marked.xy, sizes) / side
     fitted, ridge = fit_place(given, target, used, clusters)
     left_out, means, parts = predict_left_out(given, target, used, clusters)
     errors = point_errors(left_out, target, lengths)
@@ -183,7 +185,7 @@ def fit_points(
     rows = [np.arange(count)]
     curve = learning_curve(error_with, rows, up_to_half, draws=draws, seed=seed)
     other = len(marked) - count - len(pairs.missing) - pairs.unmarked
-    points = Points(names, pairs.files, marks, sizes=sizes, source=found.source)
+    points = Points(names, pairs.found.files, marks, sizes=sizes, source=found.source)
     fit = PointFit(
         map=PointMap(names, fitted.weights, fitted.offset, model),
         ridge=ridge,

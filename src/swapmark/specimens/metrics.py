@@ -109,7 +109,7 @@ def bootstrap_interval(
     """
     scored = np.isfinite(errors)
     kept = np.flatnonzero(scored.any(axis=1))
-    cluster = number_clusters([groups[row] for row in kept])
+    cluster = number_clusters([groups[row] for row in kept.tolist()])
     count = cluster.max(initial=-1) + 1
     if count < 2 or draws < 1:
         return None

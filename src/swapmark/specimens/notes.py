@@ -26,30 +26,30 @@ ROUGH = 10
 
 def far_outside(pairs: Pairs) -> list[str]:
     """A sentence about the marks that are far outside their picture."""
-    relative = to_relative(pairs.marks, pairs.sizes, "corner")
+    relative = to_relative(pairs.marked.xy, pairs.sizes, "corner")
     edge = (pairs.sizes / pairs.sizes.max(axis=1, keepdims=True))[:, None]
     outside = np.maximum(-relative, relative - edge).max(axis=-1)  # (N, P)
     far = int((outside > FAR).sum())
     if not far:
         return []
     row, point = divmod(int(np.nanargmax(outside)), outside.shape[1])
-    x, y = (round(value) for value in pairs.marks[row, point].tolist())
+    x, y = (round(value) for value in pairs.marked.xy[row, point].tolist())
     width, height = (round(value) for value in pairs.sizes[row].tolist())
     return [
-        f"Far outside their picture: {far} of {int(np.isfinite(outside).sum())} marks. The "
-        f"farthest, {pairs.points[point]} in {pairs.files[row]}, is at ({x}, {y}) in a picture of "
-        f"{width} × {height} px. Was it marked at another size, or with y upwards?"
+        f"Far outside their picture: {far} of {np.isfinite(outside).sum()} marks. The farthest, "
+        f"{pairs.marked.names[point]} in {pairs.marked.files[row]}, is at ({x}, {y}) in a picture "
+        f"of {width} × {height} px. Was it marked at another size, or with y upwards?"
     ]
 
 
 def about_landmarks(pairs: Pairs, fit: np.ndarray) -> list[str]:
     """A sentence where landmarks hardly move over the images `fit` (N,), against the marks."""
-    of_landmarks = _spread(pairs.found[fit], pairs.sizes[fit])
-    of_points = _spread(pairs.marks[fit], pairs.sizes[fit])
+    of_landmarks = _spread(pairs.found.xy[fit], pairs.sizes[fit])
+    of_points = _spread(pairs.marked.xy[fit], pairs.sizes[fit])
     if np.isnan(of_landmarks).any() or np.isnan(of_points).all():
         return []
     most = max(STILL * float(np.nanmedian(of_points)), 1e-9)  # 1e-9: rounding
-    still = [pairs.landmarks[k] for k in np.flatnonzero(of_landmarks <= most)]
+    still = [pairs.found.names[k] for k in np.flatnonzero(of_landmarks <= most)]
     if not still:
         return []
     collapsed = "The detector has collapsed: " if len(still) == len(of_landmarks) else ""
@@ -65,7 +65,7 @@ def _spread(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     It is the root of the summed variances of x and y; NaN where fewer than two are marked.
     """
     relative = to_relative(xy, sizes, "corner")
-    known = np.isfinite(relative).all(axis=-1)
+    known = np.all(np.isfinite(relative), axis=-1)
     values = np.full(xy.shape[1], np.nan)
     for point in np.flatnonzero(known.sum(axis=0) > 1):
         values[point] = np.sqrt(relative[known[:, point], point].var(axis=0).sum())
@@ -99,18 +99,18 @@ def about_fit_images(
 ) -> list[str]:
     """Sentences about points never marked, too few fit images, and how they were chosen."""
     found = []
-    marks = np.min([pairs.used[fit].sum(axis=0) for fit, _ in folds], axis=0)
-    complete = min(int(pairs.used[fit].all(axis=1).sum()) for fit, _ in folds)
-    needed, needed_back = 2 * len(pairs.landmarks), 2 * len(pairs.points)
+    marks = np.min([pairs.marked.marked[fit].sum(axis=0) for fit, _ in folds], axis=0)
+    complete = min(int(pairs.marked.marked[fit].all(axis=1).sum()) for fit, _ in folds)
+    needed, needed_back = 2 * len(pairs.found.names), 2 * len(pairs.marked.names)
     if not marks.all():
-        never = [pairs.points[point] for point in np.flatnonzero(marks == 0)]
+        never = [pairs.marked.names[point] for point in np.flatnonzero(marks == 0)]
         found.append(f"Never marked in a fit image, so not scored: {_some(never)}.")
     few = int(marks[marks > 0].min(initial=needed))
     if few < needed:
         found.append(
             f"{few} fit images are fewer than the {needed} that determine a map from "
-            f"{len(pairs.landmarks)} landmarks. Mark more, or read centred. To get these points in "
-            "all images use swapmark fit, which makes do with few."
+            f"{len(pairs.found.names)} landmarks. Mark more, or read centred; or get these points "
+            "in all images by swapmark fit, which makes do with few."
         )
     if complete < needed_back:
         found.append(
@@ -119,7 +119,7 @@ def about_fit_images(
         )
     if one_group:
         found.append("All test images are of one group, so there is no interval.")
-    if pairs.split is None:
+    if pairs.marked.split is None:
         how = f"scored by a map of the others, in {len(folds)} parts"
         how = how if len(folds) > 1 else "drawn by lot for fitting or for scoring"
         found.append(f"There is no column split, so each image was {how}.")
@@ -129,7 +129,7 @@ def about_fit_images(
 def about_specimens(pairs: Pairs, error: float, curve: tuple[CurvePoint, ...]) -> list[str]:
     """Sentences about too few specimens, one group, a curve that still falls."""
     found = []
-    count, marks = len(pairs.files), pairs.used.sum(axis=0)
+    count, marks = len(pairs.marked.files), pairs.marked.marked.sum(axis=0)
     if count == 1:
         found.append(
             "One specimen cannot be left out, so there is no estimate of the error. Mark at least "
@@ -137,10 +137,12 @@ def about_specimens(pairs: Pairs, error: float, curve: tuple[CurvePoint, ...]) -
         )
     elif count < ROUGH:
         found.append(f"{count} specimens: the estimate is rough itself. Mark at least {ROUGH}.")
-    few = [pairs.points[point] for point in np.flatnonzero((marks > 0) & (marks < min(5, count)))]
+    few = [
+        pairs.marked.names[point] for point in np.flatnonzero((marks > 0) & (marks < min(5, count)))
+    ]
     if few:
         found.append(f"Marked in fewer than 5 specimens: {_some(few)}. Mark these points more.")
-    never = [pairs.points[point] for point in np.flatnonzero(marks == 0)]
+    never = [pairs.marked.names[point] for point in np.flatnonzero(marks == 0)]
     if never:
         found.append(f"Marked in no specimen that was used, so not in the map: {_some(never)}.")
     if pairs.one_group:

@@ -1,6 +1,6 @@
 """Found landmarks and marked points of the same images, brought together by file name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,24 +12,12 @@ from swapmark.specimens.metrics import number_clusters
 
 @dataclass(frozen=True)
 class Pairs:
-    """N marked images with K landmarks and P marked points in each, in pixels."""
+    """N marked images: row by row their landmarks and their marked points."""
 
-    landmarks: tuple[str, ...]
-    """K names of the landmarks."""
-    points: tuple[str, ...]
-    """P names of the marked points."""
-    found: np.ndarray
-    """(N, K, 2) landmarks."""
-    marks: np.ndarray
-    """(N, P, 2) points marked by hand, NaN where they are not."""
-    sizes: np.ndarray
-    """(N, 2) width and height."""
-    files: tuple[str, ...]
-    """N names of the images, as the table of marks has them."""
-    groups: tuple[str, ...]
-    """N groups, empty where none."""
-    split: np.ndarray | None
-    """(N,) splits; None where the table has none."""
+    found: Points
+    """K landmarks, all finite."""
+    marked: Points
+    """P marked points, NaN where they are not."""
     missing: tuple[str, ...]
     """Marked images that have no landmarks."""
     unmarked: int
@@ -38,19 +26,25 @@ class Pairs:
     """How the names were brought together, where that is not plain."""
 
     @property
-    def used(self) -> np.ndarray:
-        """(N, P): whether a point is marked."""
-        return np.isfinite(self.marks).all(axis=-1)
+    def sizes(self) -> np.ndarray:
+        """(N, 2) width and height."""
+        assert self.found.sizes is not None
+        return self.found.sizes
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """N groups, empty where none."""
+        return self.marked.group or ("",) * len(self.marked)
+
+    @property
+    def one_group(self) -> bool:
+        """Whether there are several images, all of one group."""
+        return len(self.groups) > 1 and set(self.groups) == {self.groups[0]} != {""}
 
     @property
     def clusters(self) -> np.ndarray:
         """(N,): images of one group share a number; if all are of one group, each has its own."""
         return np.arange(len(self.groups)) if self.one_group else number_clusters(self.groups)
-
-    @property
-    def one_group(self) -> bool:
-        """Whether there are several images, all of one group."""
-        return len(self.groups) > 1 and len(set(self.groups)) == 1 and self.groups[0] != ""
 
 
 def pair(found: Points, marked: Points, *splits: str) -> Pairs:
@@ -81,14 +75,12 @@ def pair(found: Points, marked: Points, *splits: str) -> Pairs:
             "diverged has to be trained again."
         )
     return Pairs(
-        landmarks=found.names,
-        points=marked.names,
-        found=found.xy[there].astype(float),
-        marks=marked.xy[rows].astype(float),
-        sizes=found.sizes[there].astype(float),
-        files=tuple(marked.files[row] for row in rows),
-        groups=tuple(marked.group[row] if marked.group else "" for row in rows),
-        split=split[rows] if marked.split else None,
+        found=replace(
+            found.take(there),
+            xy=found.xy[there].astype(float),
+            sizes=found.sizes[there].astype(float),
+        ),
+        marked=replace(marked.take(rows), xy=marked.xy[rows].astype(float)),
         missing=tuple(np.array(files)[match.rows < 0].tolist()),
         unmarked=int((chosen & ~any_marked).sum()),
         notes=match.notes,
