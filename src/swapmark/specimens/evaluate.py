@@ -14,6 +14,7 @@ import numpy as np
 from swapmark.errors import InputError
 from swapmark.files import refuse_existing, write_text
 from swapmark.points.table import Points
+from swapmark.specimens import notes
 from swapmark.specimens.metrics import (
     CurvePoint,
     bootstrap_interval,
@@ -23,13 +24,6 @@ from swapmark.specimens.metrics import (
     mean_of_points,
     plain,
     point_errors,
-)
-from swapmark.specimens.notes import (
-    about_error,
-    about_fit_images,
-    about_landmarks,
-    about_left_out,
-    far_outside,
 )
 from swapmark.specimens.pairs import Pairs, pair
 from swapmark.specimens.place import leave_out_parts
@@ -243,13 +237,13 @@ def evaluate(
         missing=pairs.missing,
         notes=(
             *pairs.notes,
-            *far_outside(pairs),
+            *notes.far_outside(pairs),
             *(
-                about_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
-                or about_error(imm, mean_shape.nme, forward["centred"].nme, per_number)
+                notes.about_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
+                or notes.about_error(imm, mean_shape.nme, forward["centred"].nme, per_number)
             ),
-            *about_fit_images(pairs, folds, interval is None and bootstrap > 0),
-            *about_left_out(pairs, where_the_normaliser_is_zero_or_unknown=dropped),
+            *notes.about_fit_images(pairs, folds, interval is None and bootstrap > 0),
+            *notes.about_left_out(pairs, where_the_normaliser_is_zero_or_unknown=dropped),
         ),
         settings={"bootstrap": bootstrap, "draws": draws, "seed": seed},
     )

@@ -10,6 +10,7 @@ from swapmark.coordinates import to_pixels, to_relative
 from swapmark.data.items import Skipped
 from swapmark.errors import counted
 from swapmark.points.table import Points
+from swapmark.specimens import notes
 from swapmark.specimens.metrics import (
     CurvePoint,
     choose_normaliser,
@@ -18,12 +19,6 @@ from swapmark.specimens.metrics import (
     mean_of_points,
     plain,
     point_errors,
-)
-from swapmark.specimens.notes import (
-    about_error,
-    about_left_out,
-    about_specimens,
-    far_outside,
 )
 from swapmark.specimens.pairs import pair
 from swapmark.specimens.place import MAX_PARTS, SEPARATE, fit_place, predict_left_out
@@ -103,10 +98,6 @@ class PointFit:
             "estimate": ESTIMATE_WORDS,
             "warnings": list(self.notes),
         }
-
-    def save(self, folder: Path, name: str, *, overwrite: bool = False) -> Path:
-        """Write the map with these numbers to FOLDER/points/NAME.json; see `PointMap.save`."""
-        return self.map.save(folder, name, overwrite=overwrite)
 
     def draw(
         self, path: str | Path, *, images: Any = None, most: int = 36, overwrite: bool = False
@@ -211,10 +202,10 @@ def fit_points(
         marks=points,
         notes=(
             *pairs.notes,
-            *far_outside(pairs),
-            *about_specimens(pairs, error, curve),
-            *about_error(error, mean_shape),
-            *about_left_out(pairs, of_another_split_than_fit=other),
+            *notes.far_outside(pairs),
+            *notes.about_specimens(pairs, error, curve),
+            *notes.about_error(error, mean_shape),
+            *notes.about_left_out(pairs, of_another_split_than_fit=other),
         ),
     )
     return replace(fit, map=replace(fit.map, record=fit.metrics()))

@@ -11,9 +11,7 @@ from swapmark.specimens.metrics import CurvePoint
 from swapmark.specimens.pairs import Pairs
 
 FAR = 0.1
-"""A mark may lie so far outside its picture, as a share of the longer side. The corner of something
-that the edge cuts off may be marked a little beyond it; a table made at twice the size, or with y
-upwards from 0, has marks beyond a tenth nearly everywhere."""
+"""A mark may lie so far outside its picture, as a share of the longer side: a corner cut off."""
 STILL = 0.1
 """A landmark whose spread is at most this share of the marked points' spread hardly moves."""
 FEW = 3
