@@ -63,7 +63,7 @@ def test_another_number_of_landmarks_is_refused():
         copying((0, 1)).apply(two)
 
 
-def test_what_is_saved_is_read_back(tmp_path):
+def test_what_is_saved_is_read_back_and_not_replaced_unasked(tmp_path):
     point_map = copying((0, 1), (1, 2), model="abc")
     path = point_map.save(tmp_path, "my points")
     assert path == tmp_path / "points" / "my points.json"
@@ -71,13 +71,9 @@ def test_what_is_saved_is_read_back(tmp_path):
     assert (again.names, again.model, again.record) == (point_map.names, "abc", {"specimens": 7})
     assert np.array_equal(again.weights, point_map.weights)
     assert np.array_equal(again.offset, point_map.offset)
-
-
-def test_an_existing_map_is_kept_unless_told_otherwise(tmp_path):
-    path = copying((0, 1)).save(tmp_path, "eyes")
-    with pytest.raises(InputError, match=r"eyes\.json"):
-        copying((1, 2)).save(tmp_path, "eyes")
-    copying((1, 2)).save(tmp_path, "eyes", overwrite=True)
+    with pytest.raises(InputError, match=r"my points\.json"):
+        copying((1, 2)).save(tmp_path, "my points")
+    copying((1, 2)).save(tmp_path, "my points", overwrite=True)
     assert read_point_map(path).weights[0, 0, 0] == 0
 
 

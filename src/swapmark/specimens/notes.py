@@ -127,20 +127,15 @@ def about_fit_images(
 def about_specimens(pairs: Pairs, error: float, curve: tuple[CurvePoint, ...]) -> list[str]:
     """Sentences about too few specimens, one group, a curve that still falls."""
     found = []
-    count, marks = len(pairs.marked.files), pairs.marked.marked.sum(axis=0)
+    names, marks = np.array(pairs.marked.names), pairs.marked.marked.sum(axis=0)
+    count = len(pairs.marked)
     if count == 1:
-        found.append(
-            "One specimen cannot be left out, so there is no estimate of the error. Mark at least "
-            "5."
-        )
+        found.append("One specimen cannot be left out, so the error is not known. Mark at least 5.")
     elif count < ROUGH:
         found.append(f"{count} specimens: the estimate is rough itself. Mark at least {ROUGH}.")
-    few = [
-        pairs.marked.names[point] for point in np.flatnonzero((marks > 0) & (marks < min(5, count)))
-    ]
+    few, never = names[(marks > 0) & (marks < min(5, count))].tolist(), names[marks == 0].tolist()
     if few:
         found.append(f"Marked in fewer than 5 specimens: {_some(few)}. Mark these points more.")
-    never = [pairs.marked.names[point] for point in np.flatnonzero(marks == 0)]
     if never:
         found.append(f"Marked in no specimen that was used, so not in the map: {_some(never)}.")
     if pairs.one_group:
