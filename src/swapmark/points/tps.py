@@ -5,89 +5,89 @@ up, while our (0, 0) is the *centre* of the top left pixel. So, for an image of 
 
     x_tps = x + 1/2        y_tps = h - (y + 1/2)
 
-It is done on the decimal digits, so that a file that is read and written again keeps every number.
-A negative coordinate or NA is a missing point; -1 -1 is written. SCALE is written for every
-specimen or for none, and LM is the same in all: geomorph's readland.tps asks for both.
+They are written with six decimals at most, so that a file that is read and written again has the
+same numbers. A negative coordinate or NA is a missing point; -1 -1 is written. SCALE is written for
+every specimen or for none, and LM is the same in all: geomorph's readland.tps asks for both.
 """
 
-import math
+import re
 import warnings
 from collections import Counter
-from decimal import Context, Decimal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_atomically
-from swapmark.points.image_sizes import image_sizes
-from swapmark.points.losses import frames_as_names, losses
-from swapmark.points.table import default_names
-from swapmark.points.text import decode_text
-from swapmark.points.tps_specimens import read_specimens, scale_of
-from swapmark.points.wide import check_table, whole
-from swapmark.types import PointTable
+from swapmark.points.checks import check_points, plain_name
+from swapmark.points.rows import image_sizes
+from swapmark.points.table import Points, default_names
+from swapmark.points.text import decode_text, number
 
-HALF = Decimal("0.5")
-EXACT = Context(prec=1200)
-"""Digits enough for the sum of any two floats, so that no sum is rounded."""
+KEY = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*")
+LINE_END = re.compile(r"\r\n|\r|\n")
+"""Not all that `splitlines` takes for one: names may hold the others."""
 MISSING = "-1 -1"
 
 
-def read_tps(path: Path, images: Path | None = None) -> PointTable:
+@dataclass
+class Specimen:
+    """What one LM= of a file and the lines below it say."""
+
+    line: int
+    """Line of its LM=."""
+    points: list[tuple[float, float]]
+    """In tpsDig's coordinates; NaN where missing."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """IMAGE, ID and SCALE."""
+
+    @property
+    def place(self) -> str:
+        """The specimen in messages."""
+        return f"the specimen of line {self.line}"
+
+
+def read_tps(path: Path, images=None) -> Points:
     """Read the landmarks of a TPS file; `images` is its images' folder, zip or tar.
 
     By default the images lie beside the file; only their heights are needed. Points are called
     landmark_1 and so on. LM=0, a specimen not yet marked, is one with all points missing. Warns of
     what is left out (curves, outlines, comments). Raises InputError, with the line, for broken
     specimens, different numbers of landmarks, points in space, and images that are not there.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> from PIL import Image
-    >>> with TemporaryDirectory() as folder:
-    ...     Image.new("L", (40, 30)).save(Path(folder, "a.png"))
-    ...     _ = Path(folder, "a.tps").write_text("LM=1\\n0.5 29.5\\nIMAGE=a.png\\nID=0\\n")
-    ...     read_tps(Path(folder, "a.tps")).xy.tolist()
-    [[[0.0, 0.0]]]
     """
-    text = _text(path)
     left_out: Counter[str] = Counter()
-    specimens = list(read_specimens(str(path), text, left_out))
-    counts = {len(specimen.points) for specimen in specimens} - {0}
+    specimens = list(_specimens(str(path), _text(path), left_out))
+    counts = Counter(len(specimen.points) for specimen in specimens if specimen.points)
     if not counts:
         raise InputError(f"{path} holds no landmark: it has no LM= with a number over 0.")
-    if len(counts) > 1:
-        usual, _ = Counter(len(specimen.points) for specimen in specimens).most_common(1)[0]
-        odd = next(s for s in specimens if len(s.points) not in (0, usual))
-        raise InputError(
-            f"{path}, line {odd.line}: LM={len(odd.points)}, but most specimens have LM={usual}. "
-            "Give all the same landmarks; mark a missing one by -1 -1."
-        )
+    usual = counts.most_common(1)[0][0]
+    for specimen in specimens:
+        if len(specimen.points) not in (0, usual):
+            raise InputError(
+                f"{path}, line {specimen.line}: LM={len(specimen.points)}, but most specimens have "
+                f"LM={usual}. Give all the same landmarks; mark a missing one by -1 -1."
+            )
+        if not (specimen.keys.get("IMAGE") or specimen.keys.get("ID")):
+            raise InputError(f"{path}, {specimen.place}: neither IMAGE= nor ID= names its image.")
     if left_out:
         found = ", ".join(f"{count} {key}" for key, count in left_out.items())
         warnings.warn(f"{path}: left out {found}.", LeftOutWarning, stacklevel=2)
-    files = tuple(specimen.name for specimen in specimens)
-    places = [f"the specimen of line {specimen.line}" for specimen in specimens]
-    for place, file in zip(places, files, strict=True):
-        if not file:
-            raise InputError(f"{path}, {place}: neither IMAGE= nor ID= names its image.")
-    sizes = image_sizes(files, images or path.parent, walk=images is not None)
-    heights = [Decimal(int(height)) for height in sizes[:, 1]]
-    missing = [None] * counts.pop()
-    xy = [
-        [_to_pixels(point, height) for point in specimen.points or missing]
-        for specimen, height in zip(specimens, heights, strict=True)
-    ]
-    scales = np.array([scale_of(str(path), specimen) for specimen in specimens])
-    table = PointTable(
-        default_names(len(missing)),
+    files = tuple(plain_name(s.keys.get("IMAGE") or s.keys["ID"]) for s in specimens)
+    sizes = image_sizes(files, path.parent if images is None else images, walk=images is not None)
+    missing = [(np.nan, np.nan)] * usual
+    x, y = np.moveaxis(np.array([s.points or missing for s in specimens]), -1, 0)
+    scale = np.array([_scale(str(path), specimen) for specimen in specimens])
+    points = Points(
+        default_names(usual),
         files,
-        np.array(xy, dtype=np.float64),
+        np.stack([x - 0.5, sizes[:, 1:] - 0.5 - y], axis=-1),
         sizes=sizes,
-        scales=None if np.isnan(scales).all() else scales,
+        scale=None if np.isnan(scale).all() else scale,
     )
-    check_table(table, str(path), places)
-    return table
+    check_points(points, str(path), [specimen.place for specimen in specimens])
+    return points
 
 
 def _text(path: Path) -> str:
@@ -102,69 +102,115 @@ def _text(path: Path) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _to_pixels(point: tuple[Decimal, Decimal] | None, height: Decimal) -> tuple[float, float]:
-    if point is None:
-        return math.nan, math.nan
-    x, y = point
-    return float(EXACT.subtract(x, HALF)), float(EXACT.subtract(height - HALF, y))
+def _specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Specimen]:
+    """The specimens of a file; keys that are not used are counted in `left_out`."""
+    lines = [(number, line) for number, line in enumerate(LINE_END.split(text), 1) if line.strip()]
+    specimen: Specimen | None = None
+    skipping = False  # the lines of a curve or an outline
+    position = 0
+    while position < len(lines):
+        line, content = lines[position]
+        position += 1
+        match = KEY.fullmatch(content)
+        if match is None and skipping:
+            continue
+        if match is None:
+            raise InputError(
+                f"{where}, line {line}: expected KEY=value, found {content.strip()[:40]!r}. LM= "
+                "must be the number of the coordinate lines below it."
+            )
+        key, value = match[1].upper(), match[2]
+        skipping = key in ("POINTS", "POINTS3", "CHAIN", "RADII")
+        if key == "LM":
+            if specimen is not None:
+                yield specimen
+            if not value.isdecimal() or len(value) > 9:
+                raise InputError(f"{where}, line {line}: LM={value[:40]}; expected a number.")
+            block = lines[position : position + int(value)]
+            specimen = Specimen(line, [_landmark(where, *row) for row in block])
+            if len(block) < int(value):
+                raise InputError(f"{where}, line {line}: LM={value}, but the file ends before.")
+            position += len(block)
+        elif key == "LM3":
+            raise InputError(f"{where}, line {line}: LM3= are points in space; expected LM=.")
+        elif specimen is None:
+            raise InputError(f"{where}, line {line}: {key}= before the first LM=.")
+        elif key in ("IMAGE", "ID", "SCALE"):
+            specimen.keys[key] = value
+        else:
+            left_out[key] += 1
+    if specimen is not None:
+        yield specimen
 
 
-def write_tps(table: PointTable, path: Path) -> tuple[str, ...]:
-    """Write a specimen an image; say what is lost. Raises InputError where a height is not known.
+def _landmark(where: str, line: int, text: str) -> tuple[float, float]:
+    """The two numbers of a line; NaN where one is NA or negative."""
+    try:
+        x, y = (number(cell, decimal_comma=True) for cell in text.split())
+    except ValueError as error:
+        raise InputError(
+            f"{where}, line {line}: {text.strip()[:40]!r} is no landmark; expected x and y."
+        ) from error
+    return (x, y) if x >= 0 and y >= 0 else (np.nan, np.nan)
 
-    >>> from tempfile import TemporaryDirectory
-    >>> table = PointTable(("tip",), ("a.png",), np.zeros((1, 1, 2)), sizes=np.array([[40, 30]]))
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = write_tps(table, Path(folder, "a.tps"))
-    ...     Path(folder, "a.tps").read_text().split()
-    ['LM=1', '0.5', '29.5', 'IMAGE=a.png', 'ID=0']
+
+def _scale(where: str, specimen: Specimen) -> float:
+    """SCALE, NaN where it is not given or empty."""
+    text = specimen.keys.get("SCALE", "")
+    try:
+        value = number(text, decimal_comma=True)
+    except ValueError:
+        value = -1.0
+    if value <= 0:
+        raise InputError(f"{where}, {specimen.place}: SCALE={text}; expected a length a pixel.")
+    return value
+
+
+def write_tps(points: Points, path: Path) -> tuple[str, ...]:
+    """Write a specimen an image; say what is lost in this table, besides what TPS never holds.
+
+    Raises InputError where a height is not known.
     """
-    still = frames_as_names(table)
-    heights = _heights(still)
-    scaled = still.scales is not None and bool((still.scales > 0).all())
-    lines, outside = [], 0
-    for row, file in enumerate(still.files):
+    files, lost = points.files, []
+    if points.frame is not None:
+        files = tuple(f"{file}#{int(n)}" for file, n in zip(files, points.frame, strict=True))
+        lost.append("the frame numbers as numbers (they are in the names, as video.mp4#12)")
+    scale = points.scale if points.scale is not None and (points.scale > 0).all() else None
+    if scale is None and points.scale is not None:
+        lost.append("the scale (it is not known of every image)")
+    tps = _from_pixels(points)
+    outside = points.marked & ~(tps >= 0).all(axis=-1)
+    if outside.any():
+        lost.append(f"{outside.sum()} points left of or below their image (negative means missing)")
+    lines = []
+    for row, file in enumerate(files):
         if "\n" in file or "\r" in file:
             raise InputError(f"{file!r} can't be written as TPS: a line end in a name. Rename it.")
-        lines.append(f"LM={len(still.names)}")
-        for point in still.xy[row].tolist():
-            text = _from_pixels(point, heights[row])
-            outside += text == MISSING and not math.isnan(point[0])
-            lines.append(text)
+        lines.append(f"LM={len(points.names)}")
+        for x, y in tps[row].tolist():
+            lines.append(f"{_digits(x)} {_digits(y)}" if x >= 0 and y >= 0 else MISSING)
         lines += [f"IMAGE={file}", f"ID={row}"]
-        if scaled:
-            lines.append(f"SCALE={_digits(Decimal(repr(float(still.scales[row]))))}")  # pyright: ignore[reportOptionalSubscript]
+        if scale is not None:
+            lines.append(f"SCALE={_digits(scale[row])}")
     content = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
     write_atomically(path, lambda partial: partial.write_bytes(content))
-    lost = losses(table, held=("sizes", "frames", "scales") if scaled else ("sizes", "frames"))
-    if table.frames is not None:
-        lost += ("the frame numbers as numbers (they are in the names, as video.mp4#12)",)
-    if outside:
-        lost += (f"{outside} points left of or below their image (negative means missing)",)
-    return lost
+    return tuple(lost)
 
 
-def _heights(table: PointTable) -> list[Decimal]:
-    sizes = np.full((len(table), 2), np.nan) if table.sizes is None else table.sizes
-    unknown = [file for file, (_, h) in zip(table.files, sizes, strict=True) if not h > 0]
-    if unknown:
+def _from_pixels(points: Points) -> np.ndarray:
+    """The coordinates of tpsDig (N, P, 2), with six decimals."""
+    unknown = np.full(len(points), np.nan)
+    heights = unknown if points.sizes is None else points.sizes[:, 1]
+    if not (heights > 0).all():
+        first = points.files[int(np.argmax(~(heights > 0)))]
         raise InputError(
-            f"The height of {len(unknown)} images is not known (the first is {unknown[0]}), and "
-            "TPS counts y from the bottom. Name the folder or archive of the images: images= of "
-            "read_points in Python, --images on the command line."
+            f"The height of {(~(heights > 0)).sum()} images is not known (the first is {first}), "
+            "and TPS counts y from the bottom. Name the folder or archive of the images: images= "
+            "of read_points in Python, --images on the command line."
         )
-    return [Decimal(repr(height)) for height in whole(sizes[:, 1]).tolist()]
+    x, y = np.moveaxis(points.xy.astype(np.float64), -1, 0)
+    return np.round(np.stack([x + 0.5, heights[:, None] - 0.5 - y], axis=-1), 6)
 
 
-def _from_pixels(point: list[float], height: Decimal) -> str:
-    """The line of a point (x, y) in pixels."""
-    if math.isnan(point[0]):
-        return MISSING
-    x, y = (Decimal(repr(value)) for value in point)
-    x, y = EXACT.add(x, HALF), EXACT.subtract(height - HALF, y)
-    return MISSING if x < 0 or y < 0 else f"{_digits(x)} {_digits(y)}"
-
-
-def _digits(number: Decimal) -> str:
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _digits(value: float) -> str:
+    return np.format_float_positional(abs(value), trim="-")
