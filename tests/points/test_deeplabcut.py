@@ -93,7 +93,7 @@ def test_paths_of_windows_and_one_individual_are_read(tmp_path):
         (HEADER + "0,1,2,high\n", "line 4: nose_confidence is 'high'"),
         (HEADER + "0,1,,0.5\n", r"line 4 \(points\): .*nose_x, nose_y"),
         (HEADER + "0,1,2,1\n0,1,2,1\n", "line 5: points is in line 4"),
-        (HEADER.replace("likelihood", "z") + "0,1,2,3\n", "nose has the coords x, y, z"),
+        (HEADER.replace("likelihood", "z") + "0,1,2,3\n", "partner.* nose_z"),
         (HEADER.replace("DLC_r,DLC_r\n", "DLC_r,me\n") + "0,1,2,3\n", r"2 scorers \(DLC_r, me"),
         (
             "scorer,s,s,s,s\nindividuals,f1,f1,f2,f2\nbodyparts,a,a,a,a\ncoords,x,y,x,y\n0,1,2,3,4\n",

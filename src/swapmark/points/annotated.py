@@ -1,7 +1,6 @@
 """Annotated images: points marked by hand, and the images that they belong to."""
 
 import os
-import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -89,21 +88,18 @@ def _table_in(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     endings = {ending for known in FORMATS.values() for ending in known.endings}
-    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in endings]
-    tables = [path for path in tables if _is_table(path)]
+    others = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in endings]
+    others = [path for path in others if _is_table(path)]
     advice = "Put the marked points there under that name, or give the file of points itself."
-    if len(tables) == 1:
-        advice = f"There is {tables[0]}: give that file, or rename it if it is such a table."
+    if len(others) == 1:
+        advice = f"There is {others[0]}: give that file."
     raise InputError(f"There is no {folder / TABLES[0]}. {advice}")
 
 
 def _is_table(path: Path) -> bool:
-    """Whether it can be read as points; for TPS, which needs its images for that, by its ending."""
     try:
-        if format_to_read(path) != "tps":
-            with warnings.catch_warnings(action="ignore"):
-                read_points(path)
-    except InputError:
+        format_to_read(path)
+    except (InputError, OSError):
         return False
     return True
 
@@ -114,18 +110,15 @@ def _read_zip(path: Path) -> tuple[Points, PurePosixPath]:
         raise InputError(f"There is no {path}. Give a folder or zip with images and {TABLES[0]}.")
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in TABLES:
-                members = [
-                    member
-                    for member in archive.infolist()
-                    if PurePosixPath(member.filename).name == name
-                    and "__MACOSX" not in member.filename
-                ]
-                if members:
-                    break
+            named = {name: [] for name in TABLES}
+            for member in archive.infolist():
+                name = PurePosixPath(member.filename).name
+                if name in named and "__MACOSX" not in member.filename:
+                    named[name].append(member)
+            members = next(filter(None, named.values()), [])
             if len(members) != 1:
                 raise InputError(
-                    f"{path} holds {len(members)} files called {name}; expected one {TABLES[0]}."
+                    f"{path} holds {len(members)} tables called {' or '.join(TABLES)}; expected one."
                 )
             where = f"{path}/{members[0].filename}"
             check_length(where, members[0].file_size)

@@ -14,10 +14,11 @@ import json
 import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from swapmark.errors import InputError, LeftOutWarning, counted
+from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_atomically
 from swapmark.points.csv import NUMBER_COLUMNS, points_of_columns
 from swapmark.points.table import Points
@@ -35,36 +36,37 @@ def read_coco(path: Path, images=None) -> Points:
     """
     where = str(path)
     data = _parse(where, decode_text(where, path.read_bytes()))
-    category = _category(where, data["categories"])
-    names, row_of = category["keypoints"], _rows(where, data["images"])
+    names, category = _category(where, data["categories"])
+    known = [entry.get("id") for entry in data["categories"]]
+    row_of = _rows(where, data["images"])
     keypoints = np.full((len(row_of), len(names), 3), np.nan)
     scores = np.full((len(row_of), len(names)), np.nan)
-    seen, hidden, scored = {}, 0, False
-    known = [other.get("id") for other in data["categories"]]
+    seen, scored = {}, False
     for annotation in data["annotations"]:
         label = f"{where}, annotation {annotation.get('id')}"
-        if annotation.get("category_id") not in known:
-            raise InputError(f"{label}: there is no category {annotation.get('category_id')!r}.")
-        if annotation["category_id"] != category.get("id") or "keypoints" not in annotation:
+        ids = annotation.get("image_id"), annotation.get("category_id")
+        if not isinstance(ids[0], int | str) or ids[0] not in row_of or ids[1] not in known:
+            raise InputError(f"{label}: there is no image {ids[0]} or no category {ids[1]}.")
+        if ids[1] != category or "keypoints" not in annotation:
             continue
-        image = annotation.get("image_id")
-        if not isinstance(image, int | str) or image not in row_of:
-            raise InputError(f"{label}: there is no image with the id {image}.")
-        if image in seen:
+        if ids[0] in seen:
             raise InputError(
-                f"{label}: the image {image} has annotation {seen[image]} too, and swapmark keeps "
-                "one set of points an image. Split the file."
+                f"{label}: the image {ids[0]} has annotation {seen[ids[0]]} too, and swapmark "
+                "keeps one set of points an image. Split the file."
             )
-        seen[image] = annotation.get("id")
-        keypoints[row_of[image]] = values = _keypoints(label, annotation["keypoints"], len(names))
-        hidden += int((values[:, 2] == 1).sum())
+        seen[ids[0]] = annotation.get("id")
+        row = row_of[ids[0]]
+        keypoints[row] = _numbers(label, annotation["keypoints"], (len(names), 3))
+        if np.isnan(keypoints[row, :, 2]).any():
+            raise InputError(f"{label}: a visibility is no number. A missing point is 0, 0, 0.")
         if "keypoint_scores" in annotation:
             scored = True
-            scores[row_of[image]] = _numbers(label, annotation["keypoint_scores"], len(names))
-    if hidden:
-        told = f"{counted(hidden, 'hidden point')} (visibility 1) are read as points like any other"
-        warnings.warn(f"{path}: {told}.", LeftOutWarning, stacklevel=2)
-    keypoints[~(keypoints[..., 2] > 0)] = np.nan
+            scores[row] = _numbers(label, annotation["keypoint_scores"], (len(names),))
+    visibility = keypoints[..., 2]
+    if hidden := int((visibility == 1).sum()):
+        told = f"{path}: {hidden} hidden points (visibility 1) are read as points like any other."
+        warnings.warn(told, LeftOutWarning, stacklevel=2)
+    keypoints[~(visibility > 0)] = np.nan
     columns = _about_images(where, data["images"])
     for place, name in enumerate(names):
         columns += [(f"{name}_x", keypoints[:, place, 0]), (f"{name}_y", keypoints[:, place, 1])]
@@ -89,8 +91,8 @@ def _parse(where: str, text: str) -> dict:
     return data
 
 
-def _category(where: str, categories: list[dict]) -> dict:
-    """The one category that has points."""
+def _category(where: str, categories: list[dict]) -> tuple[list[str], Any]:
+    """Names of the points, and the id of the one category that has them."""
     found = [category for category in categories if category.get("keypoints")]
     if len(found) != 1:
         names = ", ".join(str(category.get("name")) for category in found) or "none"
@@ -101,7 +103,7 @@ def _category(where: str, categories: list[dict]) -> dict:
     names = found[0]["keypoints"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{where}: the keypoints of the category are {names!r}; expected names.")
-    return found[0]
+    return names, found[0].get("id")
 
 
 def _rows(where: str, images: list[dict]) -> dict[int | str, int]:
@@ -109,54 +111,37 @@ def _rows(where: str, images: list[dict]) -> dict[int | str, int]:
     rows = {}
     for entry in images:
         key, name = entry.get("id"), entry.get("file_name")
-        if not isinstance(key, int | str) or key in rows:
-            raise InputError(f"{where}: the image id {key!r} is missing or there twice.")
-        if not isinstance(name, str):
-            raise InputError(f"{where}, image {key}: file_name is {name!r}; expected a name.")
+        if not isinstance(key, int | str) or key in rows or not isinstance(name, str):
+            raise InputError(
+                f"{where}: an image has the id {key!r} and the file_name {name!r}; expected an id "
+                "of its own and a name."
+            )
         rows[key] = len(rows)
     return rows
 
 
-def _keypoints(label: str, values, count: int) -> np.ndarray:
-    """x, y and visibility (count, 3); where that is 0, x and y may be unknown."""
-    numbers = _numbers(label, values, 3 * count).reshape(count, 3)
-    unknown = np.isnan(numbers[:, 2]) | (np.isnan(numbers).any(axis=1) & (numbers[:, 2] > 0))
-    if unknown.any():
-        place = int(np.argmax(unknown))
-        raise InputError(
-            f"{label}: keypoint {place + 1} is {values[3 * place : 3 * place + 3]}; expected x, y "
-            "and a visibility. Give a missing point as 0, 0, 0."
-        )
-    return numbers
-
-
-def _numbers(label: str, values, count: int) -> np.ndarray:
-    """A list of `count` finite numbers; null and NaN stand for what is not known."""
+def _numbers(label: str, values, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers in one list; null and NaN stand for what is not known."""
     try:
-        if not isinstance(values, list) or any(isinstance(value, str) for value in values):
-            raise TypeError
-        numbers = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        numbers = np.empty(0)
-    if numbers.shape != (count,) or np.isinf(numbers).any():
-        raise InputError(f"{label}: expected a list of {count} numbers.")
-    return numbers
+        return np.array(values, dtype=np.float64).reshape(shape)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{label}: expected a list of {math.prod(shape)} numbers.") from error
 
 
 def _about_images(where: str, images: list[dict]) -> list[tuple[str, list[str] | np.ndarray]]:
     """What is known of the images, as columns of a wide table."""
     columns: list = [("file", [entry["file_name"] for entry in images])]
-    extra = [entry.get("swapmark") for entry in images]
-    sides = ("width", "height")
+    own = [entry.get("swapmark") for entry in images]
+    own = [entry if isinstance(entry, dict) else {} for entry in own]
     for name in ("split", "group", *NUMBER_COLUMNS):
-        entries = images if name in sides else [e if isinstance(e, dict) else {} for e in extra]
-        if not any(name in entry for entry in entries):
-            continue
-        values = [entry.get(name) for entry in entries]
-        if name in NUMBER_COLUMNS:
-            columns.append((name, _numbers(f"{where}, {name} of the images", values, len(values))))
-        else:
-            columns.append((name, ["" if value is None else str(value) for value in values]))
+        entries = images if name in ("width", "height") else own
+        if any(name in entry for entry in entries):
+            values = [entry.get(name) for entry in entries]
+            columns.append(
+                (name, _numbers(f"{where}, {name} of the images", values, (len(values),)))
+                if name in NUMBER_COLUMNS
+                else (name, ["" if value is None else str(value) for value in values])
+            )
     return columns
 
 

@@ -6,7 +6,6 @@ which video. `likelihood` is the confidence; sets marked by hand have none. Coor
 with (0, 0) at the centre of the top left pixel, as in swapmark. An empty cell is a missing point.
 """
 
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +37,16 @@ def read_deeplabcut(path: Path, images=None) -> Points:
         raise InputError(f"{path} has {index} columns before the points. {EXPECTED}")
     if not lines:
         raise InputError(f"{path} has a header but no rows. {EXPECTED}")
-    columns = _columns(str(path), {level: cells[index:] for level, cells in header.items()})
+    for level in ("scorer", "individuals"):
+        several = list(dict.fromkeys(header.get(level, [])[index:]))
+        if len(several) > 1:
+            raise InputError(
+                f"{path} has {len(several)} {level.rstrip('s')}s ({', '.join(several[:4])}), and "
+                "swapmark keeps one set of points an image. Split the file into one each."
+            )
+    ours = {"likelihood": "confidence"}
+    parts = zip(header["bodyparts"][index:], header["coords"][index:], strict=True)
+    columns = [f"{name}_{ours.get(part, part)}" for name, part in parts]
     keys = ["/".join(cell for cell in cells[:index] if cell) for _, cells in lines]
     frames = all(_is_frame(key) for key in keys)
     # From here on it is a wide table like ours, with the same numbers of lines.
@@ -46,29 +54,6 @@ def read_deeplabcut(path: Path, images=None) -> Points:
     for key, (line, cells) in zip(keys, lines, strict=True):
         wide.append((line, [*((path.stem, key) if frames else (key,)), *cells[index:]]))
     return points_of_text(TextTable(str(path), wide, table.decimal_comma))
-
-
-def _columns(where: str, header: dict[str, list[str]]) -> list[str]:
-    """The columns of points as a wide table calls them."""
-    for level in ("scorer", "individuals"):
-        found = list(dict.fromkeys(header.get(level, [])))
-        if len(found) > 1:
-            raise InputError(
-                f"{where} has {len(found)} {level.rstrip('s')}s ({', '.join(found[:4])}), and "
-                "swapmark keeps one set of points an image. Split the file into one each."
-            )
-    coords = defaultdict(list)
-    for name, part in zip(header["bodyparts"], header["coords"], strict=True):
-        coords[name].append(part)
-    for name, parts in coords.items():
-        if parts not in (["x", "y"], ["x", "y", "likelihood"]):
-            raise InputError(
-                f"{where}: {name} has the coords {', '.join(parts)}; expected x, y and perhaps "
-                "likelihood."
-            )
-    ours = {"likelihood": "confidence"}
-    pairs = zip(header["bodyparts"], header["coords"], strict=True)
-    return [f"{name}_{ours.get(part, part)}" for name, part in pairs]
 
 
 def write_deeplabcut(points: Points, path: Path) -> tuple[str, ...]:

@@ -98,12 +98,6 @@ def write_points(
     must be named. CSV gets three decimals where points have confidences, as those that a model
     found; else numbers read back exactly. Raises InputError if the file exists and `overwrite` is
     not set or if the format cannot hold the points, and OutputError if it cannot be written.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> points = Points(("nose",), ("1.png",), np.zeros((1, 1, 2)), group=("fly 1",))
-    >>> with TemporaryDirectory() as folder:
-    ...     write_points(points, Path(folder, "a.csv"), "dlc")
-    ('the groups',)
     """
     path = Path(path).expanduser()
     name = format_to_write(path, format)

@@ -13,8 +13,7 @@ every specimen or for none, and LM is the same in all: geomorph's readland.tps a
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,23 +31,6 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 MISSING = "-1 -1"
 
 
-@dataclass
-class Specimen:
-    """What one LM= of a file and the lines below it say."""
-
-    line: int
-    """Line of its LM=."""
-    points: list[tuple[float, float]]
-    """In tpsDig's coordinates; NaN where missing."""
-    keys: dict[str, str] = field(default_factory=dict)
-    """IMAGE, ID and SCALE."""
-
-    @property
-    def place(self) -> str:
-        """The specimen in messages."""
-        return f"the specimen of line {self.line}"
-
-
 def read_tps(path: Path, images=None) -> Points:
     """Read the landmarks of a TPS file; `images` is its images' folder, zip or tar.
 
@@ -57,36 +39,33 @@ def read_tps(path: Path, images=None) -> Points:
     what is left out (curves, outlines, comments). Raises InputError, with the line, for broken
     specimens, different numbers of landmarks, points in space, and images that are not there.
     """
-    left_out: Counter[str] = Counter()
-    specimens = list(_specimens(str(path), _text(path), left_out))
-    counts = Counter(len(specimen.points) for specimen in specimens if specimen.points)
+    specimens = _specimens(str(path), _text(path))
+    counts = Counter(len(points) for _, points, _ in specimens if points)
     if not counts:
         raise InputError(f"{path} holds no landmark: it has no LM= with a number over 0.")
     usual = counts.most_common(1)[0][0]
-    for specimen in specimens:
-        if len(specimen.points) not in (0, usual):
+    files, xy, scale = [], [], []
+    for line, points, keys in specimens:
+        if len(points) not in (0, usual):
             raise InputError(
-                f"{path}, line {specimen.line}: LM={len(specimen.points)}, but most specimens have "
-                f"LM={usual}. Give all the same landmarks; mark a missing one by -1 -1."
+                f"{path}, line {line}: LM={len(points)}, but most specimens have LM={usual}. Give "
+                "all the same landmarks; mark a missing one by -1 -1."
             )
-        if not (specimen.keys.get("IMAGE") or specimen.keys.get("ID")):
-            raise InputError(f"{path}, {specimen.place}: neither IMAGE= nor ID= names its image.")
-    if left_out:
-        found = ", ".join(f"{count} {key}" for key, count in left_out.items())
-        warnings.warn(f"{path}: left out {found}.", LeftOutWarning, stacklevel=2)
-    files = tuple(plain_name(s.keys.get("IMAGE") or s.keys["ID"]) for s in specimens)
+        files.append(plain_name(keys.get("IMAGE") or keys.get("ID", "")))
+        if not files[-1]:
+            raise InputError(f"{path}, line {line}: neither IMAGE= nor ID= names its image.")
+        xy.append(points or [(np.nan, np.nan)] * usual)
+        scale.append(_scale(f"{path}, line {line}", keys.get("SCALE", "")))
     sizes = image_sizes(files, path.parent if images is None else images, walk=images is not None)
-    missing = [(np.nan, np.nan)] * usual
-    x, y = np.moveaxis(np.array([s.points or missing for s in specimens]), -1, 0)
-    scale = np.array([_scale(str(path), specimen) for specimen in specimens])
+    x, y = np.moveaxis(np.array(xy), -1, 0)
     points = Points(
         default_names(usual),
-        files,
+        tuple(files),
         np.stack([x - 0.5, sizes[:, 1:] - 0.5 - y], axis=-1),
         sizes=sizes,
-        scale=None if np.isnan(scale).all() else scale,
+        scale=None if np.isnan(scale).all() else np.array(scale),
     )
-    check_points(points, str(path), [specimen.place for specimen in specimens])
+    check_points(points, str(path), [f"the specimen of line {line}" for line, _, _ in specimens])
     return points
 
 
@@ -102,15 +81,13 @@ def _text(path: Path) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Specimen]:
-    """The specimens of a file; keys that are not used are counted in `left_out`."""
-    lines = [(number, line) for number, line in enumerate(LINE_END.split(text), 1) if line.strip()]
-    specimen: Specimen | None = None
+def _specimens(where: str, text: str) -> list[tuple[int, list[tuple[float, float]], dict]]:
+    """Line, landmarks in tpsDig's coordinates, and IMAGE, ID and SCALE of each specimen."""
+    numbered = enumerate(LINE_END.split(text), 1)
+    lines = ((line, content) for line, content in numbered if content.strip())
+    specimens, left_out = [], Counter()
     skipping = False  # the lines of a curve or an outline
-    position = 0
-    while position < len(lines):
-        line, content = lines[position]
-        position += 1
+    for line, content in lines:
         match = KEY.fullmatch(content)
         if match is None and skipping:
             continue
@@ -121,26 +98,24 @@ def _specimens(where: str, text: str, left_out: Counter[str]) -> Iterator[Specim
             )
         key, value = match[1].upper(), match[2]
         skipping = key in ("POINTS", "POINTS3", "CHAIN", "RADII")
-        if key == "LM":
-            if specimen is not None:
-                yield specimen
-            if not value.isdecimal() or len(value) > 9:
-                raise InputError(f"{where}, line {line}: LM={value[:40]}; expected a number.")
-            block = lines[position : position + int(value)]
-            specimen = Specimen(line, [_landmark(where, *row) for row in block])
-            if len(block) < int(value):
+        if key == "LM" and value.isdecimal() and len(value) < 10:
+            points = [_landmark(where, *row) for row in islice(lines, int(value))]
+            if len(points) < int(value):
                 raise InputError(f"{where}, line {line}: LM={value}, but the file ends before.")
-            position += len(block)
-        elif key == "LM3":
-            raise InputError(f"{where}, line {line}: LM3= are points in space; expected LM=.")
-        elif specimen is None:
-            raise InputError(f"{where}, line {line}: {key}= before the first LM=.")
+            specimens.append((line, points, {}))
+        elif key in ("LM", "LM3") or not specimens:
+            raise InputError(
+                f"{where}, line {line}: {key}={value[:40]}; expected LM= and the number of "
+                "landmarks in the plane first."
+            )
         elif key in ("IMAGE", "ID", "SCALE"):
-            specimen.keys[key] = value
+            specimens[-1][2][key] = value
         else:
             left_out[key] += 1
-    if specimen is not None:
-        yield specimen
+    if left_out:
+        found = ", ".join(f"{count} {key}" for key, count in left_out.items())
+        warnings.warn(f"{where}: left out {found}.", LeftOutWarning, stacklevel=3)
+    return specimens
 
 
 def _landmark(where: str, line: int, text: str) -> tuple[float, float]:
@@ -154,15 +129,14 @@ def _landmark(where: str, line: int, text: str) -> tuple[float, float]:
     return (x, y) if x >= 0 and y >= 0 else (np.nan, np.nan)
 
 
-def _scale(where: str, specimen: Specimen) -> float:
-    """SCALE, NaN where it is not given or empty."""
-    text = specimen.keys.get("SCALE", "")
+def _scale(where: str, text: str) -> float:
+    """The number of SCALE=, NaN where it is not given or empty."""
     try:
         value = number(text, decimal_comma=True)
     except ValueError:
         value = -1.0
     if value <= 0:
-        raise InputError(f"{where}, {specimen.place}: SCALE={text}; expected a length a pixel.")
+        raise InputError(f"{where}: SCALE={text}; expected a length a pixel.")
     return value
 
 
@@ -178,17 +152,26 @@ def write_tps(points: Points, path: Path) -> tuple[str, ...]:
     scale = points.scale if points.scale is not None and (points.scale > 0).all() else None
     if scale is None and points.scale is not None:
         lost.append("the scale (it is not known of every image)")
-    tps = _from_pixels(points)
-    outside = points.marked & ~(tps >= 0).all(axis=-1)
-    if outside.any():
-        lost.append(f"{outside.sum()} points left of or below their image (negative means missing)")
+    heights = np.full(len(points), np.nan) if points.sizes is None else points.sizes[:, 1]
+    unknown = [file for file, height in zip(files, heights, strict=True) if not height > 0]
+    if unknown:
+        raise InputError(
+            f"The height of {len(unknown)} images is not known (the first is {unknown[0]}), and "
+            "TPS counts y from the bottom. Name the folder or archive of the images: images= of "
+            "read_points in Python, --images on the command line."
+        )
+    x, y = np.moveaxis(points.xy.astype(np.float64), -1, 0)
+    tps = np.round(np.stack([x + 0.5, heights[:, None] - 0.5 - y], axis=-1), 6)
+    there = (tps >= 0).all(axis=-1)
+    if outside := int((points.marked & ~there).sum()):
+        lost.append(f"{outside} points left of or below their image (negative means missing)")
     lines = []
     for row, file in enumerate(files):
         if "\n" in file or "\r" in file:
             raise InputError(f"{file!r} can't be written as TPS: a line end in a name. Rename it.")
+        landmarks = zip(tps[row], there[row], strict=True)
         lines.append(f"LM={len(points.names)}")
-        for x, y in tps[row].tolist():
-            lines.append(f"{_digits(x)} {_digits(y)}" if x >= 0 and y >= 0 else MISSING)
+        lines += [" ".join(map(_digits, xy)) if known else MISSING for xy, known in landmarks]
         lines += [f"IMAGE={file}", f"ID={row}"]
         if scale is not None:
             lines.append(f"SCALE={_digits(scale[row])}")
@@ -197,20 +180,5 @@ def write_tps(points: Points, path: Path) -> tuple[str, ...]:
     return tuple(lost)
 
 
-def _from_pixels(points: Points) -> np.ndarray:
-    """The coordinates of tpsDig (N, P, 2), with six decimals."""
-    unknown = np.full(len(points), np.nan)
-    heights = unknown if points.sizes is None else points.sizes[:, 1]
-    if not (heights > 0).all():
-        first = points.files[int(np.argmax(~(heights > 0)))]
-        raise InputError(
-            f"The height of {(~(heights > 0)).sum()} images is not known (the first is {first}), "
-            "and TPS counts y from the bottom. Name the folder or archive of the images: images= "
-            "of read_points in Python, --images on the command line."
-        )
-    x, y = np.moveaxis(points.xy.astype(np.float64), -1, 0)
-    return np.round(np.stack([x + 0.5, heights[:, None] - 0.5 - y], axis=-1), 6)
-
-
 def _digits(value: float) -> str:
-    return np.format_float_positional(abs(value), trim="-")
+    return np.format_float_positional(abs(value), trim="-")  # abs: of -0.0
