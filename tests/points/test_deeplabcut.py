@@ -99,7 +99,7 @@ def test_paths_of_windows_and_one_individual_are_read(tmp_path):
             "scorer,s,s,s,s\nindividuals,f1,f1,f2,f2\nbodyparts,a,a,a,a\ncoords,x,y,x,y\n0,1,2,3,4\n",
             r"2 individuals \(f1, f2\)",
         ),
-        ("scorer,,s,s\nbodyparts,,a,a\ncoords,,x,y\n0,b,1,2\n", "2 columns before"),
+        ("scorer,,s,s\nbodyparts,,a,a\ncoords,,x,y\n0,b,1,2\n", "in one cell or in three"),
     ],
 )
 def test_broken_files_are_refused_with_the_line(tmp_path, text, said):

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -88,20 +89,15 @@ def _table_in(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     endings = {ending for known in FORMATS.values() for ending in known.endings}
-    others = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in endings]
-    others = [path for path in others if _is_table(path)]
+    others = []
+    for path in sorted(folder.iterdir()):
+        with suppress(InputError, OSError):
+            if path.suffix.lower() in endings and format_to_read(path):
+                others.append(path)
     advice = "Put the marked points there under that name, or give the file of points itself."
     if len(others) == 1:
         advice = f"There is {others[0]}: give that file."
     raise InputError(f"There is no {folder / TABLES[0]}. {advice}")
-
-
-def _is_table(path: Path) -> bool:
-    try:
-        format_to_read(path)
-    except (InputError, OSError):
-        return False
-    return True
 
 
 def _read_zip(path: Path) -> tuple[Points, PurePosixPath]:
@@ -118,7 +114,7 @@ def _read_zip(path: Path) -> tuple[Points, PurePosixPath]:
             members = next(filter(None, named.values()), [])
             if len(members) != 1:
                 raise InputError(
-                    f"{path} holds {len(members)} tables called {' or '.join(TABLES)}; expected one."
+                    f"{path} holds {len(members)} tables ({' or '.join(TABLES)}); expected one."
                 )
             where = f"{path}/{members[0].filename}"
             check_length(where, members[0].file_size)

@@ -30,9 +30,7 @@ EXPECTED = "Expected COCO keypoints: an object with images, annotations and cate
 def read_coco(path: Path, images=None) -> Points:
     """Read keypoints, a row an image in the order of the file; `images` is not needed.
 
-    An image without annotation has all points missing. Warns of hidden points, which become points
-    like any other. Raises InputError for several annotations of one image, several categories with
-    keypoints, and, with the annotation's id, for keypoints that are no numbers or too few.
+    An image without annotation has all points missing. Hidden points become points like any other.
     """
     where = str(path)
     data = _parse(where, decode_text(where, path.read_bytes()))
@@ -94,15 +92,13 @@ def _parse(where: str, text: str) -> dict:
 def _category(where: str, categories: list[dict]) -> tuple[list[str], Any]:
     """Names of the points, and the id of the one category that has them."""
     found = [category for category in categories if category.get("keypoints")]
-    if len(found) != 1:
-        names = ", ".join(str(category.get("name")) for category in found) or "none"
-        raise InputError(
-            f"{where} has {len(found)} categories with keypoints ({names}); expected one. Leave "
-            "one kind of thing in the file."
-        )
-    names = found[0]["keypoints"]
+    names = found[0]["keypoints"] if len(found) == 1 else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{where}: the keypoints of the category are {names!r}; expected names.")
+        called = ", ".join(f"{entry.get('name')}: {entry['keypoints']!r}" for entry in found)
+        raise InputError(
+            f"{where} has {len(found)} categories with keypoints ({called}); expected one, with "
+            "the names of the points. Leave one kind of thing in the file."
+        )
     return names, found[0].get("id")
 
 

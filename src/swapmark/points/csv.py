@@ -57,11 +57,7 @@ def write_cells(rows: list[list], path: Path) -> None:
 
 
 def points_of_text(table: TextTable) -> Points:
-    """The points of a text table.
-
-    Raises InputError, with the line, for anything that is not as described above: misspelt columns,
-    half-marked points, cells that are not numbers, images that are there twice.
-    """
+    """The points of a text table; raises InputError, with the line, for what is not as above."""
     header = table.lines[0][1] if table.lines else []
     of_text = {*TEXT_COLUMNS, *sort_out(table.where, header)[1]}
     others = [place for place, column in enumerate(header) if column not in of_text]
@@ -82,7 +78,6 @@ def points_of_columns(
     """The points of named columns: texts or float arrays (N,), NaN where nothing is known.
 
     `places` names the N rows in messages, as in "line 7". Warns of columns that are left out.
-    Raises InputError as `points_of_text`.
     """
     names, further = sort_out(where, [name for name, _ in named])
     columns = dict(named)
@@ -113,23 +108,26 @@ def points_of_columns(
 
 
 def sort_out(where: str, header: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """The names of the points in the order of their x columns, and the columns of no meaning.
-
-    Raises InputError for columns that are there twice, have no partner, or seem misspelt.
-    """
+    """The names of the points in the order of their x columns, and the columns of no meaning."""
     if "file" not in header:
         found = ", ".join(header[:8]) or "none"
         raise InputError(f"{where} has no column file; its columns are {found}. {EXPECTED}")
     if "" in header:
         raise InputError(
-            f"{where}: column {header.index('') + 1} has no name. Name or delete it (a spreadsheet "
-            "may add one at the end, a dataframe its index in front)."
+            f"{where}: column {header.index('') + 1} has no name. Name or delete it (it may be the "
+            "index of a dataframe)."
         )
     names = tuple(name[:-2] for name in header if name.endswith("_x") and len(name) > 2)
     known = {*TEXT_COLUMNS, *NUMBER_COLUMNS, *(f"{name}_confidence" for name in names)}
     needed = {f"{name}_{axis}" for name in names for axis in "xy"}
     further = [name for name in header if name not in known and name not in needed]
-    misspelt = {name for name in further if _looks_like_ours(name)}
+    misspelt = {
+        name
+        for name in further
+        if LIKE_A_POINT.fullmatch(name)
+        or name.lower() in NUMBER_COLUMNS
+        or get_close_matches(name.lower(), TEXT_COLUMNS, cutoff=0.8)
+    }
     if odd := sorted((needed - set(header)) | misspelt):
         raise InputError(
             f"{where} has columns without partner or meaning: {', '.join(odd[:5])}. Give each "
@@ -140,11 +138,3 @@ def sort_out(where: str, header: list[str]) -> tuple[tuple[str, ...], list[str]]
     if not names:
         raise InputError(f"{where} has no point. {EXPECTED}")
     return names, further
-
-
-def _looks_like_ours(column: str) -> bool:
-    return bool(
-        LIKE_A_POINT.fullmatch(column)
-        or column.lower() in NUMBER_COLUMNS
-        or get_close_matches(column.lower(), TEXT_COLUMNS, cutoff=0.8)
-    )

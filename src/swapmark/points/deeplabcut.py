@@ -16,27 +16,26 @@ from swapmark.points.table import Points
 from swapmark.points.text import TextTable, read_text_table
 
 LEVELS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
-EXPECTED = "Expected DeepLabCut's rows scorer, bodyparts and coords, then a row an image or frame."
+EXPECTED = (
+    "Expected DeepLabCut's rows scorer, bodyparts and coords, then a row an image or frame, its "
+    "name in one cell or in three."
+)
 
 
 def read_deeplabcut(path: Path, images=None) -> Points:
     """Read a prediction or a set marked by hand; `images` is not needed.
 
-    Frames get the name of the file without its ending as the name of their video. Raises InputError
-    for several individuals or scorers, points in space, and, with the line, for broken rows.
+    Frames get the name of the file without its ending as the name of their video.
     """
     table = read_text_table(str(path), path.read_bytes())
     found = [cells[0].lower() for _, cells in table.lines[:4]]
     levels = next((levels for levels in LEVELS if found[: len(levels)] == levels), None)
-    if levels is None:
+    header = {level: cells for level, (_, cells) in zip(levels or (), table.lines, strict=False)}
+    coords = header.get("coords", [])
+    index = next((place for place, cell in enumerate(coords) if place and cell), 0)
+    if index not in (1, 3):  # before the points: a path in one cell or in three
         raise InputError(f"{path} begins with rows {', '.join(found) or 'none'}. {EXPECTED}")
-    header = {level: cells for level, (_, cells) in zip(levels, table.lines, strict=False)}
-    lines = table.lines[len(levels) :]
-    index = next((place for place, cell in enumerate(header["coords"]) if place and cell), 0)
-    if index not in (1, 3):
-        raise InputError(f"{path} has {index} columns before the points. {EXPECTED}")
-    if not lines:
-        raise InputError(f"{path} has a header but no rows. {EXPECTED}")
+    lines = table.lines[len(header) :]
     for level in ("scorer", "individuals"):
         several = list(dict.fromkeys(header.get(level, [])[index:]))
         if len(several) > 1:
@@ -45,7 +44,7 @@ def read_deeplabcut(path: Path, images=None) -> Points:
                 "swapmark keeps one set of points an image. Split the file into one each."
             )
     ours = {"likelihood": "confidence"}
-    parts = zip(header["bodyparts"][index:], header["coords"][index:], strict=True)
+    parts = zip(header["bodyparts"][index:], coords[index:], strict=True)
     columns = [f"{name}_{ours.get(part, part)}" for name, part in parts]
     keys = ["/".join(cell for cell in cells[:index] if cell) for _, cells in lines]
     frames = all(_is_frame(key) for key in keys)
@@ -57,10 +56,7 @@ def read_deeplabcut(path: Path, images=None) -> Points:
 
 
 def write_deeplabcut(points: Points, path: Path) -> tuple[str, ...]:
-    """Write points, with `likelihood` where they have a confidence; say what else is lost.
-
-    Raises InputError for frames of more than one video.
-    """
+    """Write points, with `likelihood` where they have a confidence; say what else is lost."""
     if points.frame is not None and len(set(points.files)) > 1:
         raise InputError(
             f"The table has frames of {len(set(points.files))} videos, and a DeepLabCut file keeps "

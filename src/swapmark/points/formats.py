@@ -58,6 +58,8 @@ FORMATS = {
 }
 OF_ENDING = {".tps": "tps", ".json": "coco", ".parquet": "parquet", ".pq": "parquet"}
 """Endings that tell the format alone."""
+DECIMALS = {"xy": 3, "confidence": 3, "time": 6}
+"""Of what a model found, in a CSV."""
 START = 2**20
 """Bytes from which a format is guessed: a header of thousands of points."""
 
@@ -103,8 +105,12 @@ def write_points(
     name = format_to_write(path, format)
     refuse_existing(path, overwrite=overwrite)
     if name == "csv" and points.confidence is not None:
-        rounded = {"xy": points.xy, "confidence": points.confidence}
-        rounded = {key: np.round(value.astype(float), 3) for key, value in rounded.items()}
+        known = {name: getattr(points, name) for name in DECIMALS}
+        rounded = {
+            name: np.round(values.astype(float), DECIMALS[name])
+            for name, values in known.items()
+            if values is not None
+        }
         points = replace(points, **rounded)
     return _write(points, path, name)
 
@@ -145,8 +151,7 @@ def convert(
     refuse_existing(target, overwrite=overwrite)
     points = read_points(source, read_as, images)
     if name == "tps" and points.sizes is None:
-        sizes = image_sizes(points.files, source.parent, walk=False)
-        points = replace(points, sizes=sizes)
+        points = replace(points, sizes=image_sizes(points.files, None, beside=source.parent))
     return Converted(points, _write(points, target, name))
 
 

@@ -122,13 +122,17 @@ def _without_ending(name: str) -> str:
     return path.with_suffix("").as_posix() if path.suffix.lower() in IMAGE_SUFFIXES else name
 
 
-def image_sizes(files: Sequence[str], images: Source, *, walk: bool = True) -> np.ndarray:
+def image_sizes(
+    files: Sequence[str], images: Source | None, *, beside: Path = Path()
+) -> np.ndarray:
     """Width and height (N, 2) in pixels of the named images, after the EXIF turn.
 
-    `images` is a folder or what else holds images; without `walk` a folder whose own files alone
-    are looked at. Raises InputError for images that are not there or cannot be read.
+    `images` is a folder or what else holds images. Without it they are looked for in the folder
+    `beside`, but in no folder below it, which might take an hour, unless their names say so. Raises
+    InputError for images that are not there or cannot be read.
     """
-    items = list_images(images) if walk else _beside(files, Path(images))
+    items = _beside(files, beside) if images is None else list_images(images)
+    images = beside if images is None else images
     rows, notes = match_files(files, [item.name for item in items])
     missing = [file for file, row in zip(files, rows, strict=True) if row < 0]
     if missing:
@@ -139,18 +143,16 @@ def image_sizes(files: Sequence[str], images: Source, *, walk: bool = True) -> n
         )
     for note in notes:
         warn(note, LeftOutWarning, stacklevel=2)
-    sizes = [_size(items[row], images) for row in rows]
+    sizes = []
+    for item in (items[row] for row in rows):
+        try:
+            content = item.read()
+            array = isinstance(content, np.ndarray)
+            sizes.append(content.shape[1::-1] if array else image_size(content))
+        except (ImageProblem, OSError) as problem:
+            told = f"The size of {item.name} in {images} is not known: {problem}"
+            raise InputError(told) from problem
     return np.array(sizes, dtype=np.int64).reshape(len(files), 2)
-
-
-def _size(item: Item, images: Source) -> tuple[int, int]:
-    try:
-        content = item.read()
-        return content.shape[1::-1] if isinstance(content, np.ndarray) else image_size(content)
-    except (ImageProblem, OSError) as problem:
-        raise InputError(
-            f"The size of {item.name} in {images} is not known: {problem}"
-        ) from problem
 
 
 def _beside(files: Sequence[str], folder: Path) -> list[Item]:

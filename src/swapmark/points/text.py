@@ -34,10 +34,7 @@ class TextTable:
     """Whether decimals may be written with commas."""
 
     def numbers(self, line: int, columns: Sequence[str], cells: Sequence[str]) -> list[float]:
-        """The numbers of some cells of a line, NaN where they are missing.
-
-        Raises InputError, with line and column, for what is no finite number.
-        """
+        """The numbers of some cells of a line, NaN where they are missing."""
         values = []
         for column, cell in zip(columns, cells, strict=True):
             try:
@@ -72,11 +69,7 @@ def check_length(where: str, size: int) -> None:
 
 
 def decode_text(where: str, content: bytes) -> str:
-    """The text of a file in UTF-8, or UTF-16 if it begins with its mark.
-
-    Raises InputError for files that are too long, hold no text, or are in another encoding.
-    """
-    check_length(where, len(content))
+    """The text of a file in UTF-8, or UTF-16 if it begins with its mark."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
@@ -88,11 +81,7 @@ def decode_text(where: str, content: bytes) -> str:
 
 
 def read_text_table(where: str, content: bytes) -> TextTable:
-    """Split the text of a file into cells, by what separates them most evenly.
-
-    Raises InputError for text that is no table, such as one with a quote that never ends, and for
-    lines of different lengths.
-    """
+    """Split the text of a file into cells, by what separates them most evenly."""
     text = decode_text(where, content)
     first, _, rest = text.partition("\n")
     declared = re.fullmatch(r'"?sep=(.)"?\r?', first)
@@ -112,9 +101,8 @@ def read_text_table(where: str, content: bytes) -> TextTable:
         if len(cells) != len(lines[0][1]):
             raise InputError(
                 f"{where}, line {line}: {len(cells)} cells, but the first line has "
-                f"{len(lines[0][1])}. Give every line one cell a column, empty where a point is "
-                "not marked; where decimals are written with commas, separate the cells with "
-                "semicolons or tabs."
+                f"{len(lines[0][1])}. Leave cells of missing points empty; where decimals have "
+                "commas, separate the cells with semicolons or tabs."
             )
     return TextTable(where, lines, delimiter != ",")
 

@@ -34,10 +34,8 @@ MISSING = "-1 -1"
 def read_tps(path: Path, images=None) -> Points:
     """Read the landmarks of a TPS file; `images` is its images' folder, zip or tar.
 
-    By default the images lie beside the file; only their heights are needed. Points are called
-    landmark_1 and so on. LM=0, a specimen not yet marked, is one with all points missing. Warns of
-    what is left out (curves, outlines, comments). Raises InputError, with the line, for broken
-    specimens, different numbers of landmarks, points in space, and images that are not there.
+    By default the images lie beside the file; only their heights are needed. LM=0, a specimen not
+    yet marked, is one with all points missing. Curves, outlines and comments are left out.
     """
     specimens = _specimens(str(path), _text(path))
     counts = Counter(len(points) for _, points, _ in specimens if points)
@@ -56,7 +54,7 @@ def read_tps(path: Path, images=None) -> Points:
             raise InputError(f"{path}, line {line}: neither IMAGE= nor ID= names its image.")
         xy.append(points or [(np.nan, np.nan)] * usual)
         scale.append(_scale(f"{path}, line {line}", keys.get("SCALE", "")))
-    sizes = image_sizes(files, path.parent if images is None else images, walk=images is not None)
+    sizes = image_sizes(files, images, beside=path.parent)
     x, y = np.moveaxis(np.array(xy), -1, 0)
     points = Points(
         default_names(usual),
@@ -141,10 +139,7 @@ def _scale(where: str, text: str) -> float:
 
 
 def write_tps(points: Points, path: Path) -> tuple[str, ...]:
-    """Write a specimen an image; say what is lost in this table, besides what TPS never holds.
-
-    Raises InputError where a height is not known.
-    """
+    """Write a specimen an image; say what is lost besides what TPS never holds."""
     files, lost = points.files, []
     if points.frame is not None:
         files = tuple(f"{file}#{int(n)}" for file, n in zip(files, points.frame, strict=True))
@@ -162,7 +157,7 @@ def write_tps(points: Points, path: Path) -> tuple[str, ...]:
         )
     x, y = np.moveaxis(points.xy.astype(np.float64), -1, 0)
     tps = np.round(np.stack([x + 0.5, heights[:, None] - 0.5 - y], axis=-1), 6)
-    there = (tps >= 0).all(axis=-1)
+    there = np.all(tps >= 0, axis=-1)
     if outside := int((points.marked & ~there).sum()):
         lost.append(f"{outside} points left of or below their image (negative means missing)")
     lines = []
