@@ -11,7 +11,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from swapmark.faces.synthetic import draw_faces
+from swapmark.faces.drawn import draw_faces
 from swapmark.predict.find import open_network
 from swapmark.predict.predict import predict_points
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from swapmark.errors import InputError
-from swapmark.model.landmark_encoder import Pose
 from swapmark.model.model import ModelConfig, PoseModel
+from swapmark.model.networks import Pose
 from swapmark.predict.network import Network, TorchNetwork
 
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from swapmark.errors import InputError, RunError
-from swapmark.faces.synthetic import draw_faces
+from swapmark.faces.drawn import draw_faces
 from swapmark.predict.find import open_network
 from swapmark.predict.onnx_network import OnnxNetwork
 from swapmark.predict.predict import predict_points
