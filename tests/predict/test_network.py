@@ -13,7 +13,7 @@ class SpotModel(PoseModel):
     """Its one landmark is the middle of what is bright."""
 
     def __init__(self):
-        super().__init__(ModelConfig(1, 64, "plain", 2, landmark_width=4))
+        super().__init__(ModelConfig(1, 64, backbone="plain", backbone_width=2, landmark_width=4))
 
     def pose(self, images) -> Pose:
         bright = (images.mean(dim=1, keepdim=True) - 0.35).clamp_min(0) + 1e-9
