@@ -171,10 +171,7 @@ def train(
         if first_process and (out / "config.yaml").exists():
             again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
             again += ["--devices", str(devices)] if devices != 1 else []
-            print(
-                f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}",
-                file=sys.stderr,
-            )
+            _tell(f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}")
         raise
     if first_process:
         print(f"The run is in {run.path}; look at {run.samples}. Next:")
@@ -263,7 +260,7 @@ def predict(
         write_skipped(reasons, found.skipped)
         count = len(found.skipped)
         total = counted(count + len(found), kind)
-        print(f"Skipped {count} of {total}; reasons: {reasons}", file=sys.stderr)
+        _tell(f"Skipped {count} of {total}; reasons: {reasons}")
     if overlay:
         print(f"Drawn: {found.draw(overlay, overwrite=overwrite)}")
 
@@ -317,12 +314,13 @@ def fit(
     assert result is not None
     result.print()
     for entry in result.skipped:
-        print(f"Skipped {entry.file}: {entry.reason}", file=sys.stderr)
-    print(f"Written to {named.save(out, overwrite=overwrite)}. Next:")
-    command = shlex.join(["swapmark", "predict", run])
-    print(f"  {command} IMAGES --points {shlex.quote(out)} --out {shlex.quote(f'{out}.csv')}")
+        _tell(f"Skipped {entry.file}: {entry.reason}")
+    kept = named.save(out, overwrite=overwrite)
     if overlay:
         print(f"Drawn: {result.draw(overlay, overwrite=overwrite)}")
+    command = shlex.join(["swapmark", "predict", run])
+    print(f"Written to {kept}. Next:")
+    print(f"  {command} IMAGES --points {shlex.quote(out)} --out {shlex.quote(f'{out}.csv')}")
 
 
 @app.command(sort_key=4)
@@ -408,7 +406,7 @@ def export(
     """
     import swapmark
 
-    detector = swapmark.load(run, device=None if run.endswith(".onnx") else "cpu")
+    detector = swapmark.load(run, device="cpu")
     if format == "hub":
         if out or not push:
             folder = detector.save_hub(out or "hub-model", license=license, overwrite=overwrite)
@@ -460,7 +458,7 @@ def convert(
     converted = swapmark.convert(
         source, target, read_as=read_as, write_as=write_as, images=images, overwrite=overwrite
     )
-    points = converted.points
+    points = converted.table
     each = f"{counted(len(points.names), 'point')} each"
     print(f"{counted(len(points), 'image')}, {each}: {target}")
     _print_lost(target, converted.lost)
@@ -502,20 +500,18 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except CycloptsError:  # cyclopts has told which
         sys.exit(USAGE_ERROR)
     except SwapmarkError as error:
-        print(f"swapmark: {error}", file=sys.stderr)
+        _tell(f"swapmark: {error}")
         return USAGE_ERROR
     except ModuleNotFoundError as error:
         package = (error.name or "swapmark").partition(".")[0]
         if package == "swapmark":
             raise
-        print(
-            f"swapmark: This command needs the package {package}, which is not installed. Install "
-            f"swapmark with all it depends on: pip install swapmark",
-            file=sys.stderr,
+        _tell(
+            f"swapmark: The package {package} is not installed. Install all: pip install swapmark"
         )
         return USAGE_ERROR
     except KeyboardInterrupt:
-        print("swapmark: stopped.", file=sys.stderr)
+        _tell("swapmark: stopped.")
         return INTERRUPTED
     return 0
 
@@ -528,13 +524,16 @@ def _left_out_as_notes() -> Iterator[None]:
         shown = warnings.showwarning
 
         def show(message, category, *place) -> None:
-            if issubclass(category, LeftOutWarning):
-                print(f"Note: {message}", file=sys.stderr)
-            else:
-                shown(message, category, *place)
+            if not issubclass(category, LeftOutWarning):
+                return shown(message, category, *place)
+            return _tell(f"Note: {message}")
 
         warnings.showwarning = show
         yield
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _source(images: list[str]) -> str | list[str]:
@@ -544,4 +543,4 @@ def _source(images: list[str]) -> str | list[str]:
 
 def _print_lost(path: Path, lost: Sequence[str]) -> None:
     for what in lost:
-        print(f"Not in {path.name}: {what}", file=sys.stderr)
+        _tell(f"Not in {path.name}: {what}")

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swapmark.detector import Detector, load
-from swapmark.drawing.dots import save_image
-from swapmark.drawing.sheets import plot_landmarks_sheet
+from swapmark.detector import load
 from swapmark.errors import InputError
 from swapmark.faces.drawn import DrawnFaces, draw_faces, save_faces
 from swapmark.specimens.evaluate import Evaluation
@@ -24,10 +22,6 @@ FIT = 0.25
 class Demo:
     """What the demo made and measured."""
 
-    folder: Path
-    """Everything below lies here."""
-    faces: Path
-    """The synthetic faces with their marks.csv, as a zip."""
     run: Run
     """The trained run."""
     evaluation: Evaluation
@@ -76,16 +70,9 @@ def demo(
     detector = load(run)
     evaluation = detector.evaluate(faces_path)
     metrics = evaluation.save(detector.metrics_path(faces_path), overwrite=overwrite)
-    picture = out / "landmarks.png"
-    save_image(_landmark_picture(detector, faces), picture)
-    return Demo(out, faces_path, run, evaluation, metrics, picture)
-
-
-def _landmark_picture(detector: Detector, faces: DrawnFaces) -> np.ndarray:
-    """Faces of the test split, drawn large again, with the landmarks found in them."""
-    images = _images_of(faces, "test")[:SHOWN]
-    found = detector.predict(images)
-    return plot_landmarks_sheet(images, found.xy, columns=8)
+    shown = detector.predict(_images_of(faces, "test")[:SHOWN])
+    picture = shown.draw(out / "landmarks.png", overwrite=overwrite)
+    return Demo(run, evaluation, metrics, picture)
 
 
 def _images_of(faces: DrawnFaces, split: str) -> np.ndarray:
