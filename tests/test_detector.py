@@ -28,7 +28,7 @@ def test_own_points_are_found_alike_by_the_fit_by_name_and_by_map(
     named = swapmark.load(run, device="cpu").fit_points(marked, draws=1)
     assert named.names == faces.points.names
     assert all(name in repr(named) for name in named.names)
-    assert named.fit.specimens == 15
+    assert named.fit.counts["specimens"] == 15
     path = named.save("face")
     assert path == run / "points" / "face.json"
     expected = named.predict(faces.images)

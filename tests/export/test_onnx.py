@@ -79,12 +79,14 @@ def test_a_file_that_differs_is_not_put_in_place(tiny_run, tmp_path, monkeypatch
 
 
 def test_a_difference_is_that_of_the_worst_point_and_batch():
+    about = {"landmarks": 4, "image_size": 32, "resize": "pad", "fingerprint": ""}
+
     def network(change):
         def find(squares):
             points, confidence = np.zeros((len(squares), 4, 2)), np.ones((len(squares), 4))
             return change(points, confidence)
 
-        return SimpleNamespace(image_size=32, find=find)
+        return SimpleNamespace(find=find, **about)
 
     def moved(by):
         def change(points, confidence):
