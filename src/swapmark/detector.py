@@ -38,7 +38,7 @@ def load(
     ('landmark_1', 'landmark_2')
     >>> swapmark.load("absent")
     Traceback (most recent call last):
-    swapmark.errors.RunError: There is no folder absent. ...
+    swapmark.errors.RunError: There is no absent. ...
     """
     path = find_model(source)
     network = open_network(path, device=device)
@@ -64,7 +64,7 @@ class Detector:
     >>> detector.predict(faces.images)
     <Points: 30 images, 10 points each>
     >>> marked = save_faces(faces, "marked.zip")
-    >>> 0 < detector.evaluate(marked).forward.imm.nme < 20
+    >>> 0 < detector.evaluate(marked).forward["imm"].nme < 20
     True
     >>> named = detector.fit_points(marked)
     >>> named.predict(faces.images).names
