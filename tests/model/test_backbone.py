@@ -10,7 +10,6 @@ from swapmark.model.backbone import (
     EfficientNetLite0,
     PlainBackbone,
     SamePaddedConv,
-    build_backbone,
 )
 
 # The stride of each of the first 11 blocks (Tan & Le 2019, table 1), and which are kept.
@@ -89,28 +88,15 @@ def test_the_pretrained_network_computes_what_its_weights_say(network, weights, 
         torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)
 
 
-def test_only_the_layers_beyond_stride_16_are_left_out(network, weights):
-    own = network.state_dict()
-    assert all(torch.equal(own[name], weights[name]) for name in own)
-    later = {f"_blocks.{index}" for index in range(11, 16)} | {"_conv_head", "_bn1", "_fc"}
-    left = {
-        ".".join(name.split(".")[: 2 if name.startswith("_blocks") else 1])
-        for name in weights.keys() - own.keys()
-    }
-    assert left == later
-
-
 @pytest.mark.parametrize("side", [7, 8, 15, 16])
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_same_padding_of_odd_and_even_sides(side, kernel, stride):
     """One row against the definition: ⌈side/stride⌉ windows, the padding's odd cell at the end."""
     torch.manual_seed(side * kernel)
-    layer = SamePaddedConv(1, 1, kernel, stride, bias=False)
-    layer.weight.data[:, :, : kernel // 2] = 0  # a kernel of one row, in the middle
-    layer.weight.data[:, :, kernel // 2 + 1 :] = 0
-    taps = layer.weight.detach()[0, 0, kernel // 2]
-    row = torch.randn(side)
+    layer = SamePaddedConv(1, 1, kernel, stride, bias=False).requires_grad_(False)
+    taps, row = torch.randn(kernel), torch.randn(side)
+    layer.weight.zero_()[0, 0, kernel // 2] = taps
     windows = -(-side // stride)
     before = max((windows - 1) * stride + kernel - side, 0) // 2
     expected = torch.zeros(windows)
@@ -120,11 +106,7 @@ def test_same_padding_of_odd_and_even_sides(side, kernel, stride):
             if 0 <= place < side:
                 expected[window] += taps[tap] * row[place]
     found = layer(row.expand(1, 1, side, side))
-    assert found.shape == (1, 1, windows, windows)
     torch.testing.assert_close(found[0, 0], expected.expand(windows, windows))
-    layer.weight.data = layer.weight.data.mT.contiguous()
-    down = layer(row[:, None].expand(1, 1, side, side))
-    torch.testing.assert_close(down[0, 0], expected[:, None].expand(windows, windows))
 
 
 @pytest.mark.parametrize("size", [32, 64, 96, 128])
@@ -148,34 +130,6 @@ def test_training_mode_changes_nothing(request, name):
     for found, expected in zip(backbone.train()(images), before, strict=True):
         assert torch.equal(found, expected)
     assert all(torch.equal(statistics[key], value) for key, value in backbone.state_dict().items())
-
-
-def test_the_statistics_stay_frozen_inside_a_model_that_is_trained(network):
-    whole = torch.nn.Sequential(network).train()
-    norms = [module for module in whole.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    assert whole[0].training
-    assert not any(norm.training for norm in norms)
-    assert all(norm.weight.requires_grad for norm in norms)
-
-
-@pytest.mark.parametrize("name", ["plain", "network"])
-def test_a_gradient_reaches_every_weight(request, name):
-    backbone = request.getfixturevalue(name)
-    sum(layer.square().mean() for layer in backbone(random_images(64))).backward()
-    for key, parameter in backbone.named_parameters():
-        assert parameter.grad is not None, key
-        assert parameter.grad.abs().max() > 0, key
-
-
-@torch.no_grad()
-def test_backbones_are_built_by_name():
-    assert build_backbone("plain", width=8).channels == (32, 64, 64)
-    bare = build_backbone("efficientnet", pretrained=False)
-    filled = build_backbone("efficientnet")
-    images = random_images(64, 1)
-    assert (bare(images)[0] - filled(images)[0]).abs().mean() > 0.1
-    bare.load_state_dict(filled.state_dict())
-    torch.testing.assert_close(bare(images), filled(images))
 
 
 def test_folding_the_norms_leaves_the_maps_and_the_network_as_they_were(

@@ -109,23 +109,6 @@ def test_autocast_does_not_round_the_carried_points(features):
     assert torch.equal(cast, expected)
 
 
-def test_points_stay_in_their_own_image_of_the_batch(features):
-    both = matches(correlation(features, features.roll(1, dims=-1)), 0.01)
-    points = torch.tensor([[[0.0, 0.0]], [[0.3, -0.3]]])
-    for index in range(2):
-        alone = carried_points(both[index : index + 1], points[index : index + 1], 0.2)
-        torch.testing.assert_close(carried_points(both, points, 0.2)[index : index + 1], alone)
-
-
-def test_maps_of_different_sizes_can_be_matched():
-    small = noise(1, 32, 4, 6)
-    large = small.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
-    match = matches(correlation(small, large), 0.01)
-    maps = noise(1, 2, 4, 6, seed=3)
-    expected = maps.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
-    assert torch.equal(argmax_transfer(match, maps), expected)
-
-
 def test_the_untrained_filter_passes_the_volume_through(features):
     volume = correlation(features, features.flip(0))
     assert torch.equal(ConsensusFilter()(volume), volume)
@@ -197,28 +180,9 @@ def test_the_filter_loss_is_the_squared_distance_from_the_truth(features):
     assert flow.filter_loss(features, features, away).item() == pytest.approx(0.25, rel=1e-3)
 
 
-@pytest.mark.parametrize("consensus", [False, True])
-def test_the_module_says_where_in_i_the_cells_of_j_are(features, consensus):
-    flow = CrossImageFlow(temperature=0.01, locality=10.0, consensus=consensus)
-    moved, truth = features.roll(2, dims=-1), own_places().roll(2, dims=-2).expand(2, -1, -1, -1)
-    places = expected_places(flow(features, moved))
-    torch.testing.assert_close(places, truth, atol=1e-3, rtol=0)
-
-
-def test_only_a_flow_with_consensus_has_weights():
-    assert not list(CrossImageFlow(temperature=0.1, locality=0.2, consensus=False).parameters())
-    assert list(CrossImageFlow(temperature=0.1, locality=0.2, consensus=True).parameters())
-
-
-def test_flow_features_are_of_unit_length_a_layer_at_the_first_size():
-    maps = [10 + noise(3, 4, 8, 8), 5 + noise(3, 6, 4, 4, seed=1)]
-    features = flow_features(maps)
-    assert features.shape == (3, 10, 8, 8)
-    torch.testing.assert_close(features[:, :4].norm(dim=1), torch.ones(3, 8, 8))
-
-
-def test_what_all_images_share_does_not_count_in_flow_features():
+def test_flow_features_are_of_unit_length_without_what_all_images_share():
     maps = [noise(3, 4, 8, 8), noise(3, 6, 4, 4, seed=1)]
+    torch.testing.assert_close(flow_features(maps)[:, :4].norm(dim=1), torch.ones(3, 8, 8))
     offset = [layer + 100 * noise(1, layer.shape[1], 1, 1, seed=5) for layer in maps]
     torch.testing.assert_close(flow_features(offset), flow_features(maps), atol=1e-3, rtol=0)
 

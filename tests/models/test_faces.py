@@ -1,14 +1,14 @@
 """The face model that comes with the package: small, documented, at home on faces."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
-from swapmark.faces.synthetic import draw_faces
+from swapmark import draw_faces, load
 from swapmark.predict.find import BUILT_IN
-from swapmark.predict.load import load
 from swapmark.specimens.evaluate import evaluate
-from swapmark.types import Landmarks
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,8 @@ def test_it_is_small_and_its_card_names_the_terms_of_its_data():
 def test_its_landmarks_predict_the_points_of_faces_it_never_saw_the_like_of(detector):
     """Drawn faces: it was trained on photographs alone."""
     faces = draw_faces(200, size=64, seed=3, fit=0.7, test=0.3)
-    found = detector.predict(faces.images)
-    named = Landmarks(found.xy, found.confidence, faces.annotations.files, found.sizes)
-    result = evaluate(named, faces.annotations, bootstrap=2, draws=0)
+    found = replace(detector.predict(faces.images), files=faces.points.files)
+    result = evaluate(found, faces.points, bootstrap=2, draws=0)
     assert found.xy.shape == (200, 10, 2)
     assert result.forward["centred"].nme < 0.6 * result.mean_shape.nme
 

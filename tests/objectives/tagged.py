@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from swapmark.data.augment import Batch
 from swapmark.data.warp import Warp
 from swapmark.model.heatmaps import gaussians
-from swapmark.model.landmark_encoder import Pose
 from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.model.networks import Pose
 from swapmark.objectives.perceptual import PerceptualDistance
 
 SIZE = 64

@@ -7,8 +7,6 @@ from torch import nn
 
 from swapmark.errors import InputError
 from swapmark.objectives.perceptual import PerceptualDistance, VggFeatures
-from swapmark.training.state import make_accelerator, make_state
-from swapmark.training.train import resolve_config
 
 VGG_REPEATS = {"VGG-16": (2, 2, 3, 3, 3), "VGG-19": (2, 2, 4, 4, 4)}
 
@@ -85,58 +83,28 @@ def test_vgg_weights_may_be_safetensors(tmp_path):
     assert network.state_dict().keys() == state.keys() - {"classifier.6.bias"}
 
 
-def resnet() -> dict:
-    return {"conv1.weight": torch.zeros(64, 3, 7, 7)}
-
-
-def with_batch_norm() -> dict:
-    return {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.1.weight": torch.zeros(64)}
-
-
-def a_layer_missing() -> dict:
-    return {name: value for name, value in small_vgg().items() if name != "features.7.weight"}
-
-
-def small_vgg() -> dict:
-    """The right names around tensors of the wrong sizes."""
-    return {name: torch.zeros(1) for name in vgg_state("VGG-16")}
-
-
 WRONG = {
-    "another network": (resnet, "no tensors named features"),
-    "one tensor": (lambda: torch.zeros(3), "no tensors named features"),
-    "a list": (lambda: [torch.zeros(3)], "no tensors named features"),
-    "numbered entries": (lambda: {0: torch.zeros(3)}, "no tensors named features"),
-    "VGG with batch norm": (with_batch_norm, "does not hold the weights of VGG-16"),
-    "a layer missing": (a_layer_missing, "does not hold the weights of VGG-16"),
-    "layers of other sizes": (small_vgg, "does not hold the weights of VGG-16"),
-    "no numbered layer": (lambda: {"features.x": torch.zeros(1)}, "does not hold the weights"),
-    "text for weights": (lambda: {"features.0.weight": "no"}, "no tensors named features"),
-    "a pickled object": (lambda: nn.Linear(2, 2), "cannot be read as a state dict"),
+    "another network": {"conv1.weight": torch.zeros(64, 3, 7, 7)},
+    "a list": [torch.zeros(1)],
+    "a layer of another size": {"features.0.weight": torch.zeros(1)},
+    "text for weights": {"features.0.weight": "no"},
+    "a pickled object": nn.Linear(2, 2),
 }
 
 
 @pytest.mark.parametrize("content", WRONG)
 def test_a_file_that_is_not_vgg_is_refused(tmp_path, content):
-    make, message = WRONG[content]
-    path = tmp_path / "weights.pth"
-    torch.save(make(), path)
-    with pytest.raises(InputError, match=message) as caught:
-        VggFeatures(path)
-    assert str(path) in str(caught.value)
+    torch.save(WRONG[content], tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"weights\.pth"):
+        VggFeatures(tmp_path / "weights.pth")
 
 
-@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
-def test_a_damaged_file_is_refused(tmp_path, name):
-    path = tmp_path / name
-    path.write_bytes(b"not weights at all" * 10)
-    with pytest.raises(InputError, match="cannot be read as a state dict"):
-        VggFeatures(path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"No VGG weights at .*absent\.pth"):
-        PerceptualDistance(tmp_path / "absent.pth")
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors", "absent.pth"])
+def test_a_damaged_or_missing_file_is_refused(tmp_path, name):
+    if name != "absent.pth":
+        (tmp_path / name).write_bytes(b"not weights at all" * 10)
+    with pytest.raises(InputError, match=name):
+        PerceptualDistance(tmp_path / name)
 
 
 class Trap:
@@ -152,14 +120,6 @@ class Trap:
 def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
     sprung = tmp_path / "sprung"
     torch.save({"features.0.weight": Trap(str(sprung))}, tmp_path / "trap.pth")
-    with pytest.raises(InputError, match="cannot be read as a state dict"):
+    with pytest.raises(InputError, match=r"trap\.pth"):
         VggFeatures(tmp_path / "trap.pth")
     assert not sprung.exists()
-
-
-def test_a_frozen_backbone_is_not_taken_for_the_vgg(vgg_files):
-    frozen = ["training.backbone_rate=0", "training.precision=float32"]
-    for settings in (frozen, [*frozen, f"perceptual_vgg={vgg_files['VGG-16']}"]):
-        config = resolve_config("laptop", None, settings, {})
-        perceptual = make_state(config, make_accelerator(config)).objective.perceptual
-        assert perceptual.shared == (config.perceptual_vgg is None)

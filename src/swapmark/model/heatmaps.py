@@ -11,11 +11,7 @@ from torch import Tensor
 
 
 def cell_centres(length: int, device=None) -> Float[Tensor, " length"]:
-    """Unit coordinates of the centres of `length` cells that tile [-1, 1].
-
-    >>> cell_centres(4).tolist()
-    [-0.75, -0.25, 0.25, 0.75]
-    """
+    """Unit coordinates of the centres of `length` cells that tile [-1, 1]."""
     return (torch.arange(length, device=device, dtype=torch.float32) + 0.5) * (2 / length) - 1
 
 
@@ -30,12 +26,7 @@ def spatial_softmax(
 def soft_argmax(
     probabilities: Float[Tensor, "batch landmark height width"],
 ) -> Float[Tensor, "batch landmark 2"]:
-    """Mean position of each probability map, in unit coordinates.
-
-    >>> peak = torch.zeros(1, 1, 4, 4); peak[0, 0, 0, 3] = 1
-    >>> soft_argmax(peak).tolist()
-    [[[0.75, -0.75]]]
-    """
+    """Mean position of each probability map, in unit coordinates."""
     height, width = probabilities.shape[-2:]
     # Not as matrix products: autocast would round those, and so the points, to bfloat16.
     x = (probabilities.sum(dim=-2) * cell_centres(width, probabilities.device)).sum(dim=-1)
@@ -46,11 +37,7 @@ def soft_argmax(
 def gaussians(
     points: Float[Tensor, "batch landmark 2"], height: int, width: int, sigma: float
 ) -> Float[Tensor, "batch landmark height width"]:
-    """A map per point: exp(-|u - point|² / σ²) at the cell centres u, peak 1, σ in unit lengths.
-
-    >>> [round(value, 3) for value in gaussians(torch.zeros(1, 1, 2), 3, 3, 0.5)[0, 0, 1].tolist()]
-    [0.169, 1.0, 0.169]
-    """
+    """A map per point: exp(-|u - point|² / σ²) at the cell centres u, peak 1, σ in unit lengths."""
     x = (cell_centres(width, points.device) - points[..., 0:1]) / sigma
     y = (cell_centres(height, points.device) - points[..., 1:2]) / sigma
     return torch.exp(-(y[..., :, None] ** 2) - x[..., None, :] ** 2)

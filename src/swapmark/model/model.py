@@ -1,47 +1,53 @@
 """The whole model: backbone N, landmark encoder E_p, appearance encoder E_a, decoder D."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Le, MultipleOf
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from swapmark.model.appearance_encoder import AppearanceEncoder, AppearanceForm
+from swapmark.bounds import Positive, check_bounds
 from swapmark.model.backbone import BackboneName, build_backbone
-from swapmark.model.decoder import Decoder
-from swapmark.model.landmark_encoder import LandmarkEncoder, Pose
+from swapmark.model.networks import (
+    AppearanceEncoder,
+    AppearanceForm,
+    Decoder,
+    LandmarkEncoder,
+    Pose,
+)
+
+Width = Annotated[int, Ge(1), Le(4096)]
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The nets; all that is needed to build them again around saved weights."""
+    """The networks; all that is needed to build them again around saved weights."""
 
-    landmarks: int = 10
+    landmarks: Annotated[int, Ge(1), Le(1000)] = 10
     """K, the number of landmarks; 5 to 30 are usual. More give finer cover and take longer."""
-    image_size: int = 64
-    """Side of the square images the nets see, in pixels; a multiple of 16."""
+    image_size: Annotated[int, MultipleOf(16), Ge(32), Le(1024)] = 64
+    """Side of the square images that the networks see, in pixels."""
+    resize: Literal["pad", "crop"] = "pad"
+    """How pictures become square: `pad` keeps all, `crop` keeps the centre square."""
     backbone: BackboneName = "efficientnet"
     """`efficientnet`: EfficientNet-Lite0 with ImageNet weights. `plain`: random weights."""
-    backbone_width: int = 32
+    backbone_width: Width = 32
     """Channels of the first layer of the `plain` backbone."""
-    landmark_width: int = 96
+    landmark_width: Width = 96
     """Channels of the landmark encoder E_p."""
     appearance: AppearanceForm = "map"
     """What E_a gives: a spatial `map`, one `vector`, or one code under each of the `landmarks`."""
-    appearance_width: int = 64
+    appearance_width: Width = 64
     """Channels of the appearance."""
-    decoder_width: int = 128
+    decoder_width: Annotated[int, Ge(4), Le(4096)] = 128
     """Channels of the decoder D at stride 4; halved at each doubling of the resolution."""
-    sigma: float = 0.15
+    sigma: Positive = 0.15
     """Width of the Gaussian at each landmark, exp(-d²/σ²), in units of half the image side."""
 
     def __post_init__(self):
-        if self.image_size % 16 or self.image_size < 32:
-            raise ValueError(
-                f"image_size is {self.image_size}; expected a multiple of 16, at least 32"
-            )
-        if self.landmarks < 1:
-            raise ValueError(f"landmarks is {self.landmarks}; expected at least 1")
+        check_bounds(self)
 
 
 class PoseModel(nn.Module):

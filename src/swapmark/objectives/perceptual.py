@@ -9,18 +9,15 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from swapmark.errors import InputError
 from swapmark.model.backbone import EfficientNetLite0
 from swapmark.model.devices import mean_over_devices
 
-# Positions of the convolutions conv1_2, conv2_2, conv3_2, conv4_2, conv5_2 in torchvision's
-# `features`, after whose ReLU the maps are taken, and the widths of all stages.
-_VGG_LAYOUTS = {
-    "VGG-16": ((2, 2, 3, 3, 3), (2, 7, 12, 19, 26)),
-    "VGG-19": ((2, 2, 4, 4, 4), (2, 7, 12, 21, 30)),
-}
+# Convolutions of each stage in torchvision's `features`, and the widths of the stages.
+_VGG_REPEATS = {"VGG-16": (2, 2, 3, 3, 3), "VGG-19": (2, 2, 4, 4, 4)}
 _VGG_WIDTHS = (64, 128, 256, 512, 512)
 # Mean and standard deviation of the red, green and blue of ImageNet, as torchvision's nets expect.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -37,27 +34,23 @@ class VggFeatures(nn.Module):
 
     def __init__(self, path: str | Path):
         super().__init__()
-        state = _read_vgg(Path(path))
-        layout = "VGG-19" if "features.34.weight" in state else "VGG-16"
-        repeats, taps = _VGG_LAYOUTS[layout]
-        layers: list[nn.Module] = []
-        self._taps = [tap + 1 for tap in taps]
+        weights = _read_vgg(Path(path))
+        layout = "VGG-19" if "features.34.weight" in weights else "VGG-16"
+        self.features = nn.Sequential()
+        self._taps = []
         inputs = 3
-        for repeat, width in zip(repeats, _VGG_WIDTHS, strict=True):
-            for _ in range(repeat):
-                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
+        for repeats, width in zip(_VGG_REPEATS[layout], _VGG_WIDTHS, strict=True):
+            self._taps.append(len(self.features) + 3)  # the second ReLU of the stage
+            for _ in range(repeats):
+                self.features.extend([nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()])
                 inputs = width
-            layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
+            self.features.append(nn.MaxPool2d(2))
         try:
-            self.load_state_dict(state)
+            self.load_state_dict(weights)
         except RuntimeError as error:
-            raise InputError(
-                f"{path} does not hold the weights of {layout} as torchvision names them: {error}"
-            ) from error
-        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in _IMAGENET)
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("deviation", deviation, persistent=False)
+            raise InputError(f"{path} does not hold the weights of {layout}: {error}") from error
+        for name, values in zip(("mean", "deviation"), _IMAGENET, strict=True):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         maps = (images - self.mean) / self.deviation
@@ -70,27 +63,21 @@ class VggFeatures(nn.Module):
 
 
 def _read_vgg(path: Path) -> dict[str, Tensor]:
+    """The tensors named features.* of a .pth or .safetensors file."""
     if not path.is_file():
-        raise InputError(f"No VGG weights at {path}: expected a torchvision .pth file.")
+        raise InputError(f"There are no VGG weights at {path}. Expected a torchvision .pth file.")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
+            weights = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+        kept = {k: v for k, v in weights.items() if k.startswith("features.") and v.numel()}
+    except Exception as error:  # a damaged or hostile file raises a dozen different errors
         raise InputError(f"{path} cannot be read as a state dict: {error}") from error
-    named = state.items() if isinstance(state, dict) else ()
-    kept = {
-        name: value
-        for name, value in named
-        if str(name).startswith("features.") and isinstance(value, Tensor)
-    }
     if not kept:
         raise InputError(
-            f"{path} has no tensors named features.*: expected a torchvision VGG-16 or VGG-19 "
-            f"state dict (without batch norm)."
+            f"{path} has no tensors named features.*. Expected a torchvision VGG-16 or VGG-19 "
+            f"state dict without batch norm."
         )
     return kept
 

@@ -1,0 +1,118 @@
+"""The model folder: config.json, model.safetensors, and README.md, the model's card.
+
+Reading one runs no code from it, and allocates nothing before the sizes are known to be right.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from swapmark.errors import RunError
+from swapmark.files import write_atomically, write_text
+from swapmark.model.model import ModelConfig, PoseModel, SwapModel
+
+FORMAT = 2
+"""Format 1 had `resize` beside the settings of the networks, under the name `fit`."""
+WEIGHTS = "model.safetensors"
+_PAINTERS = ("appearance_encoder.", "decoder.")
+"""How the names of the weights begin that finding landmarks does not need."""
+
+
+def save_model(folder: Path, model: PoseModel, card: str) -> None:
+    """Write config.json, model.safetensors and README.md, each in one step.
+
+    Of a SwapModel all networks are written, of a PoseModel those that find landmarks.
+    """
+    weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    # Not by `save_file` of safetensors, whose files nobody but their owner may read.
+    write_atomically(folder / WEIGHTS, lambda partial: partial.write_bytes(save(weights)))
+    values = {"format": FORMAT, "model": asdict(model.config)}
+    write_text(folder / "config.json", json.dumps(values, indent=2) + "\n")
+    write_text(folder / "README.md", card)
+
+
+def load_model(folder: Path, *, whole: bool = False) -> PoseModel:
+    """The networks of a model folder that find landmarks, in float32 and evaluation mode.
+
+    With `whole` a SwapModel, which paints pictures too. Raises RunError that says what is wrong
+    with the folder.
+    """
+    for name in ("config.json", WEIGHTS):
+        if not (folder / name).is_file():
+            raise RunError(
+                f"{folder} is no model folder: it has no {name}. Expected a run folder made by "
+                f"`swapmark train`, or the folder model/ in it."
+            )
+    try:
+        return _filled(SwapModel if whole else PoseModel, _config(folder), folder)
+    except (SafetensorError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise RunError(
+            f"The model in {folder} cannot be read: {error}. Copy the folder again, or write it "
+            f"anew: swapmark train … --resume"
+        ) from error
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 of the weights of a model folder, by which a point map knows its model."""
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise RunError(f"{folder} holds no {WEIGHTS}. Make a run with: swapmark train")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _config(folder: Path) -> ModelConfig:
+    """The settings of the networks; raises RunError, TypeError or ValueError."""
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError(f"config.json holds {type(values).__name__}; expected settings")
+    if values.get("format") not in (1, FORMAT):
+        raise RunError(
+            f"{folder} has model format {values.get('format')}; this version of swapmark reads 1 "
+            f"and {FORMAT}. Install the version that made it, or train again."
+        )
+    settings = {**values.get("model", {})}
+    if values["format"] == 1:
+        settings["resize"] = values.get("fit")
+    # A default in the place of a missing setting, such as the size, would go unnoticed.
+    if differ := settings.keys() ^ {field.name for field in fields(ModelConfig)}:
+        raise ValueError(f"config.json lacks or should not have {_some(differ)}")
+    return ModelConfig(**settings)
+
+
+def _filled(kind: type[PoseModel], config: ModelConfig, folder: Path) -> PoseModel:
+    """The networks with their weights; raises RunError, SafetensorError or ValueError."""
+    with torch.device("meta"):  # of the right sizes, and without memory
+        model = kind(config, pretrained=False)
+    expected = {name: list(value.shape) for name, value in model.state_dict().items()}
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        names = set(file.keys())
+        if kind is PoseModel:
+            names = {name for name in names if not name.startswith(_PAINTERS)}
+        elif not any(name.startswith(_PAINTERS) for name in names):
+            raise RunError(
+                f"{folder} holds only the networks that find landmarks. Use the run that it was "
+                f"made from."
+            )
+        if differ := names ^ expected.keys():
+            raise ValueError(f"{WEIGHTS} lacks or should not have {_some(differ)}")
+        for name, shape in expected.items():
+            if (found := file.get_slice(name).get_shape()) != shape:
+                raise ValueError(f"{name} has shape {found}; expected {shape}")
+        model.to_empty(device="cpu").load_state_dict(
+            {name: file.get_tensor(name) for name in names}
+        )
+    wrong = {name for name, value in model.state_dict().items() if not value.isfinite().all()}
+    if wrong:
+        raise ValueError(f"{WEIGHTS} has values that are not finite in {_some(wrong)}")
+    return model.eval()
+
+
+def _some(names: set[str]) -> str:
+    first, *rest = sorted(names)
+    return f"{first} and {len(rest)} more" if rest else first
