@@ -70,17 +70,20 @@ def turn():
 
 
 @pytest.fixture(scope="session")
-def tiny_settings() -> list[str]:
-    """Settings, as for --set, with which 40 steps take seconds; all of C³'s terms take part."""
-    widths = {"backbone": 4, "landmark": 8, "appearance": 8, "decoder": 16}
-    return [
-        *("model.backbone=plain", "model.image_size=32", "model.landmarks=4"),
-        *(f"model.{name}_width={width}" for name, width in widths.items()),
-        *("training.batch_size=4", "training.steps=40", "training.precision=float32"),
-        *("training.log_every=5", "training.checkpoint_every=20"),
-        *("c3.cycle=1", "c3.second_swap=true", "c3.inverse=1", "c3.equivariance=1"),
-        *("c3.ramp_start=0.1", "c3.ramp_end=0.3"),
-    ]
+def tiny_settings() -> dict:
+    """Nested settings with which 40 steps take seconds; all of C³'s terms take part."""
+    widths = {"backbone_width": 4, "landmark_width": 8, "appearance_width": 8, "decoder_width": 16}
+    return {
+        "model": {"backbone": "plain", "image_size": 32, "landmarks": 4, **widths},
+        "training": {
+            **{"batch_size": 4, "steps": 40, "precision": "float32"},
+            **{"log_every": 5, "checkpoint_every": 20},
+        },
+        "c3": {
+            **{"swap": 0, "cycle": 1, "inverse": 1, "equivariance": 1},
+            **{"ramp_start": 0.1, "ramp_end": 0.3},
+        },
+    }
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +102,7 @@ def tiny_run(tiny_faces, tiny_settings, tmp_path_factory):
     from swapmark.training.train import train
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    return train(tiny_faces, out, settings=tiny_settings, progress=False)
+    return train(tiny_faces, out, config=tiny_settings, progress=False)
 
 
 @pytest.fixture(scope="session")

@@ -34,16 +34,13 @@ def draw_samples(
     partners = partners_of(images)
     pose = model.pose(images)
     first = model.decode(model.appearance(images)[partners], pose)
-    second = None
-    if swap_back:
-        second = _pictures(model.decode(model.appearance(first)[partners], model.pose(first)))
-    size = model.config.image_size
+    second = model.decode(model.appearance(first)[partners], model.pose(first))
     sheet = sample_sheet(
         _pictures(images),
-        unit_to_pixels(pose.points.cpu().numpy(), size),
+        unit_to_pixels(pose.points.cpu().numpy(), model.config.image_size),
         _pictures(first),
         partners=_pictures(images[partners]),
-        second_swap=second,
+        second_swap=_pictures(second) if swap_back else None,
     )
     save_image(sheet, run.samples / f"step-{step:07d}.png")
 
