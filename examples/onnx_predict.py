@@ -19,6 +19,7 @@ if len(sys.argv) < 3:
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 properties = session.get_modelmeta().custom_metadata_map
 size = int(properties["image_size"])
+mode = properties.get("resize") or properties["fit"]  # the name in files of version 0.1
 print("file,landmark,x,y,confidence")
 for name in sys.argv[2:]:
     try:
@@ -29,7 +30,7 @@ for name in sys.argv[2:]:
     white = Image.new("RGBA", image.size, "white")  # behind what is transparent
     image = Image.alpha_composite(white, image).convert("RGB")
     sides = np.array(image.size)
-    whole = sides.max() if properties["fit"] == "pad" else sides.min()
+    whole = sides.max() if mode == "pad" else sides.min()
     resized = np.maximum(1, (2 * sides * size + whole) // (2 * whole))  # rounded half up
     offset = (size - resized) // 2  # of the picture in the square; negative where it is cropped
     corner, inside = np.maximum(0, -offset), np.minimum(size, resized)

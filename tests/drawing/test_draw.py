@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.drawing.colours import landmark_colours
-from swapmark.drawing.draw import draw_landmarks, save_image
+from swapmark.drawing.draw import draw_landmarks, landmark_colours, save_image
 from swapmark.errors import InputError
 
 GREY = np.full((64, 48, 3), 128, np.uint8)
@@ -35,25 +34,25 @@ def test_dots_have_the_colours_of_their_landmarks_and_a_dark_outline():
         assert image[row, column - 9].max() < 90
 
 
-def test_small_images_are_enlarged_by_whole_numbers_and_large_ones_kept():
-    point = np.array([[5.0, 5.0]])
-    assert draw_landmarks(GREY, point).shape == (192, 144, 3)
-    large = np.zeros((200, 300, 3), np.uint8)
-    assert draw_landmarks(large, point).shape == large.shape
+def test_there_are_64_colours_which_then_repeat():
+    colours = landmark_colours(70)
+    assert len(set(colours)) == 64
+    assert colours[64:] == colours[:6] == landmark_colours(6)
 
 
 def test_the_image_itself_is_unchanged():
     image = GREY.copy()
-    draw_landmarks(image, np.array([[10.0, 10.0]]), scale=1)
+    draw_landmarks(image, np.array([[10.0, 10.0]]))
     np.testing.assert_array_equal(image, GREY)
 
 
 def test_an_unsure_landmark_is_see_through():
     strength = [
         changed(GREY, xy=np.array([[20.0, 20.0]]), confidence=np.array([c]), scale=4).sum()
-        for c in (0.0, 0.5, 1.0)
+        for c in (0.0, 0.5, 1.0, np.nan)
     ]
     assert 0 < strength[0] < strength[1] < strength[2]
+    assert strength[3] == strength[0]
 
 
 def test_missing_points_are_left_out_and_points_outside_do_no_harm():
@@ -81,20 +80,22 @@ def test_saving_replaces_the_file_as_a_whole(tmp_path):
         save_image(np.full((4, 5, 3), value, np.uint8), path)
         with Image.open(path) as saved:
             assert np.asarray(saved).tolist() == [[[value] * 3] * 5] * 4
+    with pytest.raises(TypeError):
+        save_image(np.zeros((4, 4, 7), np.uint8), path)
+    with Image.open(path) as saved:
+        assert np.asarray(saved).max() == 200, "a failed save leaves the old file"
     assert [file.name for file in path.parent.iterdir()] == ["image.png"]
 
 
-def test_an_ending_of_no_picture_format_is_told(tmp_path):
-    for name in ("image", "image.part", "image.psd"):
-        with pytest.raises(InputError, match=r"no picture can be written.*\.png"):
-            save_image(np.zeros((4, 4, 3), np.uint8), tmp_path / name)
+@pytest.mark.parametrize("ending", ["jpg", "JPEG", "webp", "tif", "tiff", "bmp"])
+def test_the_format_follows_from_the_ending(tmp_path, ending):
+    with Image.open(save_image(GREY, tmp_path / f"a.{ending}")) as saved:
+        assert saved.format in {"JPEG", "WEBP", "TIFF", "BMP"}
+        assert np.abs(np.asarray(saved) - GREY.astype(int)).max() < 3
+
+
+@pytest.mark.parametrize("name", ["image", "image.part", "image.psd"])
+def test_an_ending_of_no_picture_format_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}.*\.png"):
+        save_image(GREY, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failed_save_leaves_the_old_file(tmp_path):
-    path = save_image(np.zeros((4, 4, 3), np.uint8), tmp_path / "image.png")
-    before = path.read_bytes()
-    with pytest.raises(TypeError):
-        save_image(np.zeros((4, 4, 7), np.uint8), path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]

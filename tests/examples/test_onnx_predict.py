@@ -11,17 +11,18 @@ import onnx
 import pytest
 from PIL import Image
 
-from swapmark.faces.synthetic import draw_faces
-from swapmark.predict.load import load
+from swapmark.faces.drawn import draw_faces
+from swapmark.predict.find import open_network
+from swapmark.predict.predict import predict_points
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "onnx_predict.py"
 SHAPES = ((90, 90), (61, 90), (90, 41), (33, 32))
 
 
-@pytest.mark.parametrize("fit", ["pad", "crop"])
-def test_it_gives_the_points_of_swapmark_without_swapmark(tiny_onnx, tmp_path, turn, fit):
+@pytest.mark.parametrize("resize", ["pad", "crop"])
+def test_it_gives_the_points_of_swapmark_without_swapmark(tiny_onnx, tmp_path, turn, resize):
     model = onnx.load(tiny_onnx)
-    next(entry for entry in model.metadata_props if entry.key == "fit").value = fit
+    next(entry for entry in model.metadata_props if entry.key in ("fit", "resize")).value = resize
     onnx.save(model, tmp_path / "model.onnx")
     pictures = []
     for index, (height, width) in enumerate(SHAPES):
@@ -46,7 +47,7 @@ def test_it_gives_the_points_of_swapmark_without_swapmark(tiny_onnx, tmp_path, t
     assert f"Left out: {broken}" in done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     printed = np.array([[float(row[key]) for key in ("x", "y", "confidence")] for row in rows])
-    found = load(tmp_path / "model.onnx").predict(pictures)
+    found = predict_points(open_network(tmp_path / "model.onnx"), pictures)
     assert found.sizes.tolist() == [[width, height] for height, width in SHAPES]
     assert [row["landmark"] for row in rows] == list(found.names) * len(SHAPES)
     expected = np.concatenate([found.xy, found.confidence[..., None]], axis=-1).reshape(-1, 3)

@@ -24,7 +24,9 @@ def expected():
         return dict(saved)
 
 
-@pytest.mark.parametrize("name", ["torch", "safetensors", "accelerate", "onnx", "jaxtyping"])
+@pytest.mark.parametrize(
+    "name", ["torch", "safetensors", "accelerate", "onnx", "jaxtyping", "pydantic"]
+)
 def test_what_prediction_does_without_is_not_installed(name):
     assert importlib.util.find_spec(name) is None
 
@@ -34,7 +36,7 @@ def test_landmarks_are_those_of_torch(expected, batch_size):
     found = swapmark.load(FOLDER / "model.onnx").predict(
         FOLDER / "faces.zip", batch_size=batch_size
     )
-    assert found.paths == tuple(expected["paths"])
+    assert found.files == tuple(expected["files"])
     assert np.abs(found.xy - expected["xy"]).max() < 0.01
     assert np.abs(found.confidence - expected["confidence"]).max() < 1e-4
 
@@ -50,7 +52,7 @@ def test_the_command_writes_them(expected, tmp_path, capsys):
     for axis, letter in enumerate("xy"):
         column = np.array([float(row[f"landmark_2_{letter}"]) for row in rows])
         assert np.abs(column - expected["xy"][:, 1, axis]).max() < 0.01
-    assert "20 images, 10 landmarks each" in capsys.readouterr().out
+    assert "20 images" in capsys.readouterr().out
 
 
 def test_a_run_needs_torch_and_says_so(capsys):

@@ -12,19 +12,20 @@ import numpy as np
 import torch
 
 import swapmark
-from swapmark.faces.synthetic import save_faces
+from swapmark.faces.drawn import save_faces
 from swapmark.model.model import ModelConfig, SwapModel
-from swapmark.training.checkpoint import save_model
+from swapmark.model.store import save_model
 
 
 def main(folder: Path) -> None:
     """Fill the folder."""
     torch.manual_seed(0)
-    save_model(folder / "model", SwapModel(ModelConfig()), "pad", "# Card")
-    swapmark.export_onnx(folder / "model", folder / "model.onnx", overwrite=True)
+    save_model(folder / "model", SwapModel(ModelConfig()), "# Card")
+    detector = swapmark.load(folder / "model", device="cpu")
+    detector.export(folder / "model.onnx", overwrite=True)
     save_faces(swapmark.draw_faces(20, size=100), folder / "faces.zip", overwrite=True)
-    found = swapmark.load(folder / "model", device="cpu").predict(folder / "faces.zip")
-    np.savez(folder / "torch.npz", xy=found.xy, confidence=found.confidence, paths=found.paths)
+    found = detector.predict(folder / "faces.zip")
+    np.savez(folder / "torch.npz", xy=found.xy, confidence=found.confidence, files=found.files)
 
 
 if __name__ == "__main__":

@@ -7,24 +7,35 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
-from swapmark.drawing.colours import landmark_colours
 from swapmark.errors import InputError
 from swapmark.files import write_atomically
 
 OUTLINE = (20, 20, 24)
 WHITE = (255, 255, 255)
-PICTURE_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-}
-"""Endings of the pictures that are written, and what Pillow calls their formats."""
+CODES = """
+    e69f00 56b4e9 009e73 f0e442 0072b2 d55e00 cc79a7 74ffff 462eff 8bd1a2 468bff b91717 2e7474
+    e8ffb9 8bd1e8 d100b9 ffb95d 2eb974 0074e8 b9e8b9 8bb9b9 d12e46 d18b2e 00a2d1 b9468b ffff00
+    46a2ff d1e88b 2e7446 008b5d 8b00d1 8be8e8 e8ff8b b900a2 a246d1 ff5dd1 00a2a2 e8d100 ff8b5d
+    8b8b46 b9b9ff b94600 d1a2a2 d1d18b d1ffe8 8b468b d1748b e8b9d1 a274b9 a274e8 2e5dff e8b917
+    ff8b8b ff465d ff74e8 a25dd1 b92e74 8b74a2 5d748b 748b00 d1b974 e8a2d1 ff0074 5dff5d
+"""
+"""Okabe and Ito's palette for the colour-blind, without its black. Each next colour is the one
+whose nearest neighbour among those before it is farthest in Oklab, to the eye that tells them apart
+worst: normal, red-blind or green-blind (Machado, Oliveira and Fernandes 2009)."""
+COLOURS = tuple(tuple(bytes.fromhex(code)) for code in CODES.split())
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+"""Of the pictures that are written."""
 SMOOTHING = 4
 """Dots are drawn this many times enlarged and averaged down."""
+
+
+def landmark_colours(count: int) -> tuple[tuple[int, ...], ...]:
+    """`count` sRGB colours, the same for a landmark however many there are; repeated after 64.
+
+    >>> landmark_colours(2)
+    ((230, 159, 0), (86, 180, 233))
+    """
+    return tuple(COLOURS[index % len(COLOURS)] for index in range(count))
 
 
 def draw_landmarks(
@@ -32,7 +43,7 @@ def draw_landmarks(
     xy: np.ndarray,
     *,
     confidence: np.ndarray | None = None,
-    scale: int | None = None,
+    scale: int = 1,
     radius: float | None = None,
     numbers: bool = False,
     marker: Literal["dot", "cross"] = "dot",
@@ -42,16 +53,15 @@ def draw_landmarks(
     image: uint8 (H, W, 3). xy: (K, 2) in its pixels; points with NaN, or far outside, are left out.
     confidence: (K,) in [0, 1]; an unsure landmark is see-through within its outline, and so is one
         of unknown confidence (NaN).
-    scale: whole number to enlarge by; None makes the longer side at least 192 pixels.
+    scale: whole number to enlarge by.
     radius: of a dot, in pixels of the result; None is 2 % of the longer side, 3 at least.
     numbers: write 1 … K beside the dots, as in the tables.
     marker: coloured dots, or white crosses for points marked by hand.
 
-    >>> draw_landmarks(np.zeros((64, 48, 3), np.uint8), np.array([[10.0, 20.0]])).shape
+    >>> draw_landmarks(np.zeros((64, 48, 3), np.uint8), np.array([[10.0, 20.0]]), scale=3).shape
     (192, 144, 3)
     """
     height, width = image.shape[:2]
-    scale = scale or max(1, -(-192 // max(height, width)))
     size = np.array([width, height]) * scale
     radius = radius or max(3.0, 0.02 * size.max())
     canvas = Image.fromarray(image).resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
@@ -75,27 +85,22 @@ def _draw_mark(canvas, centre, colour, radius, opacity, number, marker) -> None:
     x, y = np.rint(unit_to_pixels(pixels_to_unit(centre - corner, 2 * reach + 1), side)).tolist()
     fill, cover = Image.new("RGB", (side, side), OUTLINE), Image.new("L", (side, side))
     inner, outer = round(radius * SMOOTHING), round((radius + max(1, radius / 4)) * SMOOTHING)
+    inside, over = ImageDraw.Draw(fill), ImageDraw.Draw(cover)
     if marker == "dot":
-        ImageDraw.Draw(fill).circle((x, y), inner, fill=colour)
-        pen = ImageDraw.Draw(cover)
-        pen.circle((x, y), outer, fill=255)
-        pen.circle((x, y), inner, fill=round(255 * opacity))
+        inside.circle((x, y), inner, fill=colour)
+        over.circle((x, y), outer, fill=255)
+        over.circle((x, y), inner, fill=round(255 * opacity))
     else:
         half = round(0.2 * inner)
-        bars = (
-            (fill, colour, inner, half),
-            (cover, round(255 * opacity), outer, half + outer - inner),
-        )
-        for layer, ink, length, width in bars:
-            pen = ImageDraw.Draw(layer)
+        bars = ((inside, colour, inner, half), (over, 255, outer, half + outer - inner))
+        for pen, ink, length, width in bars:
             pen.rectangle((x - length, y - width, x + length, y + width), fill=ink)
             pen.rectangle((x - width, y - length, x + width, y + length), fill=ink)
     if number:
         font = ImageFont.load_default(max(11.0, 2.2 * radius) * SMOOTHING)
-        place, stroke = (x + 1.3 * outer, y), SMOOTHING * 2
-        ImageDraw.Draw(fill).text(place, number, WHITE, font, anchor="lm")
-        pen = ImageDraw.Draw(cover)
-        pen.text(place, number, 255, font, anchor="lm", stroke_width=stroke)
+        place = (x + 1.3 * outer, y)
+        inside.text(place, number, WHITE, font, anchor="lm")
+        over.text(place, number, 255, font, anchor="lm", stroke_width=SMOOTHING * 2)
     corner = (int(corner[0]), int(corner[1]))
     canvas.paste(fill.reduce(SMOOTHING), corner, cover.reduce(SMOOTHING))
 
@@ -105,10 +110,6 @@ def save_image(array: np.ndarray, path: str | Path) -> Path:
 
     A reader that looks while it is written sees the old file or the new one. Raises InputError if
     no format has this ending, and OutputError if the file cannot be written.
-
-    >>> import tempfile
-    >>> save_image(np.zeros((4, 4, 3), np.uint8), Path(tempfile.mkdtemp()) / "black.png").name
-    'black.png'
     """
     path = Path(path)
     kind = picture_format(path)
@@ -116,15 +117,11 @@ def save_image(array: np.ndarray, path: str | Path) -> Path:
 
 
 def picture_format(path: Path) -> str:
-    """Pillow's name of the format that a file's ending stands for; InputError if it writes none.
-
-    >>> picture_format(Path("a.JPG"))
-    'JPEG'
-    """
-    kind = PICTURE_FORMATS.get(path.suffix.lower())
-    if kind is None:
+    """Pillow's name of the format that a file's ending stands for; InputError if it writes none."""
+    ending = path.suffix.lower()
+    if ending not in PICTURE_ENDINGS:
         raise InputError(
-            f"{path} has the ending {path.suffix!r}, of which no picture can be written. Name it "
-            f"with one of {', '.join(PICTURE_FORMATS)}."
+            f"{path}: no picture is written with the ending {path.suffix!r}. Use one of "
+            f"{', '.join(PICTURE_ENDINGS)}."
         )
-    return kind
+    return Image.registered_extensions()[ending]

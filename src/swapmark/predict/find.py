@@ -7,6 +7,8 @@ from pathlib import Path
 
 from swapmark.data.sources import is_run
 from swapmark.errors import InputError, RunError
+from swapmark.predict.network import Network, TorchNetwork
+from swapmark.predict.onnx_network import OnnxNetwork
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "models"
 """A folder each for the models that come with the package."""
@@ -15,12 +17,27 @@ MODEL_FILES = ("config.json", "model.safetensors", "README.md")
 
 
 def built_in_models() -> tuple[str, ...]:
-    """Names of the models that come with swapmark, to be used in place of a run folder.
-
-    >>> isinstance(built_in_models(), tuple)
-    True
-    """
+    """Names of the models that come with swapmark, to be used in place of a run folder."""
     return tuple(sorted(path.parent.name for path in BUILT_IN.glob("*/config.json")))
+
+
+def open_network(source: str | os.PathLike, device: str | None = None) -> Network:
+    """The network of a run, model folder, .onnx file, built-in name or hub repository.
+
+    device: `cuda`, `mps` or `cpu`; the best there is by default, the CPU for an .onnx file.
+    Raises RunError as `find_model`, and InputError for a device or a package that is not there.
+    """
+    found = find_model(source)
+    if found.is_file():
+        return OnnxNetwork(found, device)
+    try:
+        from swapmark.model.store import fingerprint, load_model
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{source} needs torch ({error.name} is not installed). Install swapmark with all it "
+            f"depends on, or export the model elsewhere and load the .onnx file."
+        ) from error
+    return TorchNetwork(load_model(found), device, fingerprint(found))
 
 
 def find_model(source: str | os.PathLike) -> Path:
@@ -30,79 +47,58 @@ def find_model(source: str | os.PathLike) -> Path:
     Hugging Face hub, which is fetched into its cache. Raises RunError that says what is missing.
     """
     path = Path(source)
-    if path.suffix.lower() == ".onnx" and not path.is_dir():
-        if not path.is_file():
-            raise RunError(
-                f"There is no file {path}. Make one with: swapmark export RUN --out {path}"
-            )
-        return path
+    name = path.as_posix()
     if path.is_dir():
-        found = _model_in(path)
-        if (found / "config.json").is_file():
-            return found
-        if path.as_posix() in built_in_models():
-            raise RunError(
-                f"The folder {path} here holds no model, and hides the built-in model {path}. "
-                f"Rename the folder, or work in another one."
-            )
-        if inside := sorted(run.parent for run in path.glob("*/config.yaml") if is_run(run.parent)):
-            raise RunError(
-                f"{path} is no run itself, but holds some: give one of them, such as {inside[0]}."
-            )
-        return found
+        return _model_in(path)
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        return path
     if path.exists():
         raise RunError(f"{path} is a file; expected a run folder, a model folder or an .onnx file.")
-    name = path.as_posix()
     if name in built_in_models():
         return BUILT_IN / name
-    if _may_be_on_the_hub(path):
+    # OWNER/NAME, unless the first part is a folder here: then it is a path with a slip in it.
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) and not path.parent.is_dir():
         return _from_hub(name)
-    there = ", ".join(built_in_models()) or "none in this version"
+    there = ", ".join(built_in_models()) or "none"
     raise RunError(
-        f"There is no folder {path}.{_nearest(path)} Expected one made by `swapmark train`, an "
-        f".onnx file, the name of a built-in model ({there}), or OWNER/NAME of a model on the "
-        f"Hugging Face hub."
+        f"There is no {path}.{_nearest(path)} Expected a run made by `swapmark train`, an .onnx "
+        f"file made by `swapmark export`, a built-in model ({there}), or OWNER/NAME of a model on "
+        f"the Hugging Face hub."
     )
 
 
 def _model_in(folder: Path) -> Path:
     """The model of a run folder, or the folder itself."""
-    from swapmark.training.run import Run
-
-    run = Run(folder)
-    if run.model.is_dir():
-        return run.model
-    if run.config.exists():
+    for place in (folder / "model", folder):
+        if (place / "config.json").is_file():
+            return place
+    if (folder / "config.yaml").exists():
         raise RunError(
-            f"The run in {folder} has no model yet: the first is written with its first "
+            f"The run in {folder} has no model yet: the first one is written with the first "
             f"checkpoint. Go on with: swapmark train IMAGES --out {folder} --resume"
         )
-    return folder
+    inside = sorted(run.parent for run in folder.glob("*/config.yaml") if is_run(run.parent))
+    advice = f"Give one of the runs in it, such as {inside[0]}." if inside else ""
+    if folder.as_posix() in built_in_models():
+        advice = f"It hides the built-in model {folder}: rename it, or work in another folder."
+    raise RunError(
+        f"There is no model in the folder {folder}. "
+        f"{advice or 'Expected a run made by `swapmark train`, or the folder model/ in it.'}"
+    )
 
 
 def _nearest(path: Path) -> str:
     """` Did you mean …?` with the built-in model, or the run or model beside it, most alike."""
-    try:
-        beside = sorted(path.parent.iterdir())
-    except OSError:
-        beside = []
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
     known = {
-        folder.name: folder.as_posix()
-        for folder in beside
+        folder.name.lower(): folder.as_posix()
+        for folder in sorted(beside)
         if (folder / "config.json").is_file() or is_run(folder)
     }
     if path.parent == Path():
-        known |= {name: name for name in built_in_models()}
-    lower = {name.lower(): full for name, full in known.items()}
-    near = difflib.get_close_matches(path.name.lower(), lower, n=1, cutoff=0.75)
-    return f" Did you mean {lower[near[0]]}?" if near else ""
-
-
-def _may_be_on_the_hub(path: Path) -> bool:
-    """OWNER/NAME, unless the first part is a folder here: then it is a path with a slip in it."""
-    return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", path.as_posix())) and not (
-        path.parent.is_dir()
-    )
+        known |= {name.lower(): name for name in built_in_models()}
+    near = difflib.get_close_matches(path.name.lower(), known, n=1, cutoff=0.75)
+    return f" Did you mean {known[near[0]]}?" if near else ""
 
 
 def _from_hub(name: str) -> Path:
@@ -110,16 +106,16 @@ def _from_hub(name: str) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise InputError(
-            f"There is no folder {name} here, and to look for it on the Hugging Face hub the "
-            f"package huggingface_hub is needed: pip install huggingface_hub"
+            f"There is no folder {name} here. To look for it on the Hugging Face hub, install: "
+            f"pip install huggingface_hub"
         ) from error
     try:
         folder = Path(snapshot_download(name, allow_patterns=list(MODEL_FILES)))
     except Exception as error:  # also those of the HTTP library, which changes with the version
         reason = " ".join(str(error).split())[:200]
         raise RunError(
-            f"There is no folder {name} here, and no model {name} could be had from the Hugging "
-            f"Face hub: {reason}. Check the name and the connection; a private model needs "
+            f"There is no folder {name} here, and the Hugging Face hub did not give a model of "
+            f"that name: {reason}. Check the name and the connection; a private model needs "
             f"`hf auth login` first."
         ) from error
     for file in MODEL_FILES[:2]:

@@ -1,0 +1,70 @@
+"""The loss curves of a run."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from swapmark.drawing.draw import landmark_colours, save_image
+from swapmark.errors import InputError
+
+TERMS = (
+    *("loss", "reconstruction", "known_equivariance", "separation"),
+    *("swap", "cycle", "inverse", "equivariance", "flow"),
+)
+"""The loss and its terms, by their names in metrics.jsonl."""
+SPREADS = ("spread", "spread_min")
+"""Standard deviations of landmarks over images, in unit coordinates."""
+
+
+def plot_losses(history: Sequence[dict], path: str | Path) -> Path:
+    """Plot losses (logarithmic) over the landmark spread, against the step, into an image file.
+
+    history: one dict a logged step, as in metrics.jsonl, with "step" and some of `TERMS` and
+    `SPREADS`. What is not finite or, on the logarithmic axis, not above zero is left out. Raises
+    InputError if no entry has a loss.
+    """
+    # Heavy, so not before it is needed; Figure alone leaves pyplot's global state untouched.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    losses, spreads = (
+        [name for name in names if any(name in entry for entry in history)]
+        for names in (TERMS, SPREADS)
+    )
+    if not losses:
+        raise InputError(f"There is no loss to plot into {path}: no entry has {', '.join(TERMS)}.")
+    figure = Figure(figsize=(8, 7 if spreads else 4), dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    panels = figure.subplots(2 if spreads else 1, 1, sharex=True, squeeze=False)[:, 0]
+    _plot_curves(panels[0], history, losses, above=0.0)
+    panels[0].set(ylabel="loss", title="Loss, and its terms before they are weighted")
+    if any(line.get_ydata().size for line in panels[0].lines):
+        panels[0].set_yscale("log")
+    if spreads:
+        _plot_curves(panels[1], history, spreads, above=-math.inf)
+        panels[1].set(ylabel="standard deviation, unit lengths", title="Spread of the landmarks")
+        panels[1].set_ylim(bottom=0)
+    panels[-1].set_xlabel("step")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    canvas.draw()
+    return save_image(np.asarray(canvas.buffer_rgba())[..., :3].copy(), path)
+
+
+def _plot_curves(panel, history: Sequence[dict], names: list[str], *, above: float) -> None:
+    """Draw one curve a name, the first one thick and black."""
+    colours = [(0, 0, 0), *landmark_colours(len(names) - 1)]
+    for name, colour in zip(names, colours, strict=True):
+        points = [(entry["step"], entry[name]) for entry in history if name in entry]
+        points = [(step, value) for step, value in points if math.isfinite(value) and value > above]
+        panel.plot(
+            *np.array(points, dtype=float).reshape(-1, 2).T,
+            color=np.array(colour) / 255,
+            label=name,
+            linewidth=2.2 if name == names[0] else 1.2,
+            marker="o" if len(points) == 1 else None,  # a line of one point can't be seen
+        )
+    panel.grid(alpha=0.3)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(fontsize=8, ncols=1 + len(names) // 7)

@@ -1,0 +1,201 @@
+"""`Points.draw`: points over their pictures on one sheet, or over every frame of their video."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swapmark.data.decoding import stream_images
+from swapmark.data.images import ImageProblem, resize_image
+from swapmark.data.items import Item, is_video_name
+from swapmark.data.sources import is_run, list_images
+from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
+from swapmark.drawing.draw import draw_landmarks, picture_format, save_image
+from swapmark.drawing.film import CONTAINERS, Film
+from swapmark.drawing.sheets import contact_sheet, under_headings
+from swapmark.errors import InputError, counted
+from swapmark.files import refuse_existing, write_atomically
+from swapmark.points.rows import match_files
+from swapmark.points.table import Points, default_names
+
+TILE, ALONE = 256, 768
+"""Side of the square that a picture is fitted into, in pixels of the sheet; of one all alone."""
+COLUMNS = 6
+MOST = 36
+"""Pictures on a sheet; of more, so many are taken at even distances."""
+
+
+def draw_points(
+    points: Points, path, *, images=None, marked: Points | None = None, overwrite: bool = False
+) -> Path:
+    """What `Points.draw` says: a sheet, or a video of the frames, by the ending of `path`.
+
+    Pictures that can no longer be read are left out. Raises InputError if `path` does not do (see
+    `check_drawing`) or the pictures are others, by name or by size, and OutputError if it cannot
+    be written.
+    """
+    path = Path(path)
+    images = points.source if images is None else images
+    if images is None:
+        raise InputError("It is not known what these points were found in: give images=.")
+    if not len(points):
+        raise InputError(f"There are no points to draw to {path}: the table has no row.")
+    check_drawing(path, images, frames=points.frame is not None, overwrite=overwrite)
+    crosses = np.empty((len(points), 0, 2))
+    if marked is not None:
+        rows = match_files(points.files, marked.files).rows
+        crosses = np.where((rows >= 0)[:, None, None], marked.xy[rows], np.nan)
+    if path.suffix.lower() in CONTAINERS:
+        return write_atomically(
+            path, lambda partial: _draw_film(points, crosses, images, partial, path.suffix)
+        )
+    return save_image(_sheet(points, crosses, images), path)
+
+
+def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> None:
+    """Raise InputError if points cannot or should not be drawn to `path`.
+
+    It cannot where the ending is neither a picture's nor, for points of `frames`, a video's, or
+    where a file or folder is that may not be replaced. It should not where it would be one of the
+    pictures, or be taken for one later.
+    """
+    if path.suffix.lower() not in CONTAINERS:
+        picture_format(path)
+    elif not frames:
+        raise InputError(
+            f"{path} is a video, but the points are of pictures. Name a picture, such as "
+            f"{path.with_suffix('.png')}, or find them as frames of a video, with a frame rate."
+        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected the name of a file.")
+    if isinstance(images, str | os.PathLike):
+        given = Path(images).expanduser().resolve()
+        if path.resolve() == given:
+            raise InputError(f"{path} is what the points were found in. Choose another name.")
+        above = [folder for folder in path.resolve().parents if folder.is_relative_to(given)]
+        if given.is_dir() and above and not any(map(is_run, above)):
+            raise InputError(
+                f"{path} lies in {images}, where it would be taken for one of the pictures. "
+                f"Choose a place outside."
+            )
+    refuse_existing(path, overwrite=overwrite)
+
+
+def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
+    """Up to `MOST` pictures with their points, under words that say what is shown."""
+    video = _video(points, images)
+    rows, items = (range(len(points)), []) if video else _items(points, images)
+    chosen = np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int).tolist()
+    side, numbers = TILE if len(chosen) > 1 else ALONE, _frame_numbers(points)
+    if video:
+        whole = _read_frames(video, {numbers[row]: row for row in chosen})
+        squares = ((row, resize_image(pixels, side)) for row, pixels in whole)
+    else:
+        stream = stream_images([items[place] for place in chosen], side)
+        squares = ((rows[place], result) for place, (_, result) in zip(chosen, stream, strict=True))
+    tiles, captions = [], []
+    for row, result in squares:
+        if isinstance(result, ImageProblem):
+            continue
+        square, placement = result
+        _check_size(points, row, (placement.width, placement.height))
+        xy, marks = (placement.to_model(places[row]) for places in (points.xy, crosses))
+        tiles.append(_drawn(points, row, square, xy, marks, numbers=True))
+        captions.append(f"frame {numbers[row]}" if video else points.files[row])
+    if not tiles:
+        raise InputError(f"{points.files[0]}, and all else to be drawn, cannot be read any more.")
+    words = [
+        f"{len(tiles)} of {counted(len(points), 'picture' if points.frame is None else 'frame')}",
+        *("same colour: same landmark", "plain borders: added"),
+        *(["see-through: unsure"] if points.confidence is not None else []),
+        *(["white crosses: marked by hand"] if crosses.size else []),
+    ]
+    sheet = contact_sheet(tiles, COLUMNS, captions=captions)
+    if points.names != default_names(len(points.names)):
+        legend = [f"{number} {name}" for number, name in enumerate(points.names, start=1)]
+        sheet = under_headings(legend, sheet)
+    return under_headings(words, sheet)
+
+
+def _draw_film(points: Points, crosses: np.ndarray, images: Any, path: Path, ending: str) -> None:
+    """Write the frames one by one, each shown from its time on."""
+    video, numbers = _video(points, images), _frame_numbers(points)
+    row_of = {number: row for row, number in enumerate(numbers)}
+    if video is None:
+        rows, items = _items(points, images)
+        video, row_of = frames_of_images(items, 25), dict(enumerate(rows))
+    rate = video.frame_rate or Fraction(25)
+    with Film(path, ending, rate) as film:
+        for row, pixels in _read_frames(video, row_of):
+            _check_size(points, row, pixels.shape[1::-1])
+            time = np.nan if points.time is None else points.time[row]
+            time = numbers[row] / float(rate) if np.isnan(time) else time
+            film.add(_drawn(points, row, pixels, points.xy[row], crosses[row]), float(time))
+        if film.stream is None:
+            raise InputError(f"No frame of {video.name} can be read any more.")
+
+
+def _drawn(points: Points, row: int, image: np.ndarray, xy, marks, *, numbers: bool = False):
+    """The picture of a row with its points, and its marks as crosses."""
+    confidence = None if points.confidence is None else points.confidence[row]
+    image = draw_landmarks(image, xy, confidence=confidence, numbers=numbers)
+    return draw_landmarks(image, marks, marker="cross") if len(marks) else image
+
+
+def _frame_numbers(points: Points) -> list[int]:
+    """N numbers of frames; of pictures their places in the table."""
+    frame = np.arange(len(points)) if points.frame is None else points.frame
+    return [int(number) for number in frame]
+
+
+def _video(points: Points, images: Any) -> FrameSource | None:
+    """The video that was given; None where it is pictures."""
+    video = images if isinstance(images, FrameSource) else None
+    if isinstance(images, str | os.PathLike) and is_video_name(os.fspath(images)):
+        video = open_video(os.fspath(images))
+    if video and (points.frame is None or len(np.unique(points.frame)) < len(points)):
+        raise InputError(f"{video.name} is a video, but the points are not of frames of one.")
+    return video
+
+
+def _items(points: Points, images: Any) -> tuple[list[int], list[Item]]:
+    """The rows whose pictures are there, and these pictures."""
+    items = list_images(images)
+    names = [item.name for item in items]
+    if list(points.files) == names:  # as they were found: a name may be there twice
+        return list(range(len(points))), items
+    places = match_files(points.files, names).rows
+    rows = np.flatnonzero(places >= 0).tolist()
+    if not rows:
+        raise InputError(
+            f"The points are of other pictures: their first is {points.files[0]}, the first to "
+            f"draw on is {names[0]}. Give the pictures that they were found in."
+        )
+    return rows, [items[places[row]] for row in rows]
+
+
+def _read_frames(video: FrameSource, row_of: dict[int, int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Row and whole picture of the frames with these numbers, as far as they can be read."""
+    left = dict(row_of)
+    with closing(video.frames()) as frames:
+        for frame in frames:
+            if isinstance(frame, VideoFrame) and frame.index in left:
+                try:
+                    yield left.pop(frame.index), frame.read()
+                except ImageProblem:
+                    continue
+            if not left:
+                return
+
+
+def _check_size(points: Points, row: int, size: tuple[int, ...]) -> None:
+    expected = None if points.sizes is None else tuple(points.sizes[row].tolist())
+    if expected and not np.isnan(expected).any() and expected != size:
+        raise InputError(
+            f"{points.files[row]} has {size[0]} × {size[1]} pixels, but its points are of a "
+            f"picture with {expected[0]} × {expected[1]}. Give what they were found in."
+        )

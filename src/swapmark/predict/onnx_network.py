@@ -1,0 +1,94 @@
+"""A network that was exported to ONNX, run by onnxruntime; torch is not needed."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from swapmark.data.images import RESIZE_MODES
+from swapmark.errors import InputError, RunError
+
+ONNX_FORMAT = 1
+"""Raised when the inputs, outputs or properties of an exported file change their meaning."""
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxNetwork:
+    """A file made by `swapmark export`: all but the resizing of pictures is inside the file.
+
+    `device` is `cpu`, the default, or `cuda` with the package onnxruntime-gpu. On a CPU it takes
+    as many threads as OMP_NUM_THREADS says, if that is set.
+    """
+
+    def __init__(self, path: str | os.PathLike, device: str | None = None):
+        path = Path(path)
+        self.session = _session(path, device or "cpu")
+        self.properties: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
+        """What the file says of itself; docs/export.md lists the keys."""
+        anew = f"Make it anew: swapmark export RUN --out {path.name}"
+        if (found := self.properties.get("swapmark_format", "none")) != str(ONNX_FORMAT):
+            raise RunError(f"{path} has format {found}; expected swapmark's {ONNX_FORMAT}. {anew}")
+        try:
+            self._read_properties()
+        except (KeyError, TypeError, ValueError) as error:
+            wrong = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise RunError(f"{path} was changed after its export: {wrong}. {anew}") from error
+        self.fingerprint = self.properties.get("fingerprint") or _sha256(path)
+
+    def find(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks (B, K, 2) in pixels of the squares, and their confidence (B, K)."""
+        xy, confidence = self.session.run(["points", "confidence"], {"images": squares})
+        return np.asarray(xy, np.float64), np.asarray(confidence, np.float64)
+
+    def _read_properties(self) -> None:
+        """Set what the file says; KeyError, TypeError or ValueError where its graph differs."""
+        properties = self.properties
+        # Files of version 0.1 call it fit.
+        self.resize = properties["resize"] if "resize" in properties else properties["fit"]
+        if self.resize not in RESIZE_MODES:
+            raise ValueError(f"resize is {self.resize!r}, expected {' or '.join(RESIZE_MODES)}")
+        self.image_size = size = int(properties["image_size"])
+        self.landmarks = count = len(json.loads(properties["landmarks"]))
+        expected = {"images": [size, size, 3], "points": [count, 2], "confidence": [count]}
+        parts = (*self.session.get_inputs(), *self.session.get_outputs())
+        found = {part.name: list(part.shape[1:]) for part in parts}
+        if found != expected:
+            raise ValueError(f"inputs and outputs are {found}, expected {expected}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _session(path: Path, device: str):
+    """An onnxruntime session on one device; raises InputError and RunError in words."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"To predict with {path}, install onnxruntime (onnxruntime-gpu for CUDA): "
+            f"pip install onnxruntime"
+        ) from error
+    there = onnxruntime.get_available_providers()
+    if _PROVIDERS.get(device) not in there:
+        able = " or ".join(name for name, provider in _PROVIDERS.items() if provider in there)
+        raise InputError(
+            f"device {device!r} is not available for {path}. Choose {able}; cuda needs: pip "
+            f"install onnxruntime-gpu"
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; warnings speak to those who work on onnxruntime
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal():
+        options.intra_op_num_threads = int(threads)
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=[_PROVIDERS[device]])
+    except Exception as error:  # onnxruntime has a dozen classes of error, none of them public
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(
+            f"{path} cannot be read as ONNX: {reason}. Make it anew: swapmark export RUN --out "
+            f"{path.name}"
+        ) from error
