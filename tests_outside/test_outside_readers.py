@@ -15,28 +15,29 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-import swapmark
+from swapmark.points.formats import read_points, write_points
+from swapmark.points.table import Points
 
 NAMES = ("nose", "left ear", "tail base")
 SIZE = (120, 90)
 
 
-def made_up(files: tuple[str, ...], **known) -> swapmark.PointTable:
+def made_up(files: tuple[str, ...], **known) -> Points:
     """Points at many digits, the second one of the third image missing."""
     random = np.random.default_rng(0)
     xy = random.uniform(0, 89, (len(files), len(NAMES), 2))
     xy[2, 1] = np.nan
-    return swapmark.PointTable(NAMES, files, xy, **known)
+    return Points(NAMES, files, xy, **known)
 
 
 @pytest.fixture
-def video() -> swapmark.PointTable:
+def video() -> Points:
     confidence = np.random.default_rng(1).uniform(0, 1, (20, len(NAMES)))
-    return made_up(("video",) * 20, confidence=confidence, frames=np.arange(20))
+    return made_up(("video",) * 20, confidence=confidence, frame=np.arange(20))
 
 
 @pytest.fixture
-def images(tmp_path) -> swapmark.PointTable:
+def images(tmp_path) -> Points:
     """Five marked images, which lie in tmp_path as DeepLabCut has them."""
     files = tuple(f"labeled-data/session 1/img{i:03d}.png" for i in range(5))
     for file in files:
@@ -59,7 +60,7 @@ def test_nothing_of_this_needs_torch():
 
 
 def test_movement_reads_a_prediction(video, tmp_path):
-    swapmark.write_points(video, tmp_path / "video.csv", "dlc")
+    write_points(video, tmp_path / "video.csv", "dlc")
     read = load_poses.from_dlc_file(tmp_path / "video.csv", fps=30).isel(individuals=0)
     assert tuple(read.keypoints.values) == NAMES
     assert same(read.position.transpose("time", "keypoints", "space"), video.xy)
@@ -75,15 +76,15 @@ def test_what_movement_writes_is_read(video, tmp_path, split_individuals):
         keypoint_names=list(NAMES),
     )
     save_poses.to_dlc_file(poses, tmp_path / "m.csv", split_individuals=split_individuals)
-    found = swapmark.read_points(next(tmp_path.glob("m*.csv")))
+    found = read_points(next(tmp_path.glob("m*.csv")))
     assert found.names == NAMES
-    assert found.frames.tolist() == list(range(20))
+    assert found.frame.tolist() == list(range(20))
     assert same(found.xy, video.xy)
     assert same(found.confidence, video.confidence)
 
 
 def test_sleap_io_reads_what_was_marked_in_images(images, tmp_path):
-    swapmark.write_points(images, tmp_path / "CollectedData.csv", "dlc")
+    write_points(images, tmp_path / "CollectedData.csv", "dlc")
     labels = sleap_io.load_file(tmp_path / "CollectedData.csv")
     names = labels.skeletons[0].node_names  # it sorts them
     assert sorted(names) == sorted(NAMES)
@@ -98,23 +99,23 @@ def test_what_sleap_io_writes_as_deeplabcut_is_read(video, tmp_path):
         skeletons=[sleap_io.Skeleton(list(NAMES))],
     )
     sleap_io.save_csv(labels, tmp_path / "sleap.csv", format="dlc")
-    found = swapmark.read_points(tmp_path / "sleap.csv")
+    found = read_points(tmp_path / "sleap.csv")
     order = [found.names.index(name) for name in NAMES]
     assert same(found.xy[:, order], video.xy)
 
 
 def test_sleap_io_reads_coco(images, tmp_path):
-    swapmark.write_points(images, tmp_path / "points.json")
+    write_points(images, tmp_path / "points.json")
     labels = sleap_io.load_coco(tmp_path / "points.json", dataset_root=tmp_path)
     assert tuple(labels.skeletons[0].node_names) == NAMES
     assert close(labels.numpy()[:, 0], images.xy)
 
 
 def test_what_sleap_io_writes_as_coco_is_read(images, tmp_path):
-    swapmark.write_points(images, tmp_path / "points.json")
+    write_points(images, tmp_path / "points.json")
     labels = sleap_io.load_coco(tmp_path / "points.json", dataset_root=tmp_path)
     sleap_io.save_coco(labels, tmp_path / "sleap.json")
-    found = swapmark.read_points(tmp_path / "sleap.json")
+    found = read_points(tmp_path / "sleap.json")
     assert found.names == NAMES
     assert close(found.xy, images.xy)
     assert same(found.sizes, images.sizes)
@@ -122,8 +123,8 @@ def test_what_sleap_io_writes_as_coco_is_read(images, tmp_path):
 
 def test_pycocotools_loads_and_evaluates(images, tmp_path):
     confidence = np.full((5, len(NAMES)), 0.5)
-    scored = swapmark.PointTable(NAMES, images.files, images.xy, confidence, images.sizes)
-    swapmark.write_points(scored, tmp_path / "points.json")
+    scored = Points(NAMES, images.files, images.xy, confidence, images.sizes)
+    write_points(scored, tmp_path / "points.json")
     truth = COCO(str(tmp_path / "points.json"))
     assert [truth.imgs[key]["file_name"] for key in sorted(truth.imgs)] == list(images.files)
     keypoints = [truth.anns[key]["keypoints"] for key in sorted(truth.anns)]
@@ -152,8 +153,8 @@ def precision(truth: COCO, found: list[dict]) -> float:
 
 
 def test_pandas_reads_csv_parquet_and_deeplabcut(images, tmp_path):
-    swapmark.write_points(images, tmp_path / "points.csv")
-    swapmark.write_points(images, tmp_path / "points.parquet")
+    write_points(images, tmp_path / "points.csv")
+    write_points(images, tmp_path / "points.parquet")
     for frame in (
         pandas.read_csv(tmp_path / "points.csv"),
         pandas.read_parquet(tmp_path / "points.parquet"),
@@ -161,9 +162,9 @@ def test_pandas_reads_csv_parquet_and_deeplabcut(images, tmp_path):
         assert frame["file"].tolist() == list(images.files)
         assert same(frame[["nose_x", "nose_y"]], images.xy[:, 0])
         assert same(frame[["left ear_x", "left ear_y"]], images.xy[:, 1])
-    swapmark.write_points(images, tmp_path / "dlc.csv", "dlc")
+    write_points(images, tmp_path / "dlc.csv", "dlc")
     header = {"header": [0, 1, 2], "index_col": [0, 1, 2]}
     frame = pandas.read_csv(tmp_path / "dlc.csv", **header)
     assert same(frame["swapmark"]["tail base"][["x", "y"]], images.xy[:, 2])
     frame.to_csv(tmp_path / "again.csv")  # as DeepLabCut itself writes it
-    assert same(swapmark.read_points(tmp_path / "again.csv").xy, images.xy)
+    assert same(read_points(tmp_path / "again.csv").xy, images.xy)

@@ -1,15 +1,13 @@
 import copy
 import json
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given
-from made_up_tables import assert_same, example, tables
+from made_up_tables import assert_same, example
 
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.points.formats import read_points, write_points
-from swapmark.types import PointTable
+from swapmark.points.table import Points
 
 SET = {
     "images": [{"id": 7, "file_name": "a.png", "width": 40, "height": 30}],
@@ -28,14 +26,6 @@ def read(folder, data):
     text = data if isinstance(data, str) else json.dumps(data)
     (folder / "points.json").write_text(text, encoding="utf-8")
     return read_points(folder / "points.json")
-
-
-@given(known=tables(extra=',;"\n'))
-def test_nothing_is_lost(known):
-    table = PointTable(**known)
-    with TemporaryDirectory() as folder:
-        assert write_points(table, f"{folder}/points.json") == ()
-        assert_same(read_points(f"{folder}/points.json"), table)
 
 
 def test_the_fields_are_those_of_coco(tmp_path):
@@ -64,7 +54,7 @@ def test_the_fields_are_those_of_coco(tmp_path):
 
 def test_an_image_without_points_has_no_annotation(tmp_path):
     xy = np.array([[[np.nan, np.nan]], [[1.0, 2.0]]])
-    table = PointTable(("tip",), ("a.png", "b.png"), xy)
+    table = Points(("tip",), ("a.png", "b.png"), xy)
     write_points(table, tmp_path / "points.json")
     data = json.loads((tmp_path / "points.json").read_text())
     assert [annotation["image_id"] for annotation in data["annotations"]] == [2]
@@ -101,46 +91,43 @@ def test_a_missing_point_may_have_coordinates_that_are_no_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "said"),
     [
         (json.dumps(SET)[:-40], "not whole JSON"),
         ("[" * 100_000, "not whole JSON"),
-        ([{"image_id": 7, "keypoints": []}], "a list, as COCO's results are"),
+        ('{"images": ' + "1" * 5000 + "}", "not whole JSON"),
+        ([{"image_id": 7, "keypoints": []}], "a list"),
         ({"shapes": []}, "no list of images"),
         (changed(["annotations"], None), "no list of annotations"),
         (changed(["annotations"], [1]), "no list of annotations"),
-        (changed(["categories", 1], None), "0 categories with keypoints (none)"),
+        (changed(["categories", 1], None), "0 categories"),
+        (changed(["categories", 0, "keypoints"], ["a"]), "2 categories .*box.*fly"),
+        (changed(["categories", 1, "keypoints"], 5), "fly: 5"),
+        (changed(["categories", 1, "keypoints"], "tip"), "fly: 'tip'"),
+        (changed(["categories", 1, "keypoints"], ["a", "a", "b"]), "twice: a_x, a_y"),
+        (changed(["annotations", 1, "image_id"], 8), "annotation 2: .* image 8"),
+        (changed(["annotations", 1, "image_id"], [7]), r"annotation 2: .* image \[7\]"),
+        (changed(["annotations", 1, "category_id"], 2), "annotation 2: .*category 2"),
+        (changed(["annotations", 0], SET["annotations"][1] | {"id": 9}), "annotation 2: .* 9 too"),
+        (changed(["annotations", 1, "keypoints"], [1, 2, 2]), "annotation 2: .*list of 9"),
+        (changed(["annotations", 1, "keypoints"], 3), "annotation 2: .*list of 9"),
+        (changed(["annotations", 1, "keypoints"], "123456789"), "annotation 2: .*list of 9"),
+        (changed(["annotations", 1, "keypoints", 0], "left"), "annotation 2: .*list of 9"),
+        (changed(["annotations", 1, "keypoints", 0], float("inf")), "head is over"),
+        (changed(["annotations", 1, "keypoints", 0], float("nan")), "head_x, head_y"),
         (
-            changed(["categories", 0], {"id": 1, "name": "bee", "keypoints": ["a"]}),
-            "2 categories with keypoints (bee, fly)",
+            changed(["annotations", 1, "keypoints", 5], float("nan")),
+            "annotation 2: .*visibility",
         ),
-        (
-            changed(["annotations", 1, "image_id"], 8),
-            "annotation 2: there is no image with the id 8",
-        ),
-        (changed(["annotations", 0], SET["annotations"][1] | {"id": 9}), "several annotations"),
-        (changed(["annotations", 1, "keypoints"], [1, 2, 2]), "annotation 2: expected a list of 9"),
-        (changed(["annotations", 1, "keypoints"], 3), "annotation 2: expected a list of 9"),
-        (changed(["annotations", 1, "keypoints", 0], "left"), "annotation 2: expected a list of 9"),
-        (changed(["annotations", 1, "keypoints", 0], float("nan")), "keypoint 1 is [nan, 2, 2]"),
-        (changed(["annotations", 1, "keypoints", 5], float("nan")), "keypoint 2 is [3, 4.5, nan]"),
-        (changed(["annotations", 1, "keypoints"], "123456789"), "expected a list of 9 numbers"),
-        (changed(["annotations", 1, "image_id"], [7]), "there is no image with the id [7]"),
-        (changed(["annotations", 1, "category_id"], 2), "there is no category with the id 2"),
-        (changed(["categories", 1, "keypoints"], 5), "keypoints of the category are 5"),
-        (changed(["categories", 1, "keypoints"], "tip"), "keypoints of the category are 'tip'"),
-        (changed(["images"], []), "an empty list of images"),
-        ('{"images": ' + "1" * 5000 + "}", "not whole JSON"),
-        (changed(["annotations", 1, "keypoints", 0], float("inf")), "expected a list of 9 numbers"),
-        (changed(["annotations", 1, "keypoints", 0], 1e12), "image 7 (a.png): head is over 1e9"),
-        (changed(["images", 0, "id"], None), "image id None is missing or there twice"),
-        (changed(["images", 0, "file_name"], None), "image 7: file_name is None"),
+        (changed(["annotations", 1, "keypoints", 0], 1e12), r"image 7 \(a\.png\): head is over"),
+        (SET | {"images": [], "annotations": []}, "no rows"),
+        (changed(["images", 0, "id"], None), "id None"),
+        (changed(["images", 0, "file_name"], None), "file_name None"),
         (changed(["images", 0, "file_name"], ""), "image 7: file is empty"),
-        (changed(["images", 0, "width"], "wide"), "image 7: expected a list of 2 numbers"),
+        (changed(["images", 0, "width"], "wide"), "width of the images"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::swapmark.errors.LeftOutWarning")
-def test_broken_files_are_refused_with_the_reason(tmp_path, data, message):
-    with pytest.raises(InputError, match=r"points\.json") as caught:
+def test_broken_files_are_refused_with_the_reason(tmp_path, data, said):
+    with pytest.raises(InputError, match=rf"points\.json.*{said}"):
         read(tmp_path, data)
-    assert message in str(caught.value)

@@ -1,15 +1,16 @@
 from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from made_up_tables import assert_same, example, kept, tables
+from made_up_tables import assert_same, draw_images, example, kept, tables
 from PIL import Image
 
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.points.formats import read_points, write_points
-from swapmark.types import PointTable
+from swapmark.points.table import Points
 
 
 def read(folder, text, images=None, encoding="utf-8"):
@@ -19,18 +20,20 @@ def read(folder, text, images=None, encoding="utf-8"):
 
 @given(known=tables(images=True, video=False))
 @settings(max_examples=50)
-def test_every_digit_comes_back(drawn, known):
-    table = PointTable(**known)
+def test_six_digits_come_back_and_then_stay(drawn, known):
+    table = Points(**known)
     with TemporaryDirectory() as folder:
         write_points(table, f"{folder}/points.tps")
         found = read_points(f"{folder}/points.tps", images=drawn)
-    assert_same(found, kept(table, "tps"))
+        write_points(found, f"{folder}/again.tps")
+        assert Path(folder, "again.tps").read_bytes() == Path(folder, "points.tps").read_bytes()
+    assert_same(found, kept(table, "tps"), digits=6)
 
 
 def test_the_corners_of_an_image_are_where_tpsdig_has_them(drawn, tmp_path):
     # In an image of 40 × 30 pixels: the outer corners, and the centres of the corner pixels.
     xy = np.array([[[-0.5, 29.5], [39.5, -0.5], [0, 0], [39, 29]]])
-    table = PointTable(("a", "b", "c", "d"), ("a.png",), xy, sizes=np.array([[40, 30]]))
+    table = Points(("a", "b", "c", "d"), ("a.png",), xy, sizes=np.array([[40, 30]]))
     write_points(table, tmp_path / "points.tps")
     lines = (tmp_path / "points.tps").read_text().splitlines()
     assert lines[1:5] == ["0 0", "40 30", "0.5 29.5", "39.5 0.5"]
@@ -40,7 +43,7 @@ def test_the_corners_of_an_image_are_where_tpsdig_has_them(drawn, tmp_path):
 def test_numbers_of_tpsdig_are_not_changed_by_a_way_there_and_back(drawn, tmp_path):
     text = "LM=2\n12.3 7.10001\n0.1 29.99999\nIMAGE=a.png\nID=0\nSCALE=0.013337\n"
     table = read(tmp_path, text, drawn)
-    assert table.xy.tolist() == [[[11.8, 22.39999], [-0.4, -0.49999]]]
+    assert np.allclose(table.xy, [[[11.8, 22.39999], [-0.4, -0.49999]]], rtol=0, atol=1e-12)
     assert write_points(table, tmp_path / "again.tps") == ()
     assert (tmp_path / "again.tps").read_text() == text
 
@@ -55,7 +58,7 @@ def test_a_missing_point_is_minus_one_and_negatives_and_na_are_read_as_missing(d
 
 def test_points_outside_are_told_where_tps_would_read_them_as_missing(tmp_path):
     xy = np.array([[[-3.0, 4.0], [5.0, 31.0], [5.0, -3.0]]])
-    table = PointTable(("a", "b", "c"), ("a.png",), xy, sizes=np.array([[40, 30]]))
+    table = Points(("a", "b", "c"), ("a.png",), xy, sizes=np.array([[40, 30]]))
     lost = write_points(table, tmp_path / "points.tps")
     assert lost[-1] == "2 points left of or below their image (negative means missing)"
     assert (tmp_path / "points.tps").read_text().splitlines()[1:4] == ["-1 -1", "-1 -1", "5.5 32.5"]
@@ -64,11 +67,11 @@ def test_points_outside_are_told_where_tps_would_read_them_as_missing(tmp_path):
 def test_scale_is_in_every_specimen_or_in_none(drawn, tmp_path):
     write_points(example(), tmp_path / "all.tps")
     assert (tmp_path / "all.tps").read_text("utf-8").count("SCALE=") == 2
-    some = replace(example(), scales=np.array([0.01, np.nan]))
-    assert "the scale" in write_points(some, tmp_path / "none.tps")
+    some = replace(example(), scale=np.array([0.01, np.nan]))
+    assert "scale" in write_points(some, tmp_path / "none.tps")[-1]
     assert "SCALE" not in (tmp_path / "none.tps").read_text("utf-8")
     text = "LM=1\n1 2\nIMAGE=a.png\nSCALE=\nLM=1\n1 2\nIMAGE=Zoë/1.png\nSCALE=0,5\n"
-    assert np.array_equal(read(tmp_path, text, drawn).scales, [np.nan, 0.5], equal_nan=True)
+    assert np.array_equal(read(tmp_path, text, drawn).scale, [np.nan, 0.5], equal_nan=True)
 
 
 def test_files_of_tpsdig_are_read_as_they_are(drawn, tmp_path):
@@ -94,7 +97,7 @@ def test_names_in_the_code_page_of_windows_are_read(drawn, tmp_path):
 
 @pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0b"])
 def test_odd_signs_in_a_name_end_no_line(tmp_path, sign):
-    table = PointTable(("p",), (f"a{sign}b.png",), np.zeros((1, 1, 2)), sizes=np.array([[40, 30]]))
+    table = Points(("p",), (f"a{sign}b.png",), np.zeros((1, 1, 2)), sizes=np.array([[40, 30]]))
     write_points(table, tmp_path / "points.tps")
     Image.new("L", (40, 30)).save(tmp_path / table.files[0])
     assert read_points(tmp_path / "points.tps").files == table.files
@@ -121,45 +124,41 @@ def test_the_height_is_that_of_the_upright_image(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "said"),
     [
         ("", "is empty"),
         ("COMMENT", "expected KEY=value"),
-        ("LM=0\nIMAGE=a.png\n", "holds no landmark"),
-        ("IMAGE=a.png\n", "line 1: IMAGE= before the first LM="),
-        ("LM=two\n", "line 1: LM=two; expected how many"),
-        ("LM=-1\n", "line 1: LM=-1; expected how many"),
+        ("LM=0\nIMAGE=a.png\n", "no landmark"),
+        ("IMAGE=a.png\n", "line 1: IMAGE="),
+        ("LM=two\n", "line 1: LM=two"),
+        ("LM=-1\n", "line 1: LM=-1"),
         ("LM=" + "9" * 5000 + "\n1 2\n", "line 1: LM=999"),
-        ("LM=1\n1 2\nIMAGE=" + "9" * 5000 + "\n", "1 of 1 images are not in"),
-        ("LM=3\n1 2\n3 4\n", "line 1: LM=3, but the file ends before"),
+        ("LM=3\n1 2\n3 4\n", "line 1: LM=3"),
         ("LM=3\n1 2\n3 4\nIMAGE=a.png\n", "line 4: 'IMAGE=a.png' is no landmark"),
-        ("LM=1\n1 2\n3 4\nIMAGE=a.png\n", "line 3: expected KEY=value, found '3 4'"),
+        ("LM=1\n1 2\n3 4\nIMAGE=a.png\n", "line 3: .*'3 4'"),
         ("LM=1\n1 2 3\n", "line 2: '1 2 3' is no landmark"),
         ("LM=1\n1 inf\n", "line 2: '1 inf' is no landmark"),
         ("LM=1\n1 1e999\n", "line 2: '1 1e999' is no landmark"),
-        ("LM3=1\n1 2 3\n", "line 1: LM3= are points in space"),
-        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=ten\n", "line 1: SCALE=ten; expected a length"),
-        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=-1\n", "line 1: SCALE=-1; expected a length"),
-        ("LM=1\n1 2\nSCALE=1\n", "line 1: neither IMAGE= nor ID= names its image"),
+        ("LM3=1\n1 2 3\n", "line 1: LM3="),
+        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=ten\n", "line 1: SCALE=ten"),
+        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=-1\n", "line 1: SCALE=-1"),
+        ("LM=1\n1 2\nSCALE=1\n", "line 1: neither IMAGE= nor ID="),
         ("LM=1\n1 2\nIMAGE=a.png\nLM=2\n1 2\n3 4\nIMAGE=b.png\nLM=1\n1 2\nID=c\n", "line 4: LM=2"),
         ("LM=1\n1 2\nIMAGE=a.png\nLM=1\n1 2\nIMAGE=a.png\n", "line 4: a.png is in the specimen of"),
-        ("LM=1\n1 2\nIMAGE=gone.png\n", "1 of 1 images are not in"),
+        ("LM=1\n1 2\nIMAGE=gone.png\n", "gone.png"),
+        ("LM=1\n1 2\nIMAGE=" + "9" * 5000 + "\n", "1 of 1 images"),
+        ("LM=1\n\0\0", "binary"),
     ],
 )
-def test_broken_files_are_refused_with_the_line(drawn, tmp_path, text, message):
-    with pytest.raises(InputError) as caught:
-        read(tmp_path, text, drawn)
-    assert message in str(caught.value)
-
-
-def test_binary_content_is_refused(tmp_path):
-    (tmp_path / "points.tps").write_bytes(b"LM=1\n\0\0")
-    with pytest.raises(InputError, match="binary data"):
-        read_points(tmp_path / "points.tps")
+@pytest.mark.parametrize("given", [True, False])
+def test_broken_files_are_refused_with_the_line(drawn, tmp_path, text, said, given):
+    draw_images(tmp_path)
+    with pytest.raises(InputError, match=said):
+        read(tmp_path, text, drawn if given else None)
 
 
 def test_a_table_without_heights_or_with_odd_names_cannot_be_written(tmp_path):
-    with pytest.raises(InputError, match=r"height of 2 images.*first is a\.png.*--images"):
+    with pytest.raises(InputError, match=r"2 images.*a\.png.*--images"):
         write_points(replace(example(), sizes=None), tmp_path / "points.tps")
     with pytest.raises(InputError, match="a line end in a name"):
         write_points(replace(example(), files=("a\nb", "c")), tmp_path / "points.tps")
@@ -167,7 +166,7 @@ def test_a_table_without_heights_or_with_odd_names_cannot_be_written(tmp_path):
 
 
 def test_frames_of_a_video_get_their_number_into_the_name(tmp_path):
-    table = replace(example(), files=("v.mp4", "v.mp4"), frames=np.array([3, 12]))
+    table = replace(example(), files=("v.mp4", "v.mp4"), frame=np.array([3, 12]))
     lost = write_points(table, tmp_path / "points.tps")
     assert any(words.startswith("the frame numbers as numbers") for words in lost)
     assert "IMAGE=v.mp4#12\n" in (tmp_path / "points.tps").read_text()

@@ -1,68 +1,78 @@
-"""The formats of point files by name, and how a file's format is found out."""
+"""The formats of point files by name: how a file's format is found out, read, and turned."""
 
 import importlib.util
 import os
-import shlex
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from swapmark.data.sources import Source
 from swapmark.errors import InputError
 from swapmark.files import refuse_existing
+from swapmark.points.checks import check_points
 from swapmark.points.coco import read_coco, write_coco
+from swapmark.points.csv import read_csv, write_csv
 from swapmark.points.deeplabcut import read_deeplabcut, write_deeplabcut
-from swapmark.points.image_sizes import image_sizes
-from swapmark.points.morphoj import has_own_labels, read_morphoj, write_morphoj
-from swapmark.points.parquet import read_parquet, write_parquet
-from swapmark.points.table_csv import read_csv, write_csv
-from swapmark.points.text import MISSING, check_length
+from swapmark.points.parquet import NEEDED, read_parquet, write_parquet
+from swapmark.points.rows import image_sizes
+from swapmark.points.table import Points, default_names
+from swapmark.points.text import check_length
 from swapmark.points.tps import read_tps, write_tps
-from swapmark.points.wide import check_table
-from swapmark.types import Landmarks, PointTable
+
+LOST = {
+    "confidence": "the confidence of the points",
+    "sizes": "width and height of the images",
+    "split": "the splits",
+    "group": "the groups",
+    "scale": "the scale",
+    "frame": "the frame numbers",
+    "time": "the times",
+}
+"""What is said of fields of Points that a format does not hold."""
+NAMES_LOST = "the names of the points (they become landmark_1 and so on)"
+MORPHOJ = "MorphoJ's own text is neither read nor written: MorphoJ opens TPS."
 
 
 class Format(NamedTuple):
-    """How a format is read and written, and the endings of its files."""
+    """How a format is read and written, the endings of its files, and what it holds."""
 
-    read: Callable[[Path, Path | None], PointTable]
+    read: Callable[[Path, Any], Points]
     """Takes the file and, for formats that need them, the folder or archive of the images."""
-    write: Callable[[PointTable, Path], tuple[str, ...]]
-    """Returns, in words, what the format cannot hold."""
+    write: Callable[[Points, Path], tuple[str, ...]]
+    """Returns, in words, what this file does not hold, though the format holds its kind."""
     endings: tuple[str, ...]
+    holds: tuple[str, ...]
+    """Fields of Points that are kept besides files and xy."""
 
 
 FORMATS = {
-    "csv": Format(read_csv, write_csv, (".csv", ".tsv", ".txt")),
-    "tps": Format(read_tps, write_tps, (".tps",)),
-    "dlc": Format(read_deeplabcut, write_deeplabcut, (".csv",)),
-    "coco": Format(read_coco, write_coco, (".json",)),
-    "morphoj": Format(read_morphoj, write_morphoj, (".txt", ".csv")),
-    "parquet": Format(read_parquet, write_parquet, (".parquet", ".pq")),
+    "csv": Format(read_csv, write_csv, (".csv", ".tsv", ".txt"), ("names", *LOST)),
+    "tps": Format(read_tps, write_tps, (".tps",), ("sizes", "scale", "frame")),
+    "dlc": Format(read_deeplabcut, write_deeplabcut, (".csv",), ("names", "confidence", "frame")),
+    "coco": Format(read_coco, write_coco, (".json",), ("names", *LOST)),
+    "parquet": Format(read_parquet, write_parquet, (".parquet", ".pq"), ("names", *LOST)),
 }
-WRITTEN = {
-    ".csv": "csv",
-    ".tps": "tps",
-    ".json": "coco",
-    ".txt": "morphoj",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-"""The format that an ending stands for when a file is written."""
+OF_ENDING = {".tps": "tps", ".json": "coco", ".parquet": "parquet", ".pq": "parquet"}
+"""Endings that tell the format alone."""
+DECIMALS = {"xy": 3, "confidence": 3, "time": 6}
+"""Of what a model found, in a CSV."""
 START = 2**20
-"""Bytes from which a format is guessed: two lines of thousands of points."""
+"""Bytes from which a format is guessed: a header of thousands of points."""
 
 
 def read_points(
-    path: str | os.PathLike, format: str | None = None, images: str | os.PathLike | None = None
-) -> PointTable:
-    """Read named points from a file: csv, tps, dlc (DeepLabCut), coco, morphoj or parquet.
+    path: str | os.PathLike, format: str | None = None, images: Source | None = None
+) -> Points:
+    """Read named points from a file: csv, tps, dlc (DeepLabCut), coco or parquet.
 
     The format is guessed from the ending and the content unless it is given. `images` is the
     folder, zip or tar of the images: TPS needs their heights (by default they lie beside the file);
     for other formats their sizes are added where the file has none. Warns (LeftOutWarning) of what
-    a file holds but a PointTable does not. Raises InputError, with file and line, for what cannot
-    be read.
+    a file holds but Points do not. Raises InputError, with file and line, for what cannot be read.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -72,83 +82,123 @@ def read_points(
     """
     path = Path(path).expanduser()
     name = format_to_read(path, format)
-    where = None if images is None else Path(images).expanduser()
     try:
-        table = FORMATS[name].read(path, where)
+        points = FORMATS[name].read(path, images)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if where is not None and table.sizes is None:
-        table = replace(table, sizes=image_sizes(table.files, where))
-    return table
+    if images is not None and points.sizes is None:
+        points = replace(points, sizes=image_sizes(points.files, images))
+    return points
 
 
 def write_points(
-    table: PointTable | Landmarks,
-    path: str | os.PathLike,
-    format: str | None = None,
-    *,
-    overwrite: bool = False,
+    points: Points, path: str | os.PathLike, format: str | None = None, *, overwrite: bool = False
 ) -> tuple[str, ...]:
-    """Write points, or what `predict` found, and return in words what the format cannot hold.
+    """Write points, and return in words what the format cannot hold.
 
-    The format follows from the ending unless it is given: .csv, .tps, .json (coco), .txt (morphoj),
-    .parquet; dlc must be named. Raises InputError if the file exists and `overwrite` is not set or
-    if the format cannot hold the points, and OutputError if the file cannot be written.
-
-    >>> import numpy as np
-    >>> from tempfile import TemporaryDirectory
-    >>> table = PointTable(("nose",), ("1.png",), np.zeros((1, 1, 2)), groups=("fly 1",))
-    >>> with TemporaryDirectory() as folder:
-    ...     write_points(table, Path(folder, "a.txt"), "morphoj")
-    ('the groups',)
+    The format follows from the ending unless it is given: .csv, .tps, .json (coco), .parquet; dlc
+    must be named. CSV gets three decimals where points have confidences, as those that a model
+    found; else numbers read back exactly. Raises InputError if the file exists and `overwrite` is
+    not set or if the format cannot hold the points, and OutputError if it cannot be written.
     """
     path = Path(path).expanduser()
     name = format_to_write(path, format)
     refuse_existing(path, overwrite=overwrite)
-    points = table.table() if isinstance(table, Landmarks) else table
-    check_table(points, "The table")
-    return FORMATS[name].write(points, path)
+    if name == "csv" and points.confidence is not None:
+        known = {name: getattr(points, name) for name in DECIMALS}
+        rounded = {
+            name: np.round(values.astype(float), DECIMALS[name])
+            for name, values in known.items()
+            if values is not None
+        }
+        points = replace(points, **rounded)
+    return _write(points, path, name)
+
+
+class Converted(NamedTuple):
+    """What was converted, and what was not."""
+
+    table: Points
+    """The points as they were read."""
+    lost: tuple[str, ...]
+    """What the new file does not hold, in words; what reading left out is a LeftOutWarning."""
+
+
+def convert(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    read_as: str | None = None,
+    write_as: str | None = None,
+    images: Source | None = None,
+    overwrite: bool = False,
+) -> Converted:
+    """Read points from a file and write them into one of another format, all digits kept.
+
+    `read_as` and `write_as` name the formats where the files do not tell; `images` is the folder,
+    zip or tar of the images, which TPS needs, by default the folder of `source`. Raises as
+    `read_points` and `write_points` do.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     source = Path(folder, "a.csv")
+    ...     _ = source.write_text("file,group,nose_x,nose_y\\n1.png,p,2,3\\n")
+    ...     convert(source, Path(folder, "b.csv"), write_as="dlc").lost
+    ('the groups',)
+    """
+    source, target = Path(source).expanduser(), Path(target).expanduser()
+    name = format_to_write(target, write_as)
+    refuse_existing(target, overwrite=overwrite)
+    points = read_points(source, read_as, images)
+    if name == "tps" and points.sizes is None:
+        points = replace(points, sizes=image_sizes(points.files, None, beside=source.parent))
+    return Converted(points, _write(points, target, name))
+
+
+def _write(points: Points, path: Path, name: str) -> tuple[str, ...]:
+    check_points(points, "The table")
+    own = FORMATS[name].write(points, path)
+    holds = FORMATS[name].holds
+    renamed = "names" not in holds and points.names != default_names(len(points.names))
+    lost = [
+        words
+        for field, words in LOST.items()
+        if field not in holds and getattr(points, field) is not None
+    ]
+    return (*([NAMES_LOST] if renamed else []), *lost, *own)
 
 
 def format_to_write(path: Path, format: str | None = None) -> str:
     """The format by its name or the ending of the file; raises InputError before any work is done.
 
     An ending that belongs to other formats is refused, as people and programs go by it.
-
-    >>> format_to_write(Path("a.tps")), format_to_write(Path("a.csv"), "dlc")
-    ('tps', 'dlc')
     """
-    name = _known(format) if format else WRITTEN.get(path.suffix.lower())
+    ending = path.suffix.lower()
+    name = _known(format) if format else {".csv": "csv", **OF_ENDING}.get(ending)
     if name is None:
+        hint = f" {MORPHOJ}" if ending == ".txt" else ""
         raise InputError(
-            f"The ending of {path.name} stands for no format; expected {', '.join(WRITTEN)}. "
-            f"Choose another name, or name the format, one of {', '.join(FORMATS)}."
+            f"The ending of {path.name} stands for no format; expected .csv, "
+            f"{', '.join(OF_ENDING)}. Choose another name, or name the format, one of "
+            f"{', '.join(FORMATS)}.{hint}"
         )
-    own, ending = FORMATS[name].endings, path.suffix.lower()
-    others = [other for other, (_, _, endings) in FORMATS.items() if ending in endings]
+    others = [other for other, known in FORMATS.items() if ending in known.endings]
     if others and name not in others:
+        own = FORMATS[name].endings
         raise InputError(
             f"{path.name} has the ending of {' or '.join(others)}; a file of the format {name} "
             f"ends in {' or '.join(own)}. Name it {path.with_suffix(own[0])}, or choose the format "
             f"{others[0]}."
         )
     if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise InputError(
-            "Parquet needs pyarrow, which is not installed: pip install 'swapmark[parquet]'"
-        )
+        raise InputError(NEEDED)
     return name
 
 
 def format_to_read(path: Path, format: str | None = None) -> str:
-    """The format by its name, or by the ending and the content of the file.
+    """The format by its name, or by the content and the ending of the file.
 
     Raises InputError for a file that is not there or whose format is not known.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "a.csv").write_text("scorer,s,s\\nbodyparts,a,a\\ncoords,x,y\\n")
-    ...     format_to_read(Path(folder, "a.csv"))
-    'dlc'
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}. Name a file with points.")
@@ -157,88 +207,42 @@ def format_to_read(path: Path, format: str | None = None) -> str:
         return _known(format)
     with path.open("rb") as file:
         start = file.read(START)
-    ending = path.suffix.lower()
-    fitting = [name for name, (_, _, endings) in FORMATS.items() if ending in endings]
-    lines = _first_lines(start)
-    name = fitting[0] if len(fitting) == 1 else _by_content(start, lines, ending)
     if not start.strip():
         raise InputError(f"{path} is empty; expected points.")
-    if name is None:
-        choices = ", ".join(fitting or FORMATS)
-        raise InputError(
-            f"The format of {path} is not known: {_what_is_missing(lines)} A DeepLabCut file "
-            f"begins with scorer, MorphoJ's labels are ID, x1, y1, x2 … If it is one of {choices} "
-            f"all the same, make it a table of swapmark first: swapmark convert "
-            f"{shlex.quote(str(path))} marks.csv --from FORMAT (format= in Python)."
-        )
-    return name
-
-
-def _first_lines(start: bytes) -> list[list[str]]:
-    """The cells of the first two lines, whatever separates them; none of what is no text."""
-    utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
-    text = start.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
-    if "\0" in text:
-        return []
-    lines = [
-        line
-        for line in text.splitlines()
-        if line.strip() and not line.lower().strip('"').startswith("sep=")
-    ]
-    return [
-        [cell.strip(' "') for cell in line.replace("\t", ",").replace(";", ",").split(",")]
-        for line in lines[:2]
-    ]
-
-
-def _by_content(start: bytes, lines: list[list[str]], ending: str) -> str | None:
-    """The format that the first bytes of a file, and the cells of its first lines, speak of."""
     if start.startswith(b"PAR1"):
         return "parquet"
-    if not lines:
-        return None
-    cells = [[cell.lower() for cell in line] for line in lines]
-    if cells[0][0] == "scorer":
+    cells = _first_cells(start)
+    first = cells[0].replace(" ", "")
+    if first == "scorer":
         return "dlc"
-    if "file" in cells[0]:
+    if "file" in cells:
         return "csv"
-    if cells[0][0].startswith("lm="):
-        return "tps"
-    if cells[0][0].startswith("{"):
-        return "coco"
-    # MorphoJ's lines are all alike: a name and numbers, perhaps labels above. In a .csv these must
-    # be its own: tables of many programs (ImageJ's results, say) look the same but for them.
-    name, *numbers = cells[-1]
-    if not name or len(numbers) < 2 or not all(map(_is_number, numbers)):
-        return None
-    labelled = not all(map(_is_number, cells[0][1:]))
-    return None if ending == ".csv" and labelled and not has_own_labels(cells[0]) else "morphoj"
-
-
-def _what_is_missing(lines: list[list[str]]) -> str:
-    """Why the first lines of a file are not those of a table of swapmark."""
-    if not lines or len(lines[0]) < 2:
-        return "neither its ending nor its first line tells. A CSV table has a column file."
-    columns = ", ".join(cell or "(no name)" for cell in lines[0][:8])
-    return (
-        f"its first line is {columns}{', …' if len(lines[0]) > 8 else ''}: no column is called "
-        "file. A table of swapmark has file, the name of the image, and NAME_x, NAME_y for each "
-        "point."
+    if first.startswith(("lm=", "{")):
+        return "coco" if first[0] == "{" else "tps"
+    if path.suffix.lower() in OF_ENDING:
+        return OF_ENDING[path.suffix.lower()]
+    found = ", ".join(cell or "(no name)" for cell in cells[:8])
+    raise InputError(
+        f"The format of {path} is not known: its first line is {found[:200]}. A table of swapmark "
+        "has the column file, the name of the image, and NAME_x, NAME_y for each point; "
+        f"DeepLabCut's begins with scorer. {MORPHOJ}"
     )
 
 
-def _is_number(cell: str) -> bool:
-    """Whether a cell holds a number, or what stands for a missing one."""
-    if cell in MISSING:
-        return True
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _first_cells(start: bytes) -> list[str]:
+    """The cells of the first line in lower case, whatever separates them; one for no text."""
+    utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = start.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
+    lines = (line for line in text.lower().splitlines() if line.strip(' ,;\t"'))
+    first = next((line for line in lines if not line.strip('"').startswith("sep=")), "")
+    if "\0" in first:
+        return ["no text"]
+    return [cell.strip(' "') for cell in re.split("[,;\t]", first)]
 
 
 def _known(name: str) -> str:
+    if name.lower() == "morphoj":
+        raise InputError(MORPHOJ)
     if name.lower() not in FORMATS:
         raise InputError(f"Unknown format {name!r}; expected one of {', '.join(FORMATS)}.")
     return name.lower()

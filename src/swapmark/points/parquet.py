@@ -10,71 +10,55 @@ import numpy as np
 
 from swapmark.errors import InputError
 from swapmark.files import write_atomically
-from swapmark.points.wide import TEXT_COLUMNS, further_columns, wide_from_columns
-from swapmark.types import PointTable
+from swapmark.points.csv import TEXT_COLUMNS, points_of_columns, sort_out
+from swapmark.points.table import Points
+
+NEEDED = "Parquet needs pyarrow, which is not installed: pip install 'swapmark[parquet]'"
 
 
-def read_parquet(path: Path, images: Path | None = None) -> PointTable:
+def read_parquet(path: Path, images=None) -> Points:
     """Read a wide table; `images` is not needed.
 
-    Raises InputError for a damaged file, missing pyarrow, and what `wide_from_columns` refuses.
-
-    >>> read_parquet(Path("absent.parquet"))
-    Traceback (most recent call last):
-    swapmark.errors.InputError: absent.parquet cannot be read as Parquet (...
+    Raises InputError for a damaged file, missing pyarrow, and what `points_of_columns` refuses.
     """
-    parquet = _parquet()
-    import pyarrow
-
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InputError(NEEDED) from error
     try:
         table = parquet.ParquetFile(path).read()
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(
             f"{path} cannot be read as Parquet ({error}). It may be incomplete; write it again."
         ) from error
-    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path} has columns that are there twice: {', '.join(twice)}.")
-    of_text = {*TEXT_COLUMNS, *further_columns(table.column_names)}
-    columns: dict[str, list[str] | np.ndarray] = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if name.startswith("__index_level_"):  # the index of a dataframe
+    index = "__index_level_"  # of a dataframe
+    names = [name for name in table.column_names if not name.startswith(index)]
+    of_text = {*TEXT_COLUMNS, *sort_out(str(path), names)[1]}
+    columns = []
+    for name in names:
+        values = table[name].to_pylist()
+        if name in of_text:
+            columns.append((name, ["" if value is None else str(value) for value in values]))
             continue
-        values = column.to_pylist()
-        columns[name] = (
-            ["" if value is None else str(value) for value in values]
-            if name in of_text
-            else _numbers(path, name, values)
-        )
-    places = [f"row {row + 1}" for row in range(table.num_rows)]
-    return wide_from_columns(str(path), columns, places)
+        try:
+            numbers = [math.nan if value is None else value for value in values]
+            columns.append((name, np.array(numbers, np.float64)))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{path}: column {name} holds other things than numbers.") from error
+    return points_of_columns(str(path), columns, [f"row {row + 1}" for row in range(len(table))])
 
 
-def _numbers(path: Path, name: str, values: list) -> np.ndarray:
-    try:
-        return np.array([math.nan if value is None else value for value in values], np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: column {name} holds other things than numbers.") from error
-
-
-def write_parquet(table: PointTable, path: Path) -> tuple[str, ...]:
-    """Write a wide table; nothing is lost. Raises InputError where pyarrow is missing.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     place = Path(folder, "a.parquet")
-    ...     _ = write_parquet(PointTable(("a",), ("1.png",), np.zeros((1, 1, 2))), place)
-    ...     read_parquet(place).files
-    ('1.png',)
-    """
-    parquet = _parquet()
+def write_parquet(points: Points, path: Path) -> tuple[str, ...]:
+    """Write a wide table; nothing is lost."""
     import pyarrow
+    from pyarrow import parquet
 
-    columns = zip(*table.rows(), strict=True) if len(table) else [[] for _ in table.columns]
+    columns = zip(*points.rows(), strict=True) if len(points) else [() for _ in points.columns]
     arrays = pyarrow.table(
         {
             _text(name): [_text(v) if isinstance(v, str) else v for v in values]
-            for name, values in zip(table.columns, columns, strict=True)
+            for name, values in zip(points.columns, columns, strict=True)
         }
     )
     write_atomically(path, lambda partial: parquet.write_table(arrays, partial))
@@ -82,15 +66,5 @@ def write_parquet(table: PointTable, path: Path) -> tuple[str, ...]:
 
 
 def _text(name: str) -> str:
-    """Names of files need not be valid text on every system; as `write_rows` has it."""
+    """Names of files need not be valid text on every system; as `write_cells` has it."""
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _parquet():
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(
-            "Parquet needs pyarrow, which is not installed: pip install 'swapmark[parquet]'"
-        ) from error
-    return pyarrow.parquet

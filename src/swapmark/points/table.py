@@ -111,17 +111,17 @@ class Points:
     def columns(self) -> list[str]:
         """The header of the wide table: what is known of each image, then the points' columns."""
         parts = ("x", "y") if self.confidence is None else ("x", "y", "confidence")
-        return [*self._about(), *(f"{name}_{part}" for name in self.names for part in parts)]
+        return [*self.about(), *(f"{name}_{part}" for name in self.names for part in parts)]
 
     def rows(self) -> list[list]:
         """One list an image, in the order of `columns`; NaN where something is not known."""
         parts = [self.xy] if self.confidence is None else [self.xy, self.confidence[..., None]]
         points = np.concatenate(parts, axis=-1, dtype=np.float64)
         points = points.reshape(len(self), len(self.names) * points.shape[-1]).tolist()
-        about = zip(*self._about().values(), strict=True)
+        about = zip(*self.about().values(), strict=True)
         return [[*first, *last] for first, last in zip(about, points, strict=True)]
 
-    def _about(self) -> dict[str, list]:
+    def about(self) -> dict[str, list]:
         """The columns that say something of an image as a whole, those that are known."""
         sizes = (None, None) if self.sizes is None else self.sizes.T
         found = {

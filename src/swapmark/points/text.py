@@ -10,11 +10,12 @@ import csv
 import io
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swapmark.errors import InputError
 
-MAX_TABLE_BYTES = 256 * 2**20
+MAX_BYTES = 256 * 2**20
 """Larger tables are refused: a million images of 20 points are less."""
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What stands for a number that is not known, in lower case."""
@@ -23,87 +24,52 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class TextTable:
-    """The cells of a text file, without the spaces around them.
-
-    >>> table = read_text_table("t.csv", b"file;a_x;a_y\\r\\n1.png;1,5;\\r\\n")
-    >>> table.lines[1]
-    (2, ['1.png', '1,5', ''])
-    >>> table.numbers(2, ["a_x", "a_y"], ["1,5", ""])
-    [1.5, nan]
-    """
+    """The cells of a text file, without the spaces around them; as many in each line."""
 
     where: str
     """The file in words, for messages."""
     lines: list[tuple[int, list[str]]]
     """Number of the line (from 1; the last one of a cell with line breaks) and its cells."""
-    delimiter: str
-    """What separates the cells: a comma, a semicolon or a tab."""
+    decimal_comma: bool = False
+    """Whether decimals may be written with commas."""
 
-    def check_widths(self, width: int) -> None:
-        """Raise InputError, with the line, unless every line has `width` cells."""
-        for line, cells in self.lines:
-            if len(cells) != width:
-                raise InputError(
-                    f"{self.where}, line {line}: {len(cells)} cells, but the first line has "
-                    f"{width}. Give every line one cell a column, empty where a point is not "
-                    "marked; where decimals are written with commas, separate the cells with "
-                    "semicolons or tabs."
-                )
-
-    def numbers(self, line: int, columns: list[str], cells: list[str]) -> list[float]:
-        """The numbers of some cells of a line, NaN where they are missing.
-
-        Raises InputError, with line and column, for what is no finite number.
-        """
-        try:
-            values = [float(cell) if cell else math.nan for cell in cells]
-        except ValueError:
-            values = [self._number(cell) for cell in cells]
-        if any(value is None or math.isinf(value) for value in values) or "_" in "".join(cells):
-            self._refuse(line, columns, cells)
-        return values  # pyright: ignore[reportReturnType]
-
-    def _number(self, cell: str) -> float | None:
-        if cell.lower() in MISSING:
-            return math.nan
-        if self.delimiter != "," and DECIMAL_COMMA.fullmatch(cell):
-            cell = cell.replace(",", ".")
-        try:
-            return float(cell)
-        except ValueError:
-            return None
-
-    def _refuse(self, line: int, columns: list[str], cells: list[str]) -> None:
+    def numbers(self, line: int, columns: Sequence[str], cells: Sequence[str]) -> list[float]:
+        """The numbers of some cells of a line, NaN where they are missing."""
+        values = []
         for column, cell in zip(columns, cells, strict=True):
-            value = self._number(cell)
-            if value is None or math.isinf(value) or "_" in cell:
+            try:
+                values.append(number(cell, decimal_comma=self.decimal_comma))
+            except ValueError as error:
                 raise InputError(
                     f"{self.where}, line {line}: {column} is {cell!r}; expected a number, or "
                     "nothing where it is not known."
-                )
+                ) from error
+        return values
+
+
+def number(cell: str, *, decimal_comma: bool) -> float:
+    """The number in a cell, NaN where it is missing; raises ValueError for any other text."""
+    if cell.lower() in MISSING:
+        return math.nan
+    if decimal_comma and DECIMAL_COMMA.fullmatch(cell):
+        cell = cell.replace(",", ".")
+    value = float(cell)
+    if math.isinf(value) or "_" in cell:
+        raise ValueError(cell)
+    return value
 
 
 def check_length(where: str, size: int) -> None:
-    """Raise InputError for a file of more than MAX_TABLE_BYTES.
-
-    >>> check_length("a.csv", 1000)
-    """
-    if size > MAX_TABLE_BYTES:
+    """Raise InputError for a file of more than MAX_BYTES."""
+    if size > MAX_BYTES:
         raise InputError(
-            f"{where} has {size / 2**20:,.0f} MiB; at most {MAX_TABLE_BYTES / 2**20:,.0f} MiB of a "
-            "table are read. Split it into several."
+            f"{where} has {size / 2**20:,.0f} MiB; at most {MAX_BYTES / 2**20:,.0f} MiB of a table "
+            "are read. Split it into several."
         )
 
 
 def decode_text(where: str, content: bytes) -> str:
-    """The text of a file in UTF-8, or UTF-16 if it begins with its mark.
-
-    Raises InputError for files that are too long, hold no text, or are in another encoding.
-
-    >>> decode_text("a.csv", "\\ufefffile".encode())
-    'file'
-    """
-    check_length(where, len(content))
+    """The text of a file in UTF-8, or UTF-16 if it begins with its mark."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
@@ -115,13 +81,7 @@ def decode_text(where: str, content: bytes) -> str:
 
 
 def read_text_table(where: str, content: bytes) -> TextTable:
-    """Split the text of a file into cells, by what separates them most evenly.
-
-    Raises InputError for text that is no table, such as one with a quote that never ends.
-
-    >>> read_text_table("t.tsv", b"file\\ta_x\\ta_y\\n").delimiter
-    '\\t'
-    """
+    """Split the text of a file into cells, by what separates them most evenly."""
     text = decode_text(where, content)
     first, _, rest = text.partition("\n")
     declared = re.fullmatch(r'"?sep=(.)"?\r?', first)
@@ -136,7 +96,15 @@ def read_text_table(where: str, content: bytes) -> TextTable:
             f"{where}, line {reader.line_num}: not a readable table ({error}). Look for a quote "
             'that is not closed; a quote inside a cell is written twice, as "".'
         ) from error
-    return TextTable(where, [line for line in lines if any(line[1])], delimiter)
+    lines = [line for line in lines if any(line[1])]
+    for line, cells in lines:
+        if len(cells) != len(lines[0][1]):
+            raise InputError(
+                f"{where}, line {line}: {len(cells)} cells, but the first line has "
+                f"{len(lines[0][1])}. Leave cells of missing points empty; where decimals have "
+                "commas, separate the cells with semicolons or tabs."
+            )
+    return TextTable(where, lines, delimiter != ",")
 
 
 def _delimiter(text: str) -> str:
@@ -151,5 +119,4 @@ def _delimiter(text: str) -> str:
             continue
         if len(widths) == 1 and widths != {1}:
             return delimiter
-    header = start[0] if start else ""
-    return max(",\t;", key=header.count)
+    return max(",\t;", key=start[0].count) if start else ","

@@ -5,89 +5,66 @@ up, while our (0, 0) is the *centre* of the top left pixel. So, for an image of 
 
     x_tps = x + 1/2        y_tps = h - (y + 1/2)
 
-It is done on the decimal digits, so that a file that is read and written again keeps every number.
-A negative coordinate or NA is a missing point; -1 -1 is written. SCALE is written for every
-specimen or for none, and LM is the same in all: geomorph's readland.tps asks for both.
+They are written with six decimals at most, so that a file that is read and written again has the
+same numbers. A negative coordinate or NA is a missing point; -1 -1 is written. SCALE is written for
+every specimen or for none, and LM is the same in all: geomorph's readland.tps asks for both.
 """
 
-import math
+import re
 import warnings
 from collections import Counter
-from decimal import Context, Decimal
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_atomically
-from swapmark.points.image_sizes import image_sizes
-from swapmark.points.losses import frames_as_names, losses
-from swapmark.points.table import default_names
-from swapmark.points.text import decode_text
-from swapmark.points.tps_specimens import read_specimens, scale_of
-from swapmark.points.wide import check_table, whole
-from swapmark.types import PointTable
+from swapmark.points.checks import check_points, plain_name
+from swapmark.points.rows import image_sizes
+from swapmark.points.table import Points, default_names
+from swapmark.points.text import decode_text, number
 
-HALF = Decimal("0.5")
-EXACT = Context(prec=1200)
-"""Digits enough for the sum of any two floats, so that no sum is rounded."""
+KEY = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*")
+LINE_END = re.compile(r"\r\n|\r|\n")
+"""Not all that `splitlines` takes for one: names may hold the others."""
 MISSING = "-1 -1"
 
 
-def read_tps(path: Path, images: Path | None = None) -> PointTable:
+def read_tps(path: Path, images=None) -> Points:
     """Read the landmarks of a TPS file; `images` is its images' folder, zip or tar.
 
-    By default the images lie beside the file; only their heights are needed. Points are called
-    landmark_1 and so on. LM=0, a specimen not yet marked, is one with all points missing. Warns of
-    what is left out (curves, outlines, comments). Raises InputError, with the line, for broken
-    specimens, different numbers of landmarks, points in space, and images that are not there.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> from PIL import Image
-    >>> with TemporaryDirectory() as folder:
-    ...     Image.new("L", (40, 30)).save(Path(folder, "a.png"))
-    ...     _ = Path(folder, "a.tps").write_text("LM=1\\n0.5 29.5\\nIMAGE=a.png\\nID=0\\n")
-    ...     read_tps(Path(folder, "a.tps")).xy.tolist()
-    [[[0.0, 0.0]]]
+    By default the images lie beside the file; only their heights are needed. LM=0, a specimen not
+    yet marked, is one with all points missing. Curves, outlines and comments are left out.
     """
-    text = _text(path)
-    left_out: Counter[str] = Counter()
-    specimens = list(read_specimens(str(path), text, left_out))
-    counts = {len(specimen.points) for specimen in specimens} - {0}
+    specimens = _specimens(str(path), _text(path))
+    counts = Counter(len(points) for _, points, _ in specimens if points)
     if not counts:
         raise InputError(f"{path} holds no landmark: it has no LM= with a number over 0.")
-    if len(counts) > 1:
-        usual, _ = Counter(len(specimen.points) for specimen in specimens).most_common(1)[0]
-        odd = next(s for s in specimens if len(s.points) not in (0, usual))
-        raise InputError(
-            f"{path}, line {odd.line}: LM={len(odd.points)}, but most specimens have LM={usual}. "
-            "Give all the same landmarks; mark a missing one by -1 -1."
-        )
-    if left_out:
-        found = ", ".join(f"{count} {key}" for key, count in left_out.items())
-        warnings.warn(f"{path}: left out {found}.", LeftOutWarning, stacklevel=2)
-    files = tuple(specimen.name for specimen in specimens)
-    places = [f"the specimen of line {specimen.line}" for specimen in specimens]
-    for place, file in zip(places, files, strict=True):
-        if not file:
-            raise InputError(f"{path}, {place}: neither IMAGE= nor ID= names its image.")
-    sizes = image_sizes(files, images or path.parent, walk=images is not None)
-    heights = [Decimal(int(height)) for height in sizes[:, 1]]
-    missing = [None] * counts.pop()
-    xy = [
-        [_to_pixels(point, height) for point in specimen.points or missing]
-        for specimen, height in zip(specimens, heights, strict=True)
-    ]
-    scales = np.array([scale_of(str(path), specimen) for specimen in specimens])
-    table = PointTable(
-        default_names(len(missing)),
-        files,
-        np.array(xy, dtype=np.float64),
+    usual = counts.most_common(1)[0][0]
+    files, xy, scale = [], [], []
+    for line, points, keys in specimens:
+        if len(points) not in (0, usual):
+            raise InputError(
+                f"{path}, line {line}: LM={len(points)}, but most specimens have LM={usual}. Give "
+                "all the same landmarks; mark a missing one by -1 -1."
+            )
+        files.append(plain_name(keys.get("IMAGE") or keys.get("ID", "")))
+        if not files[-1]:
+            raise InputError(f"{path}, line {line}: neither IMAGE= nor ID= names its image.")
+        xy.append(points or [(np.nan, np.nan)] * usual)
+        scale.append(_scale(f"{path}, line {line}", keys.get("SCALE", "")))
+    sizes = image_sizes(files, images, beside=path.parent)
+    x, y = np.moveaxis(np.array(xy), -1, 0)
+    points = Points(
+        default_names(usual),
+        tuple(files),
+        np.stack([x - 0.5, sizes[:, 1:] - 0.5 - y], axis=-1),
         sizes=sizes,
-        scales=None if np.isnan(scales).all() else scales,
+        scale=None if np.isnan(scale).all() else np.array(scale),
     )
-    check_table(table, str(path), places)
-    return table
+    check_points(points, str(path), [f"the specimen of line {line}" for line, _, _ in specimens])
+    return points
 
 
 def _text(path: Path) -> str:
@@ -102,69 +79,101 @@ def _text(path: Path) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _to_pixels(point: tuple[Decimal, Decimal] | None, height: Decimal) -> tuple[float, float]:
-    if point is None:
-        return math.nan, math.nan
-    x, y = point
-    return float(EXACT.subtract(x, HALF)), float(EXACT.subtract(height - HALF, y))
+def _specimens(where: str, text: str) -> list[tuple[int, list[tuple[float, float]], dict]]:
+    """Line, landmarks in tpsDig's coordinates, and IMAGE, ID and SCALE of each specimen."""
+    numbered = enumerate(LINE_END.split(text), 1)
+    lines = ((line, content) for line, content in numbered if content.strip())
+    specimens, left_out = [], Counter()
+    skipping = False  # the lines of a curve or an outline
+    for line, content in lines:
+        match = KEY.fullmatch(content)
+        if match is None and skipping:
+            continue
+        if match is None:
+            raise InputError(
+                f"{where}, line {line}: expected KEY=value, found {content.strip()[:40]!r}. LM= "
+                "must be the number of the coordinate lines below it."
+            )
+        key, value = match[1].upper(), match[2]
+        skipping = key in ("POINTS", "POINTS3", "CHAIN", "RADII")
+        if key == "LM" and value.isdecimal() and len(value) < 10:
+            points = [_landmark(where, *row) for row in islice(lines, int(value))]
+            if len(points) < int(value):
+                raise InputError(f"{where}, line {line}: LM={value}, but the file ends before.")
+            specimens.append((line, points, {}))
+        elif key in ("LM", "LM3") or not specimens:
+            raise InputError(
+                f"{where}, line {line}: {key}={value[:40]}; expected LM= and the number of "
+                "landmarks in the plane first."
+            )
+        elif key in ("IMAGE", "ID", "SCALE"):
+            specimens[-1][2][key] = value
+        else:
+            left_out[key] += 1
+    if left_out:
+        found = ", ".join(f"{count} {key}" for key, count in left_out.items())
+        warnings.warn(f"{where}: left out {found}.", LeftOutWarning, stacklevel=3)
+    return specimens
 
 
-def write_tps(table: PointTable, path: Path) -> tuple[str, ...]:
-    """Write a specimen an image; say what is lost. Raises InputError where a height is not known.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> table = PointTable(("tip",), ("a.png",), np.zeros((1, 1, 2)), sizes=np.array([[40, 30]]))
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = write_tps(table, Path(folder, "a.tps"))
-    ...     Path(folder, "a.tps").read_text().split()
-    ['LM=1', '0.5', '29.5', 'IMAGE=a.png', 'ID=0']
-    """
-    still = frames_as_names(table)
-    heights = _heights(still)
-    scaled = still.scales is not None and bool((still.scales > 0).all())
-    lines, outside = [], 0
-    for row, file in enumerate(still.files):
-        if "\n" in file or "\r" in file:
-            raise InputError(f"{file!r} can't be written as TPS: a line end in a name. Rename it.")
-        lines.append(f"LM={len(still.names)}")
-        for point in still.xy[row].tolist():
-            text = _from_pixels(point, heights[row])
-            outside += text == MISSING and not math.isnan(point[0])
-            lines.append(text)
-        lines += [f"IMAGE={file}", f"ID={row}"]
-        if scaled:
-            lines.append(f"SCALE={_digits(Decimal(repr(float(still.scales[row]))))}")  # pyright: ignore[reportOptionalSubscript]
-    content = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
-    write_atomically(path, lambda partial: partial.write_bytes(content))
-    lost = losses(table, held=("sizes", "frames", "scales") if scaled else ("sizes", "frames"))
-    if table.frames is not None:
-        lost += ("the frame numbers as numbers (they are in the names, as video.mp4#12)",)
-    if outside:
-        lost += (f"{outside} points left of or below their image (negative means missing)",)
-    return lost
+def _landmark(where: str, line: int, text: str) -> tuple[float, float]:
+    """The two numbers of a line; NaN where one is NA or negative."""
+    try:
+        x, y = (number(cell, decimal_comma=True) for cell in text.split())
+    except ValueError as error:
+        raise InputError(
+            f"{where}, line {line}: {text.strip()[:40]!r} is no landmark; expected x and y."
+        ) from error
+    return (x, y) if x >= 0 and y >= 0 else (np.nan, np.nan)
 
 
-def _heights(table: PointTable) -> list[Decimal]:
-    sizes = np.full((len(table), 2), np.nan) if table.sizes is None else table.sizes
-    unknown = [file for file, (_, h) in zip(table.files, sizes, strict=True) if not h > 0]
+def _scale(where: str, text: str) -> float:
+    """The number of SCALE=, NaN where it is not given or empty."""
+    try:
+        value = number(text, decimal_comma=True)
+    except ValueError:
+        value = -1.0
+    if value <= 0:
+        raise InputError(f"{where}: SCALE={text}; expected a length a pixel.")
+    return value
+
+
+def write_tps(points: Points, path: Path) -> tuple[str, ...]:
+    """Write a specimen an image; say what is lost besides what TPS never holds."""
+    files, lost = points.files, []
+    if points.frame is not None:
+        files = tuple(f"{file}#{int(n)}" for file, n in zip(files, points.frame, strict=True))
+        lost.append("the frame numbers as numbers (they are in the names, as video.mp4#12)")
+    scale = points.scale if points.scale is not None and (points.scale > 0).all() else None
+    if scale is None and points.scale is not None:
+        lost.append("the scale (it is not known of every image)")
+    heights = np.full(len(points), np.nan) if points.sizes is None else points.sizes[:, 1]
+    unknown = [file for file, height in zip(files, heights, strict=True) if not height > 0]
     if unknown:
         raise InputError(
             f"The height of {len(unknown)} images is not known (the first is {unknown[0]}), and "
             "TPS counts y from the bottom. Name the folder or archive of the images: images= of "
             "read_points in Python, --images on the command line."
         )
-    return [Decimal(repr(height)) for height in whole(sizes[:, 1]).tolist()]
+    x, y = np.moveaxis(points.xy.astype(np.float64), -1, 0)
+    tps = np.round(np.stack([x + 0.5, heights[:, None] - 0.5 - y], axis=-1), 6)
+    there = np.all(tps >= 0, axis=-1)
+    if outside := int((points.marked & ~there).sum()):
+        lost.append(f"{outside} points left of or below their image (negative means missing)")
+    lines = []
+    for row, file in enumerate(files):
+        if "\n" in file or "\r" in file:
+            raise InputError(f"{file!r} can't be written as TPS: a line end in a name. Rename it.")
+        landmarks = zip(tps[row], there[row], strict=True)
+        lines.append(f"LM={len(points.names)}")
+        lines += [" ".join(map(_digits, xy)) if known else MISSING for xy, known in landmarks]
+        lines += [f"IMAGE={file}", f"ID={row}"]
+        if scale is not None:
+            lines.append(f"SCALE={_digits(scale[row])}")
+    content = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+    write_atomically(path, lambda partial: partial.write_bytes(content))
+    return tuple(lost)
 
 
-def _from_pixels(point: list[float], height: Decimal) -> str:
-    """The line of a point (x, y) in pixels."""
-    if math.isnan(point[0]):
-        return MISSING
-    x, y = (Decimal(repr(value)) for value in point)
-    x, y = EXACT.add(x, HALF), EXACT.subtract(height - HALF, y)
-    return MISSING if x < 0 or y < 0 else f"{_digits(x)} {_digits(y)}"
-
-
-def _digits(number: Decimal) -> str:
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _digits(value: float) -> str:
+    return np.format_float_positional(abs(value), trim="-")  # abs: of -0.0

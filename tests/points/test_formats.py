@@ -1,0 +1,199 @@
+"""Formats by name, and from every one to every other: what both hold survives."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up_tables import assert_same, draw_images, example, kept, tables
+
+from swapmark.errors import InputError, LeftOutWarning
+from swapmark.points.formats import (
+    FORMATS,
+    convert,
+    format_to_read,
+    format_to_write,
+    read_points,
+    write_points,
+)
+from swapmark.points.table import Points
+
+DLC = "scorer;s;s\nbodyparts;a;a\ncoords;x;y\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "format"),
+    [
+        ("a.csv", "file,a_x,a_y\n", "csv"),
+        ("a.CSV", '"split";"file";"a_x"\n', "csv"),
+        ("a.tsv", "file\ta_x\ta_y\n", "csv"),
+        ("a.txt", "file\ta_x\ta_y\n", "csv"),
+        ("a.csv", "sep=,\nfile,a_x,a_y\n", "csv"),
+        ("a.csv", "\n,,\nfile,a_x,a_y\n", "csv"),
+        ("a.csv", DLC, "dlc"),
+        ("a.tps", "whatever", "tps"),
+        ("a.txt", "LM = 2\n1 2\n", "tps"),
+        ("a.json", "[]", "coco"),
+        ("a", '{"images": []}', "coco"),
+        ("a.pq", "whatever", "parquet"),
+        ("a", "PAR1", "parquet"),
+    ],
+)
+def test_the_format_is_seen_in_content_and_ending(tmp_path, name, text, format):
+    (tmp_path / name).write_text(text)
+    assert format_to_read(tmp_path / name) == format
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_mark_of_spreadsheets_does_not_hide_the_format(tmp_path, encoding):
+    (tmp_path / "a.txt").write_text(DLC, encoding=encoding)
+    assert format_to_read(tmp_path / "a.txt") == "dlc"
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        (b" ,Area,Mean,Min,Max,X,Y\n1,0,120,120,120,12.5,30.2\n", r"\(no name\), area, mean"),
+        (b"track,frame_idx,nose.x,nose.y\n,0,1,2\n", "track, frame_idx"),  # of SLEAP
+        (b"Tip_x;Tip_y;b_x;b_y\n1,5;2,5;3,5;4,5\n", "tip_x, tip_y"),
+        (b"ID\tx1\ty1\nHomo\t1\t2\n", r"id, x1, y1.*MorphoJ opens TPS"),
+        (b"\0\1\2", "no text"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a"])
+def test_an_unknown_format_is_told_with_the_columns(tmp_path, name, content, columns):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} is not known.*{columns}"):
+        read_points(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.tps", "a.xyz"])
+def test_an_empty_file_is_told(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\r\n")
+    with pytest.raises(InputError, match=f"{name} is empty"):
+        read_points(tmp_path / name)
+
+
+def test_a_name_that_is_no_format_and_a_file_that_is_not_there_are_told(tmp_path):
+    (tmp_path / "a.csv").write_text("file,a_x,a_y\n")
+    with pytest.raises(InputError, match="'slp'"):
+        read_points(tmp_path / "a.csv", "slp")
+    with pytest.raises(InputError, match="MorphoJ opens TPS"):
+        read_points(tmp_path / "a.csv", "morphoj")
+    for absent in (tmp_path / "absent.csv", tmp_path):
+        with pytest.raises(InputError, match="no file"):
+            read_points(absent)
+
+
+def test_the_ending_chooses_what_is_written(tmp_path):
+    for ending, name in {"csv": "csv", "json": "coco", "tps": "tps", "pq": "parquet"}.items():
+        assert format_to_write(tmp_path / f"a.{ending}") == name
+    for name, (_, _, endings, _) in FORMATS.items():
+        for ending in (*endings, ".out", ""):
+            assert format_to_write(tmp_path / f"a{ending}", name.upper()) == name
+    with pytest.raises(InputError, match=r"a\.slp"):
+        format_to_write(tmp_path / "a.slp")
+    with pytest.raises(InputError, match=r"a\.txt.*MorphoJ opens TPS"):
+        format_to_write(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "said"),
+    [
+        ("a.tps", "dlc", r"ending of tps; .* in \.csv\. Name it .*a\.csv,"),
+        ("a.JSON", "csv", r"ending of coco"),
+        ("a.csv", "tps", r"ending of csv or dlc; "),
+    ],
+)
+def test_an_ending_of_another_format_is_refused(tmp_path, name, format, said):
+    with pytest.raises(InputError, match=said):
+        write_points(example(), tmp_path / name, format)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_existing_files_are_kept_unless_told_otherwise(tmp_path, format):
+    path = tmp_path / "points"
+    path.write_text("precious")
+    with pytest.raises(InputError, match="points exists already"):
+        write_points(example(), path, format)
+    assert path.read_text() == "precious"
+    write_points(example(), path, format, overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["points"]
+
+
+def test_sizes_are_added_from_the_images_where_a_file_has_none(drawn, tmp_path):
+    (tmp_path / "points.csv").write_text("file,a_x,a_y\na.png,1,2\n")
+    assert read_points(tmp_path / "points.csv", images=drawn).sizes.tolist() == [[40, 30]]
+    assert read_points(tmp_path / "points.csv").sizes is None
+
+
+def test_what_a_format_does_not_hold_is_told(tmp_path):
+    names = "the names of the points (they become landmark_1 and so on)"
+    lost = ("the confidence of the points", "the splits", "the groups")
+    assert write_points(example(), tmp_path / "points.tps") == (names, *lost)
+    sizes = "width and height of the images"
+    expected = (sizes, "the splits", "the groups", "the scale")
+    assert write_points(example(), tmp_path / "points.csv", "dlc") == expected
+
+
+def test_points_are_read_and_written_without_torch(tmp_path):
+    (tmp_path / "a.csv").write_text("file,a_x,a_y\na.png,1,2\n")
+    code = (
+        "import sys, swapmark; points = swapmark.read_points('a.csv'); "
+        "points.save('a.json'); print({'torch', 'pandas', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == "set()\n", done.stderr
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(FORMATS, FORMATS)))
+@given(data=st.data())
+@settings(max_examples=15)
+def test_what_both_formats_hold_survives(drawn, first, second, data):
+    points = Points(**data.draw(tables(images=True, video=False)))
+    with TemporaryDirectory() as folder:
+        one = Path(folder, f"one{FORMATS[first].endings[0]}")
+        other = Path(folder, f"other{FORMATS[second].endings[0]}")
+        FORMATS[first].write(points, one)  # as exactly as convert
+        convert(one, other, write_as=second, images=drawn)
+        found = read_points(other, images=drawn if second == "tps" else None)
+    expected = kept(points, first)
+    if expected.sizes is None:
+        expected = replace(expected, sizes=points.sizes)  # convert had the images
+    assert_same(found, kept(expected, second), digits=6 if "tps" in (first, second) else None)
+
+
+def test_the_images_beside_the_source_give_the_heights(tmp_path):
+    draw_images(tmp_path)
+    source = tmp_path / "points.csv"
+    source.write_text("file,tip_x,tip_y\na.png,0,0\nZoë/2.png,1.5,2\n", encoding="utf-8")
+    convert(source, tmp_path / "points.tps")
+    assert (tmp_path / "points.tps").read_text(encoding="utf-8").splitlines() == [
+        *("LM=1", "0.5 29.5", "IMAGE=a.png", "ID=0"),
+        *("LM=1", "2 6.5", "IMAGE=Zoë/2.png", "ID=1"),
+    ]
+
+
+def test_what_is_left_out_and_lost_is_told(drawn, tmp_path):
+    source = tmp_path / "points.tps"
+    source.write_text("LM=1\n1 2\nCURVES=1\nPOINTS=2\n1 2\n3 4\nIMAGE=a.png\nSCALE=0.5\n")
+    with pytest.warns(LeftOutWarning, match="1 CURVES, 1 POINTS"):
+        converted = convert(source, tmp_path / "dlc.csv", write_as="dlc", images=drawn)
+    assert converted.lost == ("width and height of the images", "the scale")
+
+
+def test_a_target_that_exists_or_has_no_format_is_found_before_the_source_is_read(tmp_path):
+    (tmp_path / "there.csv").write_text("precious")
+    with pytest.raises(InputError, match=r"there\.csv exists already"):
+        convert(tmp_path / "absent.csv", tmp_path / "there.csv")
+    with pytest.raises(InputError, match=r"points\.xyz"):
+        convert(tmp_path / "absent.csv", tmp_path / "points.xyz")
+    assert (tmp_path / "there.csv").read_text() == "precious"
