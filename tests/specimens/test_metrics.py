@@ -1,14 +1,17 @@
-"""Normalised mean error and its bootstrap interval."""
+"""The length that errors are measured in, their mean, its interval and its curve."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swapmark.errors import InputError
 from swapmark.specimens.metrics import (
     bootstrap_interval,
+    choose_normaliser,
+    learning_curve,
     mean_error,
-    mean_error_of_points,
+    plain,
     point_errors,
 )
 
@@ -19,17 +22,6 @@ def test_a_known_shift_gives_a_known_error(angle, length, shift):
     moved = target + shift * np.array([np.cos(angle), np.sin(angle)])
     errors = point_errors(moved, target, np.full(5, length))
     np.testing.assert_allclose(errors, 100 * shift / length, atol=1e-9)
-
-
-def test_each_image_is_measured_in_its_own_length():
-    target = np.zeros((2, 1, 2))
-    errors = point_errors(target + np.array([3.0, 4.0]), target, np.array([10.0, 50.0]))
-    assert errors[:, 0].tolist() == [50.0, 10.0]
-
-
-def test_the_average_over_points_is_the_total_when_nothing_is_missing():
-    errors = np.random.default_rng(1).exponential(size=(40, 6))
-    assert mean_error_of_points(errors).mean() == pytest.approx(mean_error(errors))
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -58,14 +50,6 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
     assert 175 <= covered <= 199  # 190 expected; a percentile interval is a little short
 
 
-def test_the_interval_agrees_with_the_standard_error():
-    errors = np.random.default_rng(3).normal(10, 2, size=(1000, 1))
-    interval = bootstrap_interval(errors, ("",) * 1000, draws=4000)
-    assert interval is not None
-    half = 1.96 * errors.std() / np.sqrt(1000)
-    np.testing.assert_allclose(interval, [errors.mean() - half, errors.mean() + half], atol=0.03)
-
-
 def test_images_of_one_group_are_drawn_together():
     values = np.random.default_rng(4).normal(10, 2, size=10)
     repeated = np.repeat(values, 20)[:, None]
@@ -75,8 +59,75 @@ def test_images_of_one_group_are_drawn_together():
     assert of_groups == pytest.approx(of_single)
 
 
-def test_the_interval_is_seeded():
-    errors = np.random.default_rng(6).exponential(size=(50, 2))
-    first = bootstrap_interval(errors, ("",) * 50, seed=1)
-    assert first == bootstrap_interval(errors, ("",) * 50, seed=1)
-    assert first != bootstrap_interval(errors, ("",) * 50, seed=2)
+FACE = ("left_eye", "right_eye", "nose")
+MARKS = np.array(
+    [
+        [[10.0, 10.0], [40.0, 50.0], [20.0, 90.0]],
+        [[10.0, 10.0], [np.nan, np.nan], [20.0, 90.0]],
+        [[10.0, 10.0], [10.0, 10.0], [10.0, 90.0]],
+        [[np.nan, np.nan]] * 3,
+    ]
+)
+SIZES = np.array([[30, 40], [60, 80], [3, 4], [6, 8]])
+
+
+@pytest.mark.parametrize(
+    ("requested", "expected"),
+    [
+        (None, [50, np.nan, np.nan, np.nan]),
+        ("left_eye,right_eye", [50, np.nan, np.nan, np.nan]),
+        (" nose , left_eye ", [np.hypot(10, 80), np.hypot(10, 80), 80, np.nan]),
+        ("box", [np.sqrt(30 * 80), np.sqrt(10 * 80), np.nan, np.nan]),
+        ("diagonal", [50, 100, 5, 10]),
+    ],
+)
+def test_lengths_are_as_named_and_nan_where_undefined_or_zero(requested, expected):
+    lengths = choose_normaliser(requested, FACE).lengths(MARKS, SIZES)
+    np.testing.assert_allclose(lengths, expected)
+
+
+def test_the_diagonal_is_the_default_without_eyes():
+    assert "diagonal" in choose_normaliser(None, ("left_eye", "nose")).words
+
+
+@pytest.mark.parametrize(
+    ("requested", "said"),
+    [
+        ("left_eie,right_eye", "left_eie.*'left_eye'"),
+        ("diagnal", "'diagonal'"),
+        ("nose", "nose"),
+        ("nose,nose", "nose,nose"),
+        ("nose,left_eye,right_eye", "nose,left_eye,right_eye"),
+        ("", "left_eye, right_eye, nose"),
+    ],
+)
+def test_an_unknown_normaliser_names_the_nearest_and_what_is_allowed(requested, said):
+    with pytest.raises(InputError, match=said):
+        choose_normaliser(requested, FACE)
+
+
+def test_a_curve_averages_what_is_known_over_nested_choices():
+    asked = []
+
+    def error(order, size):
+        asked.append(tuple(order[0][:size].tolist()))
+        return np.nan if len(asked) == 1 else float(size)
+
+    rows = [np.array([3, 5, 8, 9])]
+    curve = learning_curve(error, rows, [1, 2, 4], draws=3, seed=0)
+    assert [(row.specimens, row.draws, row.error) for row in curve] == [
+        (1, 2, 1),
+        (2, 3, 2),
+        (4, 3, 4),
+    ]
+    assert all(asked[i + 3][:1] == asked[i] for i in range(3))
+    assert {*asked[-1]} == {3, 5, 8, 9}
+    assert np.isnan(learning_curve(error, rows, [1], draws=1, seed=0)[0].spread)
+    assert learning_curve(lambda *_: np.nan, rows, [1], draws=1, seed=0) == ()
+
+
+def test_numbers_for_json_are_rounded_and_null_where_unknown():
+    assert plain({"a": (1.23456, np.nan), "b": [3, "x", None]}) == {
+        "a": [1.2346, None],
+        "b": [3, "x", None],
+    }

@@ -1,167 +1,277 @@
-"""Score landmarks against annotated points: forward, backward, mean shape, few-shot.
+"""Score landmarks against marked points: forward, backward, mean shape, few-shot.
 
-Fit a linear map on the `fit` images and take its normalised mean error (NME) on the `test` images
-(Zhang 2018, Jakab 2018): forward from landmarks to annotated points, backward the other way.
+Fit a linear map on some images and take its normalised mean error (NME) on others (Zhang 2018,
+Jakab 2018): forward from landmarks to marked points, backward the other way.
 """
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from swapmark.errors import InputError
-from swapmark.specimens.matching import PairedPoints, match
+from swapmark.files import refuse_existing, write_text
+from swapmark.points.table import Points
+from swapmark.specimens import notes
 from swapmark.specimens.metrics import (
+    CurvePoint,
     bootstrap_interval,
+    choose_normaliser,
+    learning_curve,
     mean_error,
-    mean_error_of_points,
+    mean_of_points,
+    plain,
     point_errors,
 )
-from swapmark.specimens.normaliser import choose_normaliser
-from swapmark.specimens.notes import write_notes
-from swapmark.specimens.protocols import PROTOCOLS, Protocol, predict_points
-from swapmark.specimens.result import Evaluation, FewShot, Score
-from swapmark.types import Annotations, Landmarks
+from swapmark.specimens.pairs import Pairs, pair
+from swapmark.specimens.place import leave_out_parts
+from swapmark.specimens.protocols import PROTOCOLS, Protocol
 
 FEW_SHOT_SIZES = (1, 5, 10, 20, 50, 100)
+PARTS = 5
+"""In so many parts images without a split are left out."""
+FIT_WORDS = (
+    "A linear map on coordinates in units of each image's longer side, from its outer edge. Each "
+    "point is fitted on the fit images where it is marked; backward needs every point marked."
+)
+INTERVAL_WORDS = (
+    "95 % percentile bootstrap over test images, or groups where given; the map is held fixed"
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A normalised mean error in %."""
+
+    nme: float
+    """Mean over the scored points; NaN if there are none."""
+    interval: tuple[float, float] | None
+    """The 95 % interval; None if it cannot be had."""
+    per_point: dict[str, float]
+    """The mean of each point by itself; NaN where it was never scored."""
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """How well landmarks and marked points predict one another; what `evaluate` returns."""
+
+    forward: dict[str, Score]
+    """Landmarks to marked points, by protocol."""
+    backward: dict[str, Score]
+    """Marked points to landmarks, by protocol."""
+    mean_shape: Score
+    """Predicting the mean marks of the fit images, whatever the landmarks say."""
+    few_shot: dict[str, tuple[CurvePoint, ...]]
+    """Forward errors by the number of marked examples of each point, by protocol."""
+    normaliser: str
+    """The length that errors are measured in, in words."""
+    counts: dict[str, int]
+    """How many images were fitted, scored, and left out and why."""
+    missing: tuple[str, ...]
+    """Marked images that had no landmarks."""
+    notes: tuple[str, ...]
+    """What the reader of the numbers should know about them, in words."""
+    settings: dict[str, int]
+    """The numbers of draws and the seed."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Evaluation: forward {self.forward['imm'].nme:.2f} %, backward "
+            f"{self.backward['imm'].nme:.2f} % (imm), mean shape {self.mean_shape.nme:.2f} % of "
+            f"{self.normaliser}>"
+        )
+
+    def metrics(self) -> dict:
+        """A flat dictionary for metrics.json: errors in %, None where there is no number."""
+        scores = {"mean_shape": self.mean_shape}
+        scores |= {f"forward.{protocol}": score for protocol, score in self.forward.items()}
+        scores |= {f"backward.{protocol}": score for protocol, score in self.backward.items()}
+        flat = {f"{name}.nme": score.nme for name, score in scores.items()}
+        flat |= {f"{name}.nme_interval": score.interval for name, score in scores.items()}
+        few_shot = [
+            {"images": row[0].specimens, "draws": row[0].draws}
+            | {
+                protocol: {"nme": point.error, "spread": point.spread}
+                for protocol, point in zip(self.few_shot, row, strict=True)
+            }
+            for row in zip(*self.few_shot.values(), strict=True)
+        ]
+        return plain(
+            {
+                **flat,
+                "few_shot": few_shot,
+                "per_point": {name: score.per_point for name, score in scores.items()},
+                "counts": self.counts,
+                "missing": self.missing,
+                "normaliser": self.normaliser,
+                "protocols": {name: protocol.words for name, protocol in PROTOCOLS.items()},
+                "fit": FIT_WORDS,
+                "interval": INTERVAL_WORDS,
+                "unit": "% of the normaliser",
+                "settings": self.settings,
+                "notes": self.notes,
+            }
+        )
+
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write `metrics()` as JSON, in one step, so that the file is never half written.
+
+        Raises InputError if it exists and `overwrite` is not set, OutputError if it can't be
+        written.
+        """
+        refuse_existing(Path(path), overwrite=overwrite)
+        text = json.dumps(self.metrics(), indent=2, ensure_ascii=False, allow_nan=False)
+        return write_text(Path(path), text + "\n")
+
+    def print(self) -> None:
+        """Print the errors, the few-shot curve, the points and the notes."""
+        from swapmark.specimens.report import print_evaluation
+
+        print_evaluation(self)
 
 
 def evaluate(
-    landmarks: Landmarks,
-    annotations: Annotations,
+    found: Points,
+    marked: Points,
     *,
     normaliser: str | None = None,
+    split: float | None = None,
     bootstrap: int = 1000,
     draws: int = 10,
     seed: int = 0,
 ) -> Evaluation:
-    """Score `landmarks` against `annotations` of the same images, matched by file name.
+    """Score the landmarks `found` against points `marked` in the same images, matched by name.
+
+    The map is fitted on images whose split is `fit` and scored on those of `test`. Where the table
+    has no splits, `split` is the share of images, drawn by lot, that it is fitted on. Without it
+    every image is scored once, by a map of the others, in five parts. Groups stay together.
 
     `normaliser` is 'NAME1,NAME2', 'box' or 'diagonal' (default: the eyes, else the diagonal);
     `bootstrap` the number of redrawn test sets behind each interval; `draws` the number of random
-    choices of fit images at each point of the few-shot curve; `seed` fixes both.
+    choices of fit images at each point of the few-shot curve; `seed` fixes all of these.
 
     Raises InputError where a split is empty, names don't match, or nothing can be scored.
 
     >>> xy = np.random.default_rng(0).uniform(10, 50, (60, 2, 2))
     >>> files, splits = tuple(f"{i}.png" for i in range(60)), ("fit", "test") * 30
-    >>> landmarks = Landmarks(xy, np.ones((60, 2)), files, np.full((60, 2), 64))
-    >>> marked = Annotations(("snout", "tail"), files, splits, ("",) * 60, xy[:, ::-1] / 2 - 0.25)
+    >>> landmarks = Points(("a", "b"), files, xy, sizes=np.full((60, 2), 64))
+    >>> marked = Points(("snout", "tail"), files, xy[:, ::-1] / 2 - 0.25, split=splits)
     >>> result = evaluate(landmarks, marked, normaliser="snout,tail")
     >>> round(result.forward["imm"].nme, 6), result.mean_shape.nme > 20
     (0.0, True)
     """
-    length = choose_normaliser(normaliser, annotations.names)
-    matched = match(landmarks, annotations)
-    fit = matched.fit
-    lengths = length.lengths(matched.test.target, matched.test.sizes)
-    test, lengths = matched.test.select(np.isfinite(lengths)), lengths[np.isfinite(lengths)]
-    if not len(test):
+    length = choose_normaliser(normaliser, marked.names)
+    pairs = pair(found, marked, "fit", "test")
+    folds = _folds(pairs, split, seed)
+    lengths = length.lengths(pairs.marked.xy, pairs.sizes)
+    wanted = np.any([test for _, test in folds], axis=0)
+    test = wanted & np.isfinite(lengths)
+    if not test.any():
         raise InputError(
             f"Errors cannot be measured in {length.words}: it is undefined or zero in all "
-            f"{len(matched.test)} test images. Choose two points that are marked, or 'diagonal'."
+            f"{wanted.sum()} test images. Choose two points that are marked, or 'diagonal'."
         )
+    folds = [(fit, part & test) for fit, part in folds]
+    landmarks, marks, used = pairs.found.xy, pairs.marked.xy, pairs.marked.marked
+    complete = np.all(used, axis=1)
+    backward_used = np.repeat(complete[:, None], landmarks.shape[1], axis=1)
 
-    def score(protocol: Protocol, fit: PairedPoints, test: PairedPoints, names) -> Score:
-        errors = _errors(protocol, fit, test, lengths, fit.usable)
-        return Score(
-            nme=mean_error(errors),
-            interval=bootstrap_interval(errors, test.groups, draws=bootstrap, seed=seed),
-            per_point=dict(zip(names, mean_error_of_points(errors).tolist(), strict=True)),
-        )
+    def errors(protocol: Protocol, source: np.ndarray, target: np.ndarray, seen) -> np.ndarray:
+        """(N, M), NaN where not scored; the map of each fold sees what `seen` (N, M) allows."""
+        predicted = np.full(target.shape, np.nan)
+        for (_, new), targets_seen in zip(folds, seen, strict=True):
+            predicted[new] = protocol.predict(source, target, targets_seen, pairs.sizes, new)
+        return point_errors(predicted, target, lengths)
 
-    forward = {
-        name: score(protocol, fit, test, annotations.names) for name, protocol in PROTOCOLS.items()
-    }
+    def score(name: str, source: np.ndarray, target: np.ndarray, used: np.ndarray, points) -> Score:
+        seen = [used & fit[:, None] for fit, _ in folds]
+        of_images = errors(PROTOCOLS[name], source, target, seen)
+        interval = bootstrap_interval(of_images, pairs.groups, draws=bootstrap, seed=seed)
+        return Score(mean_error(of_images), interval, mean_of_points(points, of_images))
+
+    forward = {name: score(name, landmarks, marks, used, pairs.marked.names) for name in PROTOCOLS}
     backward = {
-        name: score(protocol, fit.reversed(), test.reversed(), landmarks.names)
-        for name, protocol in PROTOCOLS.items()
+        name: score(name, marks, landmarks, backward_used, pairs.found.names) for name in PROTOCOLS
     }
-    mean_shape = score(
-        PROTOCOLS["centred"], fit.without_source(), test.without_source(), annotations.names
-    )
-    if not np.isfinite(forward["imm"].nme):
+    mean_shape = score("centred", landmarks[:, :0], marks, used, pairs.marked.names)
+    imm, interval = forward["imm"].nme, forward["imm"].interval
+    if not np.isfinite(imm):
         raise InputError(
             "No point is marked both in a fit image and in a test image, so nothing can be "
             "scored. Mark the same points in images of both splits."
         )
+
+    fits = [np.flatnonzero(fit) for fit, _ in folds]
+    fit_images = min(map(len, fits))
+    sizes = [size for size in FEW_SHOT_SIZES if size < fit_images]
+
+    def few_shot(name: str) -> tuple[CurvePoint, ...]:
+        def error_with(order: list[np.ndarray], size: int) -> float:
+            seen = [_first_marked(used, rows, size) for rows in order]
+            return mean_error(errors(PROTOCOLS[name], landmarks, marks, seen))
+
+        curve = learning_curve(error_with, fits, sizes, draws=draws, seed=seed)
+        return (*curve, CurvePoint(fit_images, 1, forward[name].nme, np.nan))
+
+    per_number = fit_images / (2 * landmarks.shape[1])
+    dropped = int((wanted & ~test).sum())
     return Evaluation(
         forward=forward,
         backward=backward,
         mean_shape=mean_shape,
-        few_shot=_few_shot(fit, test, lengths, draws=draws, seed=seed),
+        few_shot={name: few_shot(name) for name in PROTOCOLS},
         normaliser=length.words,
         counts={
-            "fit_images": len(fit),
-            "fit_images_fully_marked": int(fit.usable.all(axis=1).sum()),
-            "test_images": len(test),
-            "test_images_fully_marked": int(test.usable.all(axis=1).sum()),
-            "test_points_marked": int(test.usable.sum()),
-            "test_images_without_normaliser": len(matched.test) - len(test),
-            "images_without_landmarks": len(matched.missing),
-            "images_without_marks": matched.unmarked,
+            "fit_images": fit_images,
+            "fit_images_fully_marked": min(int((fit & complete).sum()) for fit, _ in folds),
+            "test_images": int(test.sum()),
+            "test_images_fully_marked": int((test & complete).sum()),
+            "test_points_marked": int(used[test].sum()),
+            "test_images_without_normaliser": dropped,
+            "images_without_landmarks": len(pairs.missing),
+            "images_without_marks": pairs.unmarked,
+            "parts": len(folds),
         },
-        missing=matched.missing,
-        notes=write_notes(
-            matched,
-            test,
-            landmarks.names,
-            annotations.names,
-            error=forward["imm"].nme,
-            centred=forward["centred"].nme,
-            mean_shape=mean_shape.nme,
-            requested=normaliser,
+        missing=pairs.missing,
+        notes=(
+            *pairs.notes,
+            *notes.far_outside(pairs),
+            *(
+                notes.about_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
+                or notes.about_error(imm, mean_shape.nme, forward["centred"].nme, per_number)
+            ),
+            *notes.about_fit_images(pairs, folds, interval is None and bootstrap > 0),
+            *notes.about_left_out(pairs, where_the_normaliser_is_zero_or_unknown=dropped),
         ),
         settings={"bootstrap": bootstrap, "draws": draws, "seed": seed},
     )
 
 
-def _errors(
-    protocol: Protocol,
-    fit: PairedPoints,
-    test: PairedPoints,
-    lengths: np.ndarray,
-    used: np.ndarray,
-) -> np.ndarray:
-    """Errors (T, P) in % on T test images, with the map fitted where `used` (N, P) is set."""
-    predicted = predict_points(
-        protocol, fit.source, fit.target, used, fit.sizes, test.source, test.sizes
-    )
-    return point_errors(predicted, test.target, lengths)
+def _folds(pairs: Pairs, split: float | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Masks (N,) of what maps are fitted on and scored on."""
+    if pairs.marked.split is not None:
+        if split is not None:
+            raise InputError(f"split is {split}, but the marked points have a column split.")
+        in_table = np.array(pairs.marked.split)
+        return [(in_table == "fit", in_table == "test")]
+    clusters = pairs.clusters
+    if clusters.max() < 1:
+        raise InputError("One image with marked points cannot be both fitted and scored. Mark two.")
+    if split is None:
+        return [(~out, out) for out in leave_out_parts(clusters, PARTS, seed)]
+    if not 0 < split < 1:
+        raise InputError(f"split is {split}; expected the share of fit images, such as 0.5.")
+    order = np.random.default_rng(seed).permutation(clusters.max() + 1)
+    sizes = np.bincount(clusters)[order]
+    taken = int((np.cumsum(sizes) - sizes / 2 < split * len(clusters)).sum())
+    fit = np.isin(clusters, order[: min(max(taken, 1), len(order) - 1)])
+    return [(fit, ~fit)]
 
 
-def _few_shot(
-    fit: PairedPoints, test: PairedPoints, lengths: np.ndarray, *, draws: int, seed: int
-) -> tuple[FewShot, ...]:
-    """Forward errors by the number of marked examples; the smaller choices lie in the larger."""
-    usable = fit.usable
-    generator = np.random.default_rng(seed)
-    orders = [generator.permutation(len(fit)) for _ in range(draws)]
-    curve = []
-    sizes = [size for size in FEW_SHOT_SIZES if size < len(fit) and draws > 0]
-    for size in [*sizes, len(fit)]:
-        choices = (
-            [_first_marked(usable, order, size) for order in orders]
-            if size < len(fit)
-            else [usable]
-        )
-        errors = {
-            name: [mean_error(_errors(protocol, fit, test, lengths, used)) for used in choices]
-            for name, protocol in PROTOCOLS.items()
-        }
-        curve.append(
-            FewShot(
-                images=size,
-                draws=len(choices),
-                nme={name: float(np.mean(values)) for name, values in errors.items()},
-                spread={
-                    name: float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-                    for name, values in errors.items()
-                },
-            )
-        )
-    return tuple(curve)
-
-
-def _first_marked(usable: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
-    """Of each column of `usable` (N, P), only the first `count` entries set, in `order` (N,)."""
-    chosen = np.zeros_like(usable)
-    chosen[order] = usable[order] & (np.cumsum(usable[order], axis=0) <= count)
+def _first_marked(used: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
+    """Of each column of `used` (N, P), only the first `count` entries set among rows `order`."""
+    chosen = np.zeros_like(used)
+    chosen[order] = used[order] & (np.cumsum(used[order], axis=0) <= count)
     return chosen

@@ -1,138 +1,211 @@
 """Fit a user's points to landmarks of the same images, and say how well that went."""
 
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from swapmark.coordinates import to_pixels, to_relative
-from swapmark.errors import InputError
-from swapmark.specimens.curve import learning_curve
-from swapmark.specimens.estimate import fit_chosen, number_clusters, predict_left_out
-from swapmark.specimens.fit_notes import write_warnings
-from swapmark.specimens.fit_result import PointFit
-from swapmark.specimens.matching import is_marked, match_names
-from swapmark.specimens.metrics import mean_error, mean_error_of_points, point_errors
-from swapmark.specimens.normaliser import choose_normaliser
-from swapmark.specimens.outside import note_outside
+from swapmark.data.items import Skipped
+from swapmark.errors import counted
+from swapmark.points.table import Points
+from swapmark.specimens import notes
+from swapmark.specimens.metrics import (
+    CurvePoint,
+    choose_normaliser,
+    learning_curve,
+    mean_error,
+    mean_of_points,
+    plain,
+    point_errors,
+)
+from swapmark.specimens.pairs import pair
+from swapmark.specimens.place import MAX_PARTS, SEPARATE, fit_place, predict_left_out
 from swapmark.specimens.point_map import PointMap
-from swapmark.types import Annotations, Landmarks
+
+CURVE_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+METHOD_WORDS = (
+    "Each point starts as the weighted mean of the landmarks that puts the mean landmarks onto the "
+    "mean point; ridge regression corrects the weights."
+)
+ESTIMATE_WORDS = (
+    "Each specimen, or all of its group, is predicted by a map that was chosen and fitted on the "
+    f"others; more than {MAX_PARTS} are left out in {MAX_PARTS} parts."
+)
 
 
-def fit_annotated(
-    landmarks: Landmarks,
-    annotations: Annotations,
+@dataclass(frozen=True, repr=False)
+class PointFit:
+    """A point map and what is known of it; errors in % of the normaliser, NaN where unknown."""
+
+    map: PointMap
+    """From the landmarks to the points."""
+    ridge: float
+    """How firmly the weights were held, as the specimens chose it."""
+    error: float
+    """Mean error over left-out specimens and their points: what to expect on new images."""
+    mean_shape: float
+    """The same for the mean place of each point, whatever the landmarks say."""
+    pixels: float
+    """The mean error in pixels."""
+    per_point: dict[str, float]
+    """The mean error of each point."""
+    per_point_pixels: dict[str, float]
+    """The same in pixels."""
+    marked: dict[str, int]
+    """In how many specimens each point is marked."""
+    curve: tuple[CurvePoint, ...]
+    """The error by the number of specimens, up to half of them."""
+    normaliser: str
+    """The length that errors are measured in, in words."""
+    counts: dict[str, int]
+    """Specimens, their groups (0 if none), the parts they were left out in, rows not used."""
+    missing: tuple[str, ...]
+    """Marked images without landmarks."""
+    skipped: tuple[Skipped, ...]
+    """The reasons, where an image could not be read."""
+    settings: dict[str, int]
+    """The number of draws behind each row of the curve, and the seed."""
+    left_out: Points
+    """The points of each specimen, by a map that had not seen it; NaN where marked in no other."""
+    marks: Points
+    """Where they were marked; NaN where they were not."""
+    notes: tuple[str, ...]
+    """What to know before trusting the map, in words."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<PointFit: {', '.join(self.map.names)} from "
+            f"{counted(self.counts['specimens'], 'specimen')}, expected error {self.error:.2f} % "
+            f"of {self.normaliser}>"
+        )
+
+    def metrics(self) -> dict:
+        """Everything but the weights, for JSON: None where there is no number."""
+        same = (
+            *("error", "mean_shape", "per_point", "per_point_pixels", "marked", "curve"),
+            *("normaliser", "missing", "skipped"),
+        )
+        return {
+            **self.counts,
+            **plain({name: getattr(self, name) for name in same}),
+            "error_pixels": plain(self.pixels),
+            "unit": "% of the normaliser",
+            "strength": {"separate": SEPARATE, "ridge": self.ridge},
+            **self.settings,
+            "method": METHOD_WORDS,
+            "estimate": ESTIMATE_WORDS,
+            "warnings": list(self.notes),
+        }
+
+    def draw(
+        self, path: str | Path, *, images: Any = None, most: int = 36, overwrite: bool = False
+    ) -> Path:
+        """Draw `left_out` and `marks` over the `most` specimens of the largest errors, these first.
+
+        For `images` and `path` see `Points.draw`.
+        """
+        distance = np.linalg.norm(self.left_out.xy - self.marks.xy, axis=-1)
+        assert self.left_out.sizes is not None
+        share = np.nan_to_num(distance / self.left_out.sizes.max(axis=1)[:, None])
+        worst = np.argsort(-share.max(axis=1), kind="stable")[:most]
+        marks = self.marks.take(worst)
+        return self.left_out.take(worst).draw(
+            path, images=images, marked=marks, overwrite=overwrite
+        )
+
+    def print(self) -> None:
+        """Print the points with their errors, the curve and the notes."""
+        from swapmark.specimens.report import print_fit
+
+        print_fit(self)
+
+
+def fit_points(
+    found: Points,
+    marked: Points,
     *,
     model: str = "",
     normaliser: str | None = None,
     draws: int = 10,
     seed: int = 0,
 ) -> PointFit:
-    """Fit the map from `landmarks` to the `fit` rows of `annotations`, and estimate its error.
+    """Fit the map from the landmarks `found` to the points `marked`, and estimate its error.
 
-    Images are matched by name; points that are not marked are left out one by one. `model` is the
-    fingerprint of the model that found the landmarks; `normaliser`, `draws` and `seed` as in
-    `swapmark.evaluate`, for the learning curve. Raises InputError if no `fit` image has both a mark
-    and landmarks, or landmarks are not finite.
+    Images are matched by name. Only rows whose split is `fit` are used, or all where there are no
+    splits. Points that are not marked are left out one by one. `model` is the fingerprint of the
+    model that found the landmarks; `normaliser`, `draws` and `seed` as in `evaluate`, for the
+    learning curve. Raises InputError if no such image has both a mark and landmarks, or landmarks
+    are not finite.
 
     >>> xy = np.random.default_rng(0).uniform(10, 50, (20, 3, 2))
     >>> files = tuple(f"{i}.png" for i in range(20))
-    >>> landmarks = Landmarks(xy, np.ones((20, 3)), files, np.full((20, 2), 64))
-    >>> middle = xy.mean(axis=1, keepdims=True)
-    >>> marked = Annotations(("middle",), files, ("fit",) * 20, ("",) * 20, middle)
-    >>> round(fit_annotated(landmarks, marked, draws=1).error, 3)
+    >>> landmarks = Points(("a", "b", "c"), files, xy, sizes=np.full((20, 2), 64))
+    >>> marked = Points(("middle",), files, xy.mean(axis=1, keepdims=True))
+    >>> round(fit_points(landmarks, marked, draws=1).error, 3)
     0.0
     """
-    length = choose_normaliser(normaliser, annotations.names)
-    usable = [i for i in rows_to_fit(annotations) if np.any(is_marked(annotations.xy[i]))]
-    row_of_file = match_names(landmarks.paths, [annotations.files[i] for i in usable])
-    rows = [i for i in usable if annotations.files[i] in row_of_file]
-    if not rows:
-        raise InputError(
-            f"None of the {len(usable)} marked images has landmarks: the first is called "
-            f"{annotations.files[usable[0]]!r}, the first image with landmarks "
-            f"{landmarks.paths[0] if len(landmarks) else 'none'!r}."
-        )
-    found = [row_of_file[annotations.files[i]] for i in rows]
-    xy, sizes = landmarks.xy[found].astype(float), landmarks.sizes[found].astype(float)
-    if not np.isfinite(xy).all():
-        raise InputError(
-            "Some landmarks are not finite numbers, so nothing can be fitted to them. A model that "
-            "diverged has to be trained again."
-        )
-    marks = annotations.xy[rows].astype(float)
-    kept = np.any(is_marked(marks), axis=0)
-    names = tuple(name for name, keep in zip(annotations.names, kept, strict=True) if keep)
-    used = is_marked(marks[:, kept])
-    groups = tuple(annotations.groups[i] for i in rows)
-    clusters = number_clusters(groups)
-    one_group = len(rows) > 1 and len(set(clusters.tolist())) == 1
-    if one_group:
-        clusters = np.arange(len(rows))
+    length = choose_normaliser(normaliser, marked.names)
+    pairs = pair(found, marked, "fit")
+    kept = np.any(pairs.marked.marked, axis=0)
+    names = tuple(name for name, keep in zip(marked.names, kept, strict=True) if keep)
+    used, marks, sizes = pairs.marked.marked[:, kept], pairs.marked.xy[:, kept], pairs.sizes
+    clusters = pairs.clusters
 
-    given, target = to_relative(xy, sizes, "centre"), to_relative(marks[:, kept], sizes, "centre")
+    given = to_relative(pairs.found.xy, sizes, "centre")
+    target = to_relative(marks, sizes, "centre")
     side = sizes.max(axis=1)
-    lengths = length.lengths(marks, sizes)
-    fitted, strength = fit_chosen(given, target, used, clusters)
-    left_out = predict_left_out(given, target, used, clusters)
-    errors, mean_errors = (
-        point_errors(predicted, target, lengths / side)
-        for predicted in (left_out.points, left_out.mean_shape)
-    )
-    pixels = np.linalg.norm(left_out.points - target, axis=-1) * side[:, None]
-    result = PointFit(
+    lengths = length.lengths(pairs.marked.xy, sizes) / side
+    fitted, ridge = fit_place(given, target, used, clusters)
+    left_out, means, parts = predict_left_out(given, target, used, clusters)
+    errors = point_errors(left_out, target, lengths)
+    error, mean_shape = mean_error(errors), mean_error(point_errors(means, target, lengths))
+    pixels = np.linalg.norm(left_out - target, axis=-1) * side[:, None]
+
+    def error_with(order: list[np.ndarray], size: int) -> float:
+        """The error with `size` specimens on all that are left, without the groups of these."""
+        rows = np.sort(order[0][:size])
+        left = ~np.isin(clusters, clusters[rows])
+        fitted, _ = fit_place(given[rows], target[rows], used[rows], clusters[rows])
+        predicted = fitted(given[left].reshape(left.sum(), -1))
+        return mean_error(point_errors(predicted, target[left], lengths[left]))
+
+    count = len(marks)
+    up_to_half = sorted({*(n for n in CURVE_SIZES if 2 * n < count), *({count // 2} - {0})})
+    rows = [np.arange(count)]
+    curve = learning_curve(error_with, rows, up_to_half, draws=draws, seed=seed)
+    other = len(marked) - count - len(pairs.missing) - pairs.unmarked
+    points = Points(names, pairs.found.files, marks, sizes=sizes, source=found.source)
+    fit = PointFit(
         map=PointMap(names, fitted.weights, fitted.offset, model),
-        strength=strength,
-        error=mean_error(errors),
-        mean_shape=mean_error(mean_errors),
+        ridge=ridge,
+        error=error,
+        mean_shape=mean_shape,
         pixels=mean_error(pixels),
-        per_point=dict(zip(names, mean_error_of_points(errors).tolist(), strict=True)),
-        per_point_pixels=dict(zip(names, mean_error_of_points(pixels).tolist(), strict=True)),
+        per_point=mean_of_points(names, errors),
+        per_point_pixels=mean_of_points(names, pixels),
         marked=dict(zip(names, used.sum(axis=0).tolist(), strict=True)),
-        curve=learning_curve(given, target, used, clusters, lengths / side, draws=draws, seed=seed),
+        curve=curve,
         normaliser=length.words,
-        specimens=len(rows),
-        groups=0 if one_group else len({*groups} - {""}),
-        parts=left_out.parts,
-        missing=tuple(
-            annotations.files[i] for i in usable if annotations.files[i] not in row_of_file
+        counts={
+            "specimens": count,
+            "groups": 0 if pairs.one_group else len({*pairs.groups} - {""}),
+            "parts": parts,
+            "other_rows": other + pairs.unmarked,
+            "unmarked": pairs.unmarked,
+        },
+        missing=pairs.missing,
+        skipped=found.skipped,
+        settings={"draws": draws, "seed": seed},
+        left_out=replace(points, xy=to_pixels(left_out, sizes, "centre")),
+        marks=points,
+        notes=(
+            *pairs.notes,
+            *notes.far_outside(pairs),
+            *notes.about_specimens(pairs, error, curve),
+            *notes.about_error(error, mean_shape),
+            *notes.about_left_out(pairs, of_another_split_than_fit=other),
         ),
-        skipped=landmarks.skipped,
-        other_rows=len(annotations) - len(usable),
-        unmarked=annotations.splits.count("fit") - len(usable),
-        draws=draws,
-        seed=seed,
-        left_out=Landmarks(
-            to_pixels(left_out.points, sizes, "centre"),
-            np.ones(used.shape),
-            tuple(landmarks.paths[row] for row in found),
-            landmarks.sizes[found],
-            names=names,
-        ),
-        marks=marks[:, kept],
     )
-    never = [name for name, keep in zip(annotations.names, kept, strict=True) if not keep]
-    outside = note_outside(marks, sizes, [annotations.files[i] for i in rows], annotations.names)
-    warnings = write_warnings(result, never=never, one_group=one_group)
-    return result.with_warnings((*outside, *warnings))
-
-
-def rows_to_fit(annotations: Annotations) -> list[int]:
-    """Indices of the `fit` images with a marked point; InputError if there is none.
-
-    >>> xy = np.ones((2, 1, 2))
-    >>> rows_to_fit(Annotations(("nose",), ("a.png", "b.png"), ("test", "fit"), ("", ""), xy))
-    [1]
-    """
-    marked = np.any(is_marked(annotations.xy), axis=1)
-    rows = [i for i, split in enumerate(annotations.splits) if split == "fit" and marked[i]]
-    if not rows:
-        if "fit" in annotations.splits:
-            raise InputError(
-                f"No point is marked in any of the {annotations.splits.count('fit')} images whose "
-                "split is 'fit', which is what points are fitted on. Mark some."
-            )
-        count = {split: annotations.splits.count(split) for split in set(annotations.splits)}
-        there = ", ".join(f"{number} {split!r}" for split, number in sorted(count.items()))
-        raise InputError(
-            f"No image has split 'fit', which is what points are fitted on; "
-            f"there are {there or 'no rows'}. Set the column split to fit in the rows to use."
-        )
-    return rows
+    return replace(fit, map=replace(fit.map, record=fit.metrics()))

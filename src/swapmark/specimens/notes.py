@@ -1,180 +1,168 @@
-"""What the reader of an evaluation should know about its numbers, in words."""
+"""What the reader of an evaluation or a fit should know about its numbers, in words."""
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from swapmark.coordinates import to_relative
 from swapmark.errors import counted
-from swapmark.specimens.matching import Matched, PairedPoints, is_marked
-from swapmark.specimens.normaliser import EYES
-from swapmark.specimens.outside import note_outside
+from swapmark.specimens.metrics import CurvePoint
+from swapmark.specimens.pairs import Pairs
 
+FAR = 0.1
+"""A mark may lie so far outside its picture, as a share of the longer side: a corner cut off."""
 STILL = 0.1
 """A landmark whose spread is at most this share of the marked points' spread hardly moves."""
-
 FEW = 3
 """Fit images for each landmark coordinate under which the map of imm may be at fault."""
+FALL = 0.05
+"""A fall of the error by more than this share, on doubling the specimens, is worth marking for."""
+ROUGH = 10
+"""With fewer specimens the estimate of the error is rough."""
 
 
-def write_notes(
-    matched: Matched,
-    test: PairedPoints,
-    landmark_names: tuple[str, ...],
-    point_names: tuple[str, ...],
-    *,
-    error: float,
-    centred: float,
-    mean_shape: float,
-    requested: str | None,
-) -> tuple[str, ...]:
-    """Sentences about odd marks, collapse, too few images, images left out, the normaliser.
-
-    `test` is what remains of `matched.test` after images without a normaliser are dropped; `error`
-    is the forward error that is read first, `centred` that of the protocol of this name,
-    `mean_shape` that of the mean shape.
-    """
-    return (
-        *_about_places(matched, point_names),
-        *(
-            _about_spread(matched.fit, landmark_names)
-            or _about_few_for_imm(matched.fit, error, centred, mean_shape)
-            or about_mean_shape(error, mean_shape)
-        ),
-        *_about_fit(matched.fit, point_names),
-        *_about_left_out(matched, test),
-        *_about_normaliser(requested, point_names),
-    )
+def far_outside(pairs: Pairs) -> list[str]:
+    """A sentence about the marks that are far outside their picture."""
+    relative = to_relative(pairs.marked.xy, pairs.sizes, "corner")
+    edge = (pairs.sizes / pairs.sizes.max(axis=1, keepdims=True))[:, None]
+    outside = np.maximum(-relative, relative - edge).max(axis=-1)  # (N, P)
+    far = int((outside > FAR).sum())
+    if not far:
+        return []
+    row, point = divmod(int(np.nanargmax(outside)), outside.shape[1])
+    x, y = (round(value) for value in pairs.marked.xy[row, point].tolist())
+    width, height = (round(value) for value in pairs.sizes[row].tolist())
+    return [
+        f"Far outside their picture: {far} of {np.isfinite(outside).sum()} marks. The farthest, "
+        f"{pairs.marked.names[point]} in {pairs.marked.files[row]}, is at ({x}, {y}) in a picture "
+        f"of {width} × {height} px. Was it marked at another size, or with y upwards?"
+    ]
 
 
-def spread(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def about_landmarks(pairs: Pairs, fit: np.ndarray) -> list[str]:
+    """A sentence where landmarks hardly move over the images `fit` (N,), against the marks."""
+    of_landmarks = _spread(pairs.found.xy[fit], pairs.sizes[fit])
+    of_points = _spread(pairs.marked.xy[fit], pairs.sizes[fit])
+    if np.isnan(of_landmarks).any() or np.isnan(of_points).all():
+        return []
+    most = max(STILL * float(np.nanmedian(of_points)), 1e-9)  # 1e-9: rounding
+    still = [pairs.found.names[k] for k in np.flatnonzero(of_landmarks <= most)]
+    if not still:
+        return []
+    collapsed = "The detector has collapsed: " if len(still) == len(of_landmarks) else ""
+    return [
+        f"{collapsed}{len(still)} of {len(of_landmarks)} landmarks hardly move over the images "
+        f"({_some(still)}). They add nothing to the forward error and flatter the backward."
+    ]
+
+
+def _spread(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Standard deviation (P,) of points (N, P, 2) over images, in units of the longer side.
 
     It is the root of the summed variances of x and y; NaN where fewer than two are marked.
-
-    >>> xy = np.array([[[0.0, 0.0]], [[8.0, 6.0]]])
-    >>> spread(xy, np.full((2, 2), 100)).round(6).tolist()
-    [0.05]
     """
     relative = to_relative(xy, sizes, "corner")
-    known = is_marked(relative)
+    known = np.all(np.isfinite(relative), axis=-1)
     values = np.full(xy.shape[1], np.nan)
     for point in np.flatnonzero(known.sum(axis=0) > 1):
         values[point] = np.sqrt(relative[known[:, point], point].var(axis=0).sum())
     return values
 
 
-def about_mean_shape(error: float, mean_shape: float) -> list[str]:
-    """A sentence where landmarks predict points no better than the mean shape does.
+def about_error(
+    error: float, mean_shape: float, centred: float = np.inf, per_coordinate: float = np.inf
+) -> list[str]:
+    """A sentence where the error is no smaller than the mean shape's.
 
-    >>> about_mean_shape(5.0, 14.0)
-    []
+    `centred` is the error by that protocol, `per_coordinate` the fit images for each landmark
+    coordinate: with few, only imm may be at fault.
     """
     if not error >= mean_shape > 0:
         return []
-    return [
-        f"The error ({error:.2f} %) is no smaller than that of the mean shape "
-        f"({mean_shape:.2f} %): these landmarks say nothing about these points, or too few "
-        f"images were there to fit on. Look at the landmarks with swapmark predict --overlay; "
-        f"train longer."
-    ]
-
-
-def _about_few_for_imm(
-    fit: PairedPoints, error: float, centred: float, mean_shape: float
-) -> list[str]:
-    """A sentence where, with few fit images, only imm is no better than the mean shape."""
-    few = len(fit) < FEW * 2 * fit.source.shape[1]
-    if not (few and error >= mean_shape > centred):
-        return []
-    return [
-        f"By the protocol imm the error ({error:.2f} %) is no smaller than that of the mean shape "
-        f"({mean_shape:.2f} %), by centred it is ({centred:.2f} %): {len(fit)} fit images are few "
-        f"for the map of imm from {fit.source.shape[1]} landmarks. Read centred, or mark more."
-    ]
-
-
-def _about_places(matched: Matched, names: tuple[str, ...]) -> list[str]:
-    fit, test = matched.fit, matched.test
-    xy, sizes = np.concatenate([fit.target, test.target]), np.concatenate([fit.sizes, test.sizes])
-    return note_outside(xy, sizes, fit.files + test.files, names)
-
-
-def _about_spread(fit: PairedPoints, names: tuple[str, ...]) -> list[str]:
-    of_landmarks, of_points = spread(fit.source, fit.sizes), spread(fit.target, fit.sizes)
-    if np.isnan(of_landmarks).any() or np.isnan(of_points).all():
-        return []
-    typical = float(np.nanmedian(of_points))
-    still = [
-        name
-        for name, value in zip(names, of_landmarks, strict=True)
-        if value <= max(STILL * typical, 1e-9)  # 1e-9: rounding, where the marks don't move either
-    ]
-    if not still:
-        return []
-    if len(still) == len(names):
+    said = f"The error ({error:.2f} %) is no smaller than that of the mean shape ({mean_shape:.2f}"
+    if centred < mean_shape and per_coordinate < FEW:
         return [
-            f"The detector has collapsed: all {len(names)} landmarks stand almost still over the "
-            f"images (spread {100 * of_landmarks.max():.2g} % of the longer side at most; the "
-            f"marked points {100 * typical:.2g} %). The forward error says no more than the mean "
-            f"shape, and a small backward error means nothing."
+            f"{said} %), but by the protocol centred it is ({centred:.2f} %): the fit images are "
+            "few for the map of imm. Read centred, or mark more."
         ]
     return [
-        f"{len(still)} of {len(names)} landmarks hardly move over the images "
-        f"({', '.join(still)}): they add nothing to the forward error and flatter the backward."
+        f"{said} %): these landmarks say nothing about these points, or too few images were there "
+        "to fit on. Look at the landmarks with swapmark predict --overlay; train longer."
     ]
 
 
-def _about_fit(fit: PairedPoints, names: tuple[str, ...]) -> list[str]:
-    notes = []
-    marks = fit.usable.sum(axis=0)
-    never = [name for name, count in zip(names, marks, strict=True) if count == 0]
-    if never:
-        notes.append(f"Never marked in a fit image, so not scored: {', '.join(never)}.")
-    needed = 2 * fit.source.shape[1]
+def about_fit_images(
+    pairs: Pairs, folds: Sequence[tuple[np.ndarray, np.ndarray]], one_group: bool
+) -> list[str]:
+    """Sentences about points never marked, too few fit images, and how they were chosen."""
+    found = []
+    marks = np.min([pairs.marked.marked[fit].sum(axis=0) for fit, _ in folds], axis=0)
+    complete = min(int(pairs.marked.marked[fit].all(axis=1).sum()) for fit, _ in folds)
+    needed, needed_back = 2 * len(pairs.found.names), 2 * len(pairs.marked.names)
+    if not marks.all():
+        never = [pairs.marked.names[point] for point in np.flatnonzero(marks == 0)]
+        found.append(f"Never marked in a fit image, so not scored: {_some(never)}.")
     few = int(marks[marks > 0].min(initial=needed))
     if few < needed:
-        notes.append(
+        found.append(
             f"{few} fit images are fewer than the {needed} that determine a map from "
-            f"{needed // 2} landmarks; imm and zhang take the one with the smallest weights. "
-            f"Mark more images, or read 'centred'; to get these points in all images, use swapmark "
-            f"fit, which makes do with few and tells the error to expect."
+            f"{len(pairs.found.names)} landmarks. Mark more, or read centred; or get these points "
+            "in all images by swapmark fit, which makes do with few."
         )
-    backward = fit.reversed()
-    needed, complete = 2 * backward.source.shape[1], int(fit.usable.all(axis=1).sum())
-    if complete < needed:
-        notes.append(
-            f"Backward: {complete} fit images have every point marked, and {needed} would "
-            f"determine a map from {needed // 2} points; read it with care."
-            if complete
-            else "Backward: no fit image has every point marked, so there is no backward error."
+    if complete < needed_back:
+        found.append(
+            f"Every point is marked in {complete} fit images, and {needed_back} would determine "
+            "the map backward. Read it with care."
         )
-    return notes
+    if one_group:
+        found.append("All test images are of one group, so there is no interval.")
+    if pairs.marked.split is None:
+        how = f"scored by a map of the others, in {len(folds)} parts"
+        how = how if len(folds) > 1 else "drawn by lot for fitting or for scoring"
+        found.append(f"There is no column split, so each image was {how}.")
+    return found
 
 
-def _about_left_out(matched: Matched, test: PairedPoints) -> list[str]:
-    notes = []
-    if matched.missing:
-        some = ", ".join(matched.missing[:3]) + (", …" if len(matched.missing) > 3 else "")
-        notes.append(f"Without landmarks: {counted(len(matched.missing), 'marked image')}: {some}")
-    if matched.unmarked:
-        notes.append(
-            f"Left out, without a marked point: {counted(matched.unmarked, 'fit or test image')}."
+def about_specimens(pairs: Pairs, error: float, curve: tuple[CurvePoint, ...]) -> list[str]:
+    """Sentences about too few specimens, one group, a curve that still falls."""
+    found = []
+    names, marks = np.array(pairs.marked.names), pairs.marked.marked.sum(axis=0)
+    count = len(pairs.marked)
+    if count == 1:
+        found.append("One specimen cannot be left out, so the error is not known. Mark at least 5.")
+    elif count < ROUGH:
+        found.append(f"{count} specimens: the estimate is rough itself. Mark at least {ROUGH}.")
+    few, never = names[(marks > 0) & (marks < min(5, count))].tolist(), names[marks == 0].tolist()
+    if few:
+        found.append(f"Marked in fewer than 5 specimens: {_some(few)}. Mark these points more.")
+    if never:
+        found.append(f"Marked in no specimen that was used, so not in the map: {_some(never)}.")
+    if pairs.one_group:
+        found.append(
+            "All specimens belong to one group. Each was left out alone, so the estimate says "
+            "nothing of another group; expect more there."
         )
-    dropped = len(matched.test) - len(test)
-    if dropped:
-        notes.append(
-            f"{counted(dropped, 'test image')} dropped: the normaliser is undefined or zero there."
+    last = curve[-1] if curve else None
+    if last and math.isfinite(error) and error < (1 - FALL) * last.error:
+        found.append(
+            f"The error still falls by about {100 * (1 - error / last.error):.0f} % from "
+            f"{last.specimens} to {count} specimens: mark more."
         )
-    if len(test) > 1 and len(set(test.groups)) == 1 and test.groups[0]:
-        notes.append(
-            f"All test images belong to one group ({test.groups[0]}), so there is no interval."
-        )
-    return notes
+    return found
 
 
-def _about_normaliser(requested: str | None, names: tuple[str, ...]) -> list[str]:
-    if requested is not None or set(EYES) <= set(names):
-        return []
-    return [
-        f"No points called {' and '.join(EYES)}, so errors are in % of the image's diagonal; "
-        "choose another length with --normaliser NAME1,NAME2 or --normaliser box."
-    ]
+def about_left_out(pairs: Pairs, **reasons: int) -> list[str]:
+    """A sentence about rows of the table that were not used, and why: `reasons` beside its own."""
+    files = f" ({_some(pairs.missing)})" if pairs.missing else ""
+    counts = {
+        f"that could not be found or read{files}": len(pairs.missing),
+        "in which nothing is marked": pairs.unmarked,
+        **{reason.replace("_", " "): count for reason, count in reasons.items()},
+    }
+    said = [f"{counted(count, 'image')} {reason}" for reason, count in counts.items() if count]
+    return [f"Left out: {', '.join(said)}."] if said else []
+
+
+def _some(names: Sequence[str], limit: int = 5) -> str:
+    return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")
