@@ -16,15 +16,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from swapmark.data.images import ImageProblem
-from swapmark.data.items import (
-    MAX_FILE_BYTES,
-    Entry,
-    Item,
-    check_bytes,
-    is_image_name,
-    left_out,
-    problem_item,
-)
+from swapmark.data.items import Entry, Item, is_image_name, left_out, problem_item, too_large
 from swapmark.errors import InputError
 
 MAX_UNPACKED_TAR_BYTES = 4 * 2**30
@@ -67,7 +59,7 @@ def _zip_entries(path: Path) -> Iterator[Entry]:
         ) from error
     lock = threading.Lock()
     for member in archive.infolist():
-        problem = ""
+        problem = too_large(member.file_size)
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
             problem = "a link or device, not a regular file"
         elif member.flag_bits & 1:
@@ -80,7 +72,6 @@ def _zip_entries(path: Path) -> Iterator[Entry]:
 def _read_zip_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, lock: threading.Lock
 ) -> bytes:
-    check_bytes(member.file_size)
     try:
         # One open handle for all threads: opening anew would read the whole directory each time.
         with lock:
@@ -101,14 +92,10 @@ def _tar_entries(path: Path) -> Iterator[Entry]:
                 if member.isdir():
                     continue
                 place = (member.offset_data, member.size)
-                problem, read = "", partial(_read_at, path, *place)
+                problem, read = too_large(member.size), partial(_read_at, path, *place)
                 if not member.isreg() or member.issparse():
                     problem = "a link, device or sparse file, not a plain one"
-                elif (
-                    content is not file
-                    and is_image_name(member.name)
-                    and (member.size <= MAX_FILE_BYTES)
-                ):
+                elif content is not file and not problem and is_image_name(member.name):
                     held += member.size
                     if held > MAX_UNPACKED_TAR_BYTES:
                         raise InputError(
@@ -130,7 +117,6 @@ def _tar_entries(path: Path) -> Iterator[Entry]:
 
 
 def _read_at(path: Path, offset: int, size: int) -> bytes:
-    check_bytes(size)
     with path.open("rb") as file:
         file.seek(offset)
         data = file.read(size)

@@ -222,7 +222,7 @@ def _make_set(
 
 
 def _make_room(folder: Path, bytes_needed: int) -> None:
-    """Sweep the folder of the cache; raises OSError if the disk has no room or cannot be written."""
+    """Sweep the folder of the cache; raises OSError if the disk has no room for a new set."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".*.part"):
         with suppress(FileNotFoundError):  # another process has finished it

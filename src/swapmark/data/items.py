@@ -91,9 +91,8 @@ def problem_item(name: str, reason: str) -> Item:
     return Item(name, reason, read)
 
 
-def check_bytes(size: int) -> None:
-    """Raise ImageProblem if a file of `size` bytes is over MAX_FILE_BYTES."""
-    if size > MAX_FILE_BYTES:
-        raise ImageProblem(
-            f"{size / 2**20:,.0f} MiB is over the limit of {MAX_FILE_BYTES / 2**20:,.0f} MiB a file"
-        )
+def too_large(size: int) -> str:
+    """Why a file of `size` bytes is not read; empty where it is."""
+    if size <= MAX_FILE_BYTES:
+        return ""
+    return f"{size / 2**20:,.0f} MiB is over the limit of {MAX_FILE_BYTES / 2**20:,.0f} MiB a file"

@@ -29,18 +29,18 @@ from swapmark.data.items import (
     Item,
     LeftOut,
     Skipped,
-    check_bytes,
     is_hidden,
     is_image_name,
     is_video_name,
     left_out,
     problem_item,
     suffix_of,
+    too_large,
 )
 from swapmark.errors import InputError
 
 Source = str | os.PathLike | np.ndarray | Image.Image | Sequence
-"""A path (folder, zip, tar, image file), an array, a Pillow image, or a list of such or of items."""
+"""A path (folder, zip, tar, image file), an array, a Pillow image, or a list of such."""
 # The settings by which a config.yaml is known to be a run's, and not that of another program.
 _SECTIONS = {"method", "model", "views", "c3", "training"}
 _RUN = "a run of swapmark, not pictures"
@@ -152,7 +152,8 @@ def _file_item(path: Path, name: str) -> Item:
 
 def read_file(path: Path) -> bytes:
     """All bytes of a file; raises ImageProblem if it is too large to be read."""
-    check_bytes(path.stat().st_size)
+    if problem := too_large(path.stat().st_size):
+        raise ImageProblem(problem)
     return path.read_bytes()
 
 

@@ -127,7 +127,7 @@ def _take(warp: Warp, share: slice) -> Warp:
 def jitter_colours(
     images: Float[Tensor, "batch 3 height width"], gains: Float[Tensor, "batch 5"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Scale the three channels, the contrast and the saturation by the five `gains` (1: no change)."""
+    """Scale the three channels, the contrast and the saturation by the five `gains`."""
     gains = gains[:, :, None, None]
     images = images * (1 + (gains[:, :3] - 1) / 2)
     centre = images.mean(dim=(1, 2, 3), keepdim=True)
