@@ -219,15 +219,10 @@ def test_image_lost_while_decoding_on_demand_is_named(photos, monkeypatch):
         images.batch(np.array([4]))
 
 
-def test_arrays_are_a_set_too():
-    array = np.stack([draw(index) for index in range(4)])
-    images = load_images(array, 16)
-    assert np.array_equal(images.batch(np.array([2]))[0], resize_image(array[2], 16)[0])
-
-
 def test_wrong_options_are_refused(photos):
-    with pytest.raises(InputError, match="stretch"):
-        load_images(photos, 16, resize="stretch")
+    for options in ({"size": 16, "resize": "stretch"}, {"size": 0}):
+        with pytest.raises(InputError, match="size"):
+            load_images(photos, **options)
 
 
 def test_skipped_table_survives_odd_names(tmp_path):

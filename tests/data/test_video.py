@@ -21,7 +21,6 @@ from swapmark.data.items import Skipped
 from swapmark.data.video import (
     VideoFrame,
     frames_of_images,
-    natural_order,
     open_video,
     upright,
 )
@@ -88,7 +87,6 @@ def test_the_header_tells_the_count_and_the_rate(film):
     for source in (film("plain.mp4", PLACES, codec=H264), film("plain.mkv", PLACES)):
         source = open_video(source)
         assert (source.count, source.frame_rate) == (40, 25)
-        assert source.time_base is not None
 
 
 def test_times_of_a_variable_frame_rate_are_those_of_the_file(film):
@@ -125,11 +123,6 @@ def test_a_turn_that_is_crooked_is_the_nearest_quarter_and_no_matrix_is_none():
     assert upright(picture, crooked)[..., 0].tolist() == [[3, 0], [4, 1], [5, 2]]
     assert upright(picture, None) is picture
     assert upright(picture, np.zeros(9)) is picture
-
-
-def test_odd_sizes_are_kept(film):
-    _, pixels, _ = read(film("odd.mp4", PLACES[:3], size=(97, 61), codec=("libx264", "yuv444p")))
-    assert [picture.shape for picture in pixels] == [(61, 97, 3)] * 3
 
 
 def test_a_size_that_changes_inside_the_stream_is_followed(film, tmp_path):
@@ -208,7 +201,7 @@ def test_without_the_extra_the_line_to_install_it_is_told(film, monkeypatch):
         open_video(path)
 
 
-NAMES = ["frame10.png", "frame2.png", "frame1.png"]
+NAMES = ["Frame10.png", "frame2.png", "frame1.png"]
 
 
 @pytest.fixture
@@ -221,7 +214,7 @@ def folder(tmp_path):
 
 def test_frames_of_a_folder_come_in_natural_order_with_their_times(folder):
     frames = list(frames_of_images(folder, 2.0).frames())
-    assert [frame.name for frame in frames] == ["frame1.png", "frame2.png", "frame10.png"]
+    assert [frame.name for frame in frames] == ["frame1.png", "frame2.png", "Frame10.png"]
     assert [frame.index for frame in frames] == [0, 1, 2]
     assert [frame.time for frame in frames] == [0, 0.5, 1]
     assert [frame.read()[0, 0, 0] for frame in frames] == [1, 2, 10]
@@ -232,16 +225,9 @@ def test_archives_are_ordered_like_folders_and_lists_keep_their_order(folder, tm
         for name in NAMES:
             archive.write(folder / name, name)
     frames = frames_of_images(tmp_path / "frames.zip", 1).frames()
-    assert [frame.name for frame in frames] == ["frame1.png", "frame2.png", "frame10.png"]
+    assert [frame.name for frame in frames] == ["frame1.png", "frame2.png", "Frame10.png"]
     listed = frames_of_images([folder / name for name in NAMES], 1).frames()
     assert [frame.name for frame in listed] == [str(folder / name) for name in NAMES]
-
-
-def test_numbers_sort_by_value_anywhere_in_a_name():
-    names = ["b/1.png", "a/10.png", "a/9.png", "a10/1.png", "A2/1.png", "7.png", "x.png", "x1.png"]
-    assert sorted(names, key=natural_order) == [
-        *("7.png", "A2/1.png", "a10/1.png", "a/9.png", "a/10.png", "b/1.png", "x1.png", "x.png"),
-    ]
 
 
 def test_a_picture_that_cannot_be_read_keeps_its_place_in_time_and_a_preview_has_none(folder):
@@ -255,16 +241,12 @@ def test_a_picture_that_cannot_be_read_keeps_its_place_in_time_and_a_preview_has
         frames[1].read()
 
 
-@pytest.mark.parametrize(
-    ("given", "exact"),
-    [(25, Fraction(25)), (29.97002997, Fraction(30000, 1001)), (0.5, Fraction(1, 2))],
-)
-def test_a_rate_is_taken_as_the_simple_fraction_it_stands_for(given, exact):
-    source = frames_of_images([np.zeros((8, 8), np.uint8)], given)
-    assert (source.frame_rate, source.time_base) == (exact, 1 / exact)
+def test_a_rate_is_taken_as_the_simple_fraction_it_stands_for():
+    picture = np.zeros((8, 8), np.uint8)
+    assert frames_of_images([picture], 29.97002997).frame_rate == Fraction(30000, 1001)
 
 
-@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
-def test_a_rate_that_is_none_is_refused(folder, rate):
-    with pytest.raises(InputError, match="frame_rate"):
-        frames_of_images(folder, rate)
+def test_a_rate_that_is_none_is_refused(folder):
+    for rate in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="frame_rate"):
+            frames_of_images(folder, rate)

@@ -56,10 +56,12 @@ def test_without_jitter_the_views_are_the_pictures():
     assert batch.mask.min() == 1
 
 
-def test_the_warp_of_a_batch_makes_the_warped_copy_of_the_view():
-    batch = make_batch(pictures(), ViewsConfig(), seeded())
+@pytest.mark.parametrize("pairs", ["unpaired", "tps"])
+def test_the_warp_of_a_batch_makes_the_warped_copy_of_the_view(pairs):
+    batch = make_batch(pictures(), ViewsConfig(pairs=pairs, controls=5), seeded())
     assert torch.equal(warp_images(batch.images, batch.warp), batch.warped)
     assert (batch.images - batch.warped).abs().mean() > 0.01
+    assert batch.warp.side == 5
 
 
 def test_the_mask_hides_what_padding_made_up():
@@ -86,11 +88,6 @@ def test_tps_pairs_keep_the_first_image_and_lend_it_to_the_second():
     assert own < others / 2
 
 
-def test_the_warp_of_tps_pairs_makes_their_warped_copies():
-    pairs = make_batch(pictures(), ViewsConfig(pairs="tps"), seeded())
-    assert torch.equal(warp_images(pairs.images, pairs.warp), pairs.warped)
-
-
 def test_a_tps_partner_is_masked_where_its_warp_leaves_the_picture():
     still = ViewsConfig(translation=0, rotation=0, scale=0, warp=0, pairs="tps")
     mask = make_batch(pictures(16), still, seeded()).mask
@@ -107,11 +104,6 @@ def test_a_tps_partner_is_masked_where_its_warp_leaves_the_picture():
 def test_strengths_out_of_their_bounds_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
         ViewsConfig(**{name: value})
-
-
-def test_gains_of_one_change_no_colour():
-    images = torch.rand(2, 3, 5, 5, generator=seeded())
-    torch.testing.assert_close(jitter_colours(images, torch.ones(2, 5)), images)
 
 
 def test_each_gain_does_its_own_thing():
@@ -151,8 +143,3 @@ def test_a_batch_is_reproduced_with_flips_as_well():
     mirrored = make_batch(images, always, seeded()).images
     expected = images.flip(2).permute(0, 3, 1, 2).float() / 255
     torch.testing.assert_close(mirrored, expected, atol=1e-5, rtol=0)
-
-
-def test_the_copy_s_spline_has_the_control_points_asked_for():
-    batch = make_batch(pictures(), ViewsConfig(controls=4), seeded())
-    assert batch.warp.side == 4

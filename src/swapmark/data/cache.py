@@ -35,8 +35,7 @@ from swapmark.files import write_atomically, writing
 
 MAX_CACHED_BYTES = 8 * 2**30
 """Sets whose squares take more than this are decoded on demand."""
-FORMAT_VERSION = 2
-"""Part of the hash; counts up whenever decoding or the file changes."""
+FORMAT_VERSION = 2  # part of the hash; counts up whenever decoding or the file changes
 SPARE_BYTES = 64 * 2**20
 """Free space to leave on the disk, which also holds the index."""
 ABANDONED_SECONDS = 24 * 3600
@@ -112,10 +111,8 @@ def load_images(
         raise InputError(_nothing_usable(source, skipped))
     used = [items[position] for position in index.positions]
     placements = [Placement(width, height, size, resize) for width, height in index.sizes]
-    pixels = None
-    if bytes_each:
-        shape = (len(used), size, size, 3)
-        pixels = np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
+    shape = (len(used), size, size, 3)
+    pixels = np.memmap(path, np.uint8, "r", shape=shape) if bytes_each else None
     return ImageSet(size, used, placements, skipped, pixels)
 
 

@@ -32,13 +32,13 @@ while decoding, the largest take 1.8 GB a thread."""
 MIN_SIDE = 2
 """Images narrower or lower than this (pixels) show nothing and are not used."""
 ORIENTATION_TAG = 0x0112
-READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"RIFF", WebPImageFile),
-    *((start, TiffImageFile) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    (b"BM", BmpImageFile),
-)
+READERS: dict[bytes, type[ImageFile.ImageFile]] = {
+    b"\xff\xd8\xff": JpegImageFile,
+    b"\x89PNG\r\n\x1a\n": PngImageFile,
+    b"RIFF": WebPImageFile,
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
+    b"BM": BmpImageFile,
+}
 """The first bytes of each kind of file, and Pillow's reader for it."""
 
 
@@ -140,14 +140,10 @@ def array_to_rgb(values: np.ndarray) -> np.ndarray:
 
 def check_size(width: int, height: int) -> None:
     """Raise ImageProblem if an image of this size (pixels) is too large or too small to use."""
-    if width * height > MAX_PIXELS:
+    if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE:
         raise ImageProblem(
-            f"{width}×{height} pixels is over the limit of {MAX_PIXELS / 1e6:g} million pixels; "
-            "save a smaller copy"
-        )
-    if min(width, height) < MIN_SIDE:
-        raise ImageProblem(
-            f"{width}×{height} pixels is too small; both sides must be at least {MIN_SIDE}"
+            f"{width}×{height} pixels; expected at least {MIN_SIDE} a side, and at most "
+            f"{MAX_PIXELS / 1e6:g} million in all. Save a copy of another size"
         )
 
 
@@ -159,7 +155,7 @@ def _reader_for(data: bytes) -> type[ImageFile.ImageFile]:
     """
     if not data:
         raise ImageProblem("the file is empty")
-    for start, reader in READERS:
+    for start, reader in READERS.items():
         if data.startswith(start) and (start != b"RIFF" or data[8:12] == b"WEBP"):
             return reader
     raise ImageProblem(f"not a JPEG, PNG, WebP, TIFF or BMP file (it begins with {data[:8]!r})")
@@ -215,20 +211,15 @@ def _decode_with_tifffile(data: bytes, error: Exception) -> Decoded:
             f"a kind of TIFF that Pillow cannot read ({error}); "
             "pip install 'swapmark[tiff]' reads more kinds"
         ) from error
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page = file.pages.first
-            check_size(page.imagewidth, page.imagelength)
-            if page.nbytes > 32 * MAX_PIXELS:  # four channels of 64 bits are the most that is read
-                raise ImageProblem(f"{page.nbytes / 2**20:,.0f} MiB in memory is over the limit")
-            values = page.asarray()
-            planar = values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
-    except ImageProblem:
-        raise
-    except Exception as second:
-        raise ImageProblem(f"unreadable TIFF: {error}; tifffile: {second}") from second
-    pixels = array_to_rgb(np.moveaxis(values, 0, -1) if planar else values)
-    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+    with _damage_told(), tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        check_size(page.imagewidth, page.imagelength)
+        if page.nbytes > 32 * MAX_PIXELS:  # four channels of 64 bits are the most that is read
+            raise ImageProblem(f"{page.nbytes / 2**20:,.0f} MiB in memory is over the limit")
+        values = page.asarray()
+        planar = values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+        pixels = array_to_rgb(np.moveaxis(values, 0, -1) if planar else values)
+        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,9 @@ def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
             f"Images were given as {type(source).__name__}; expected the path of a folder, zip, "
             "tar or image, an array, or a list of paths, Pillow images and arrays."
         )
-    items, others = [], []
-    for entry in entries:
-        (items if isinstance(entry, Item) else others).append(entry)
+    entries = list(entries)
+    items = [entry for entry in entries if isinstance(entry, Item)]
+    others = [entry for entry in entries if isinstance(entry, LeftOut)]
     if not items:
         raise InputError(_nothing_found(where, others))
     return items, [Skipped(entry.name, entry.reason) for entry in others if entry.reason]
@@ -91,17 +91,15 @@ def _of_path(path: Path) -> Iterable[Entry]:
     if path.is_dir():
         if is_run(path):
             raise InputError(
-                f"{path} is a run of swapmark, and its pictures are loss.png and sample sheets. "
-                f"Give the folder or archive of the images themselves; {path / 'images.json'} "
-                "names those it was trained on."
+                f"{path} is a run of swapmark. Give the folder or archive of the images that it "
+                f"was trained on, see {path / 'images.json'}."
             )
         return sorted(_walk(path), key=lambda entry: entry.name)
-    if not path.exists():
-        raise InputError(
-            f"There is no {path} (looked in {Path.cwd()}). Give a folder, zip, tar or image file."
-        )
     if not path.is_file():
-        raise InputError(f"{path} is neither a folder nor a regular file.")
+        raise InputError(
+            f"There is no file or folder {path} (looked in {Path.cwd()}). Give a folder, zip, tar "
+            "or image file."
+        )
     if is_video_name(path.name):
         raise InputError(f"{path} is a video; pictures were expected. {_FRAMES_OF_A_VIDEO}")
     archived = None if suffix_of(path.name) in IMAGE_SUFFIXES else archive_entries(path)
@@ -207,20 +205,17 @@ def _array_item(thing: np.ndarray | Image.Image, name: str) -> Item:
 
 
 def _nothing_found(where: str, others: list[LeftOut]) -> str:
-    kinds = Counter(_kind(entry) for entry in others)
+    kinds: Counter[str] = Counter()
+    for name, reason in ((entry.name, entry.reason) for entry in others):
+        kind = "hidden" if is_hidden(name) else suffix_of(name) or "without ending"
+        kinds["run of swapmark" if reason == _RUN else kind] += 1
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
     advice = "Give a folder, zip, tar, image file or a list of them."
-    if any(kind in UNREAD_SUFFIXES and kind not in VIDEO_SUFFIXES for kind in kinds):
+    if kinds.keys() & (set(UNREAD_SUFFIXES) - set(VIDEO_SUFFIXES)):
         advice = "Convert pictures of other kinds to PNG or JPEG."
-    elif any(kind in VIDEO_SUFFIXES for kind in kinds):
+    elif kinds.keys() & set(VIDEO_SUFFIXES):
         advice = _FRAMES_OF_A_VIDEO
     return (
         f"No images in {where}: looked for {' '.join(IMAGE_SUFFIXES)} in capitals or not, folders "
         f"inside included; found {counts or 'no file at all'}. {advice}"
     )
-
-
-def _kind(entry: LeftOut) -> str:
-    if entry.reason == _RUN:
-        return "run of swapmark"
-    return "hidden" if is_hidden(entry.name) else suffix_of(entry.name) or "without ending"

@@ -60,8 +60,6 @@ class FrameSource:
     """How many frames there are, about; None where unknown."""
     frame_rate: Fraction | None = None
     """Frames a second on average; None where unknown."""
-    time_base: Fraction | None = None
-    """Times are multiples of this many seconds; None where unknown."""
 
 
 def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
@@ -78,7 +76,7 @@ def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
     named = isinstance(source, str | os.PathLike)
     if named:
         items = sorted(items, key=lambda item: natural_order(item.name))
-    # 29.97 is meant as 30000/1001: a time base of the nearest simple fraction.
+    # 29.97 is meant as 30000/1001, the nearest simple fraction.
     rate = Fraction(frame_rate).limit_denominator(1001) or Fraction(frame_rate)
 
     def frames() -> Frames:
@@ -86,7 +84,7 @@ def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
         for index, item in enumerate(items):
             yield VideoFrame(index, index / frame_rate, item.name, partial(_picture, item))
 
-    return FrameSource(str(source) if named else "the pictures", frames, len(items), rate, 1 / rate)
+    return FrameSource(str(source) if named else "the pictures", frames, len(items), rate)
 
 
 def _picture(item: Item) -> np.ndarray:
@@ -123,9 +121,7 @@ def open_video(path: str | Path) -> FrameSource:
     with _opened(path) as (container, stream):
         rate, end = stream.average_rate, _announced_end(container, stream)
         count = stream.frames or (round(end * rate) if end and rate else None)
-        return FrameSource(
-            str(path), partial(_frames, path), count or None, rate or None, stream.time_base
-        )
+        return FrameSource(str(path), partial(_frames, path), count or None, rate or None)
 
 
 @contextmanager
@@ -145,15 +141,11 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     with container:
         cover = av.stream.Disposition.attached_pic
         streams = [s for s in container.streams.video if not s.disposition & cover]
-        if not streams:
+        if not streams or streams[0].codec_context is None:
             there = ", ".join(stream.type or "unknown" for stream in container.streams) or "none"
             raise InputError(
-                f"{path} has no video in it (streams there: {there}). Give a file with pictures."
-            )
-        if streams[0].codec_context is None:
-            raise InputError(
-                f"{path} holds a kind of video that PyAV cannot decode, or its header is damaged. "
-                f"Copy it again, or convert it first: ffmpeg -i {path} converted.mp4"
+                f"{path} has no video that PyAV can decode (streams there: {there}). Copy it "
+                f"again, or convert it first: ffmpeg -i {path} converted.mp4"
             )
         yield container, streams[0]
 
