@@ -10,18 +10,17 @@ from swapmark.cli import main
 from swapmark.demo import demo
 from swapmark.errors import InputError, RunError
 from swapmark.points.annotated import read_annotated
-from swapmark.training.config import config_to_mapping, override, parse_settings, read_config
+from swapmark.training.config import config_to_mapping, override, read_config
 from swapmark.training.presets import PRESETS, resolve_config
 
 
 @pytest.fixture
 def quick(monkeypatch, tiny_settings):
     """The preset of the demo with tiny networks; the pictures keep their 64 px."""
-    own = ("model.image_size=64", "training.backbone_rate=1")  # tiny networks have no pretraining
-    values = override(
-        config_to_mapping(resolve_config(preset="demo")), parse_settings(tiny_settings)
-    )
-    monkeypatch.setitem(PRESETS, "demo", override(values, parse_settings(own)))
+    values = override(config_to_mapping(resolve_config(preset="demo")), tiny_settings)
+    # Tiny networks have no pretraining.
+    own = {"model": {"image_size": 64}, "training": {"backbone_rate": 1}}
+    monkeypatch.setitem(PRESETS, "demo", override(values, own))
 
 
 def test_the_demo_goes_all_the_way_and_tells_where_everything_is(quick, tmp_path, capsys):

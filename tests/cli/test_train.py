@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+import yaml
 
 from swapmark.cli import main
 from swapmark.training.config import read_config
@@ -14,20 +15,26 @@ from swapmark.training.run import Run
 
 
 @pytest.fixture
-def command(tiny_faces, tiny_settings, tmp_path):
-    """The words of `swapmark train` for a run of two steps; later settings go over earlier ones."""
+def config(tiny_settings, tmp_path) -> str:
+    """The settings of a tiny run of the baseline as a file."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**tiny_settings, "method": "imm"}))
+    return str(path)
+
+
+@pytest.fixture
+def command(tiny_faces, config, tmp_path):
+    """The words of `swapmark train` for a run of two steps."""
 
     def words(*more: str, images=tiny_faces) -> list[str]:
-        settings = [*tiny_settings, "training.steps=2", "method=imm"]
-        out = ["--out", str(tmp_path / "run")]
-        return ["train", str(images), *out, *(f"--set={text}" for text in settings), *more]
+        out = ["--out", str(tmp_path / "run"), "--config", config]
+        return ["train", str(images), *out, "--set", "training.steps=2", *more]
 
     return words
 
 
 def test_the_command_trains_and_says_what_comes_next(command, tmp_path, capsys):
-    (tmp_path / "mine.yaml").write_text("model: {resize: crop}\ntraining: {steps: 9}")
-    words = ["--config", str(tmp_path / "mine.yaml"), "--landmarks", "3", "--seed", "5", "--quiet"]
+    words = ["--set=model.resize=crop", "--landmarks", "3", "--seed", "5", "--quiet"]
     assert main([*command(), *words]) == 0
     run = Run(tmp_path / "run")
     config = read_config(run.config)
@@ -66,11 +73,10 @@ def test_ctrl_c_before_there_is_a_run_promises_no_resume(command, capsys, monkey
 
 
 def test_ctrl_c_on_a_terminal_saves_and_prints_the_command_that_goes_on(
-    tiny_faces, tiny_settings, tmp_path
+    tiny_faces, config, tmp_path
 ):
     run = Run(tmp_path / "my run")
-    settings = [*tiny_settings, "training.steps=100000", "method=imm"]
-    words = [word for text in settings for word in ("--set", text)]
+    words = ["--config", config, "--set", "training.steps=100000"]
     ours, theirs = pty.openpty()
     # setsid makes the terminal the controlling one, whose Ctrl-C is a signal.
     code = "import os, sys; os.setsid(); os.close(os.open(os.ttyname(2), os.O_RDWR)); "

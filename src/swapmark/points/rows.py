@@ -1,48 +1,161 @@
-"""Which image belongs to which row of a table (a stand-in, to be replaced)."""
+"""Which image belongs to which row of a table: by its name, as far as that is certain."""
 
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from unicodedata import normalize
+from warnings import warn
 
 import numpy as np
 
-from swapmark.errors import InputError
+from swapmark.data.images import ImageProblem, image_size
+from swapmark.data.items import IMAGE_SUFFIXES, Item
+from swapmark.data.sources import Source, list_images, read_file
+from swapmark.errors import InputError, LeftOutWarning, counted
+from swapmark.points.checks import plain_name
 
 
-@dataclass(frozen=True)
-class Match:
-    """For each wanted name its place among those that are there, -1 where none is."""
+class Match(NamedTuple):
+    """What `match_files` found."""
 
     rows: np.ndarray
-    notes: tuple[str, ...] = ()
+    """For each wanted name the index of its image, -1 where there is none."""
+    notes: tuple[str, ...]
+    """How names were matched where that is less than certain."""
 
 
 def match_files(wanted: Sequence[str], there: Sequence[str]) -> Match:
-    """Names match if they are equal, or if one is the end of the other; exact ones win."""
-    parts = [_parts(name) for name in there]
-    rows, exact = [-1] * len(wanted), set()
-    for place, file in enumerate(wanted):
-        own = _parts(file)
-        ends = [row for row, part in enumerate(parts) if _ends_alike(own, part)]
-        same = [row for row in ends if parts[row] == own]
-        if len(same or ends) > 1:
-            raise InputError(f"{file!r} matches {there[ends[0]]!r} and {there[ends[1]]!r}.")
-        if ends:
-            rows[place] = (same or ends)[0]
-        if same:
-            exact.add(place)
-    taken = {rows[place] for place in exact}
-    rows = [-1 if i not in exact and row in taken else row for i, row in enumerate(rows)]
-    found = [row for row in rows if row >= 0]
-    if len(set(found)) < len(found):
-        raise InputError("Two names match one image.")
-    return Match(np.array(rows, dtype=int))
+    """Find the image of each wanted name among those that are there.
+
+    Names fit if they are equal; else if one is the end of the other; else by their last part, where
+    it is the only one of its kind. Then the same without the ending of what is there (a for a.png),
+    and at last with the letters' case and their Unicode form (macOS splits letters from their
+    accents) aside. A name that has found its image is nobody else's. Raises InputError where a name
+    fits two images, or two names fit one.
+
+    >>> match_files(["b.png", "c.png", "D"], ["faces/a.png", "faces/b.png", "d.png"]).rows.tolist()
+    [1, -1, 2]
+    """
+    found: dict[str, int] = {}
+    notes: dict[str, list[str]] = {}
+    for note, rows_of in _ways(there):
+        left = [name for name in dict.fromkeys(wanted) if name not in found]
+        if not left:
+            break
+        taken = set(found.values())
+        owner: dict[int, str] = {}
+        for name in left:
+            rows = rows_of(name)
+            if not rows or not taken.isdisjoint(rows):
+                continue
+            if len(rows) > 1:
+                raise InputError(
+                    f"{name!r} may be {there[rows[0]]!r} or {there[rows[1]]!r}. Name it with its "
+                    "folder, or give only the folder or archive that is meant."
+                )
+            other = owner.setdefault(rows[0], name)
+            if other != name:
+                raise InputError(
+                    f"{other!r} and {name!r} would both be {there[rows[0]]!r}. Keep the images in "
+                    "their folders, so that each name has its own."
+                )
+            if note:
+                notes.setdefault(note, []).append(f"{name!r} as {there[rows[0]]!r}")
+        found |= {name: row for row, name in owner.items()}
+    told = [
+        f"Found {note}: {counted(len(names), 'image')}, such as {names[0]}."
+        for note, names in notes.items()
+    ]
+    return Match(np.array([found.get(name, -1) for name in wanted], dtype=np.int64), tuple(told))
 
 
-def _ends_alike(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
-    shared = min(len(first), len(second))
-    return first[-shared:] == second[-shared:]
+def _ways(there: Sequence[str]) -> Iterator[tuple[str, Callable[[str], list[int]]]]:
+    """The ways to look a name up, the surest first, and what is said of those less sure."""
+    for fold, aside in ((plain_name, ""), (_folded, "with letters' case or Unicode form aside")):
+        names = [fold(name) for name in there]
+        for known in (names, [_without_ending(name) for name in names]):
+            index = _Index(known, fold)
+            yield aside, index.equal
+            yield aside, index.by_end
+            yield aside or "by their bare names alone", index.by_last_part
 
 
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(unicodedata.normalize("NFC", path).replace("\\", "/").split("/"))
+class _Index:
+    """Rows of names, to be looked up whole or in part."""
+
+    def __init__(self, names: list[str], fold: Callable[[str], str]):
+        self.fold = fold
+        self.whole, self.ends = defaultdict(list), defaultdict(list)
+        for row, name in enumerate(names):
+            self.whole[name].append(row)
+            for end in _ends(name):
+                self.ends[end].append(row)
+
+    def equal(self, name: str) -> list[int]:
+        return self.whole.get(self.fold(name), [])
+
+    def by_end(self, name: str) -> list[int]:
+        """Rows of names that end like this one, or that are the end of it."""
+        own, *shorter = _ends(self.fold(name))
+        shorter = [row for end in shorter for row in self.whole.get(end, [])]
+        return self.ends.get(own, []) + shorter
+
+    def by_last_part(self, name: str) -> list[int]:
+        return self.ends.get(_ends(self.fold(name))[-1], [])
+
+
+def _ends(name: str) -> list[str]:
+    """The name, then without its first folder, and so on to its last part."""
+    parts = name.split("/")
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _folded(name: str) -> str:
+    return normalize("NFC", normalize("NFC", plain_name(name)).casefold())
+
+
+def _without_ending(name: str) -> str:
+    path = PurePosixPath(name)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in IMAGE_SUFFIXES else name
+
+
+def image_sizes(
+    files: Sequence[str], images: Source | None, *, beside: Path = Path()
+) -> np.ndarray:
+    """Width and height (N, 2) in pixels of the named images, after the EXIF turn.
+
+    `images` is a folder or what else holds images. Without it they are looked for in the folder
+    `beside`, but in no folder below it, which might take an hour, unless their names say so. Raises
+    InputError for images that are not there or cannot be read.
+    """
+    items = _beside(files, beside) if images is None else list_images(images)
+    images = beside if images is None else images
+    rows, notes = match_files(files, [item.name for item in items])
+    missing = [file for file, row in zip(files, rows, strict=True) if row < 0]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(files)} images are not in {images}, so their height is not "
+            f"known: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}. Name the folder "
+            "or archive that holds them: images= in Python, --images on the command line."
+        )
+    for note in notes:
+        warn(note, LeftOutWarning, stacklevel=2)
+    sizes = []
+    for item in (items[row] for row in rows):
+        try:
+            content = item.read()
+            array = isinstance(content, np.ndarray)
+            sizes.append(content.shape[1::-1] if array else image_size(content))
+        except (ImageProblem, OSError) as problem:
+            told = f"The size of {item.name} in {images} is not known: {problem}"
+            raise InputError(told) from problem
+    return np.array(sizes, dtype=np.int64).reshape(len(files), 2)
+
+
+def _beside(files: Sequence[str], folder: Path) -> list[Item]:
+    """The files right in a folder, and those that are named with folders below it."""
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    names += [file for file in dict.fromkeys(files) if "/" in file and (folder / file).is_file()]
+    return [Item(name, name, partial(read_file, folder / name)) for name in names]
