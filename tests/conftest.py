@@ -70,23 +70,33 @@ def turn():
 
 
 @pytest.fixture(scope="session")
-def tiny_settings() -> list[str]:
-    """Settings, as for --set, with which 40 steps take seconds; all of C³'s terms take part."""
-    widths = {"backbone": 4, "landmark": 8, "appearance": 8, "decoder": 16}
-    return [
-        *("model.backbone=plain", "model.image_size=32", "model.landmarks=4"),
-        *(f"model.{name}_width={width}" for name, width in widths.items()),
-        *("training.batch_size=4", "training.steps=40", "training.precision=float32"),
-        *("training.log_every=5", "training.checkpoint_every=20"),
-        *("c3.cycle=1", "c3.second_swap=true", "c3.inverse=1", "c3.equivariance=1"),
-        *("c3.ramp_start=0.1", "c3.ramp_end=0.3"),
-    ]
+def tiny_settings() -> dict:
+    """Nested settings with which 40 steps take seconds; all of C³'s terms take part."""
+    widths = {"backbone_width": 4, "landmark_width": 8, "appearance_width": 8, "decoder_width": 16}
+    return {
+        "model": {"backbone": "plain", "image_size": 32, "landmarks": 4, **widths},
+        "training": {
+            "batch_size": 4,
+            "steps": 40,
+            "precision": "float32",
+            "log_every": 5,
+            "checkpoint_every": 20,
+        },
+        "c3": {
+            "swap": 0,
+            "cycle": 1,
+            "inverse": 1,
+            "equivariance": 1,
+            "ramp_start": 0.1,
+            "ramp_end": 0.3,
+        },
+    }
 
 
 @pytest.fixture(scope="session")
 def tiny_faces(tmp_path_factory) -> Path:
-    """A zip of 24 drawn faces with their landmarks.csv."""
-    from swapmark.faces.synthetic import draw_faces, save_faces
+    """A zip of 24 drawn faces with their marks.csv."""
+    from swapmark.faces.drawn import draw_faces, save_faces
 
     path = tmp_path_factory.mktemp("faces") / "faces.zip"
     save_faces(draw_faces(24, size=32, seed=1), path)
@@ -99,15 +109,15 @@ def tiny_run(tiny_faces, tiny_settings, tmp_path_factory):
     from swapmark.training.train import train
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    return train(tiny_faces, out, settings=tiny_settings, progress=False)
+    return train(tiny_faces, out, config=tiny_settings, progress=False)
 
 
 @pytest.fixture(scope="session")
 def tiny_onnx(tiny_run, tmp_path_factory) -> Path:
     """The detector of that run as an ONNX file."""
-    from swapmark.export.onnx import export_onnx
+    from swapmark.detector import load
 
-    return export_onnx(tiny_run, tmp_path_factory.mktemp("onnx") / "tiny.onnx").path
+    return load(tiny_run).export(tmp_path_factory.mktemp("onnx") / "tiny.onnx").path
 
 
 @pytest.fixture(scope="session")
@@ -149,27 +159,3 @@ def film(tmp_path_factory):
         return path
 
     return draw
-
-
-class BrightestSpot:
-    """Stands in for a detector: its one landmark is the middle of what is bright."""
-
-    image_size, fit, landmarks = 64, "pad", 1
-
-    def __init__(self):
-        self.batches: list[int] = []
-
-    def predict_squares(self, squares):
-        import numpy as np
-
-        self.batches.append(len(squares))
-        light = np.clip(squares.mean(axis=-1) - 140.0, 0, None) + 1e-9
-        light /= light.sum(axis=(1, 2), keepdims=True)
-        rows, columns = np.mgrid[: self.image_size, : self.image_size]
-        xy = np.stack([(light * columns).sum(axis=(1, 2)), (light * rows).sum(axis=(1, 2))], -1)
-        return xy[:, None], np.full((len(squares), 1), 0.75)
-
-
-@pytest.fixture
-def spotter() -> BrightestSpot:
-    return BrightestSpot()

@@ -42,6 +42,10 @@ def test_every_public_name_can_be_used(name):
     assert callable(value)
     assert value.__doc__, f"swapmark.{name} has no docstring"
     assert name in dir(swapmark)
+    members = [(key, value) for key, value in vars(value).items() if key[0] != "_"]
+    for key, member in members if isinstance(value, type) else ():
+        if callable(member) or isinstance(member, property):
+            assert member.__doc__, f"swapmark.{name}.{key} has no docstring"
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones():

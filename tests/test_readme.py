@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import swapmark
-from swapmark.cli import build_app
-from swapmark.faces.synthetic import draw_faces, save_faces
+from swapmark.cli import app
+from swapmark.faces.drawn import draw_faces, save_faces
 from swapmark.training.config import Config, config_to_mapping
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +53,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     for name in set(re.findall(r"[\"']([^\"'\n]+(?:/|\.zip))[\"']", code)):
         save_faces(draw_faces(20, size=64, fit=0.4, test=0.4), tmp_path / name)
     quick = partial(
-        swapmark.train, steps=2, settings=["training.batch_size=4"], overwrite=True, progress=False
+        swapmark.train, steps=2, training={"batch_size": 4}, overwrite=True, progress=False
     )
     monkeypatch.setattr(swapmark, "train", quick)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
@@ -62,7 +62,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("page", "words"), documented_commands())
 def test_every_documented_command_is_one_that_swapmark_knows(page, words):
-    command, bound, _ = build_app().parse_args(words, exit_on_error=False, print_error=False)
+    command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
     assert words[0] in (command.__name__, "--help", "--version")
     assert bound is not None
 

@@ -1,4 +1,4 @@
-"""Landmarks from unmarked images, learned by swapping appearance and pose between them.
+"""Landmarks from unlabelled images, learned by swapping appearance and pose between them.
 
 The public names are imported when they are first used, so that `import swapmark` takes no time.
 """
@@ -9,57 +9,62 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from swapmark.drawing.overlay_sheet import draw_sheet
-    from swapmark.errors import SwapmarkError
-    from swapmark.export.hub import export_hub
-    from swapmark.export.onnx import export_onnx
-    from swapmark.faces.synthetic import draw_faces
-    from swapmark.points.convert import convert
-    from swapmark.points.formats import read_points, write_points
-    from swapmark.predict.load import load
-    from swapmark.predict.video import predict_video
-    from swapmark.specimens.evaluate_run import evaluate_run as evaluate
-    from swapmark.specimens.fit_run import fit_run as fit
+    from swapmark.detector import Detector, load
+    from swapmark.errors import (
+        ExportError,
+        InputError,
+        LeftOutWarning,
+        OutputError,
+        RunError,
+        SwapmarkError,
+        TrainingError,
+    )
+    from swapmark.faces.drawn import draw_faces
+    from swapmark.points.formats import convert, read_points
+    from swapmark.points.table import Points
+    from swapmark.specimens.evaluate import Evaluation
+    from swapmark.specimens.fit import PointFit
+    from swapmark.training.config import Config
+    from swapmark.training.run import Run
     from swapmark.training.train import train
-    from swapmark.types import Annotations, Landmarks, PointTable
+
+_MODULES = {
+    "detector": ("Detector", "load"),
+    "errors": (
+        *("ExportError", "InputError", "LeftOutWarning", "OutputError", "RunError"),
+        *("SwapmarkError", "TrainingError"),
+    ),
+    "faces.drawn": ("draw_faces",),
+    "points.formats": ("convert", "read_points"),
+    "points.table": ("Points",),
+    "specimens.evaluate": ("Evaluation",),
+    "specimens.fit": ("PointFit",),
+    "training.config": ("Config",),
+    "training.run": ("Run",),
+    "training.train": ("train",),
+}
+_DEFINED_IN = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
-    "Annotations",
-    "Landmarks",
-    "PointTable",
+    "Config",
+    "Detector",
+    "Evaluation",
+    "ExportError",
+    "InputError",
+    "LeftOutWarning",
+    "OutputError",
+    "PointFit",
+    "Points",
+    "Run",
+    "RunError",
     "SwapmarkError",
+    "TrainingError",
     "convert",
     "draw_faces",
-    "draw_sheet",
-    "evaluate",
-    "export_hub",
-    "export_onnx",
-    "fit",
     "load",
-    "predict_video",
     "read_points",
     "train",
-    "write_points",
 ]
-
-_DEFINED_IN = {
-    "Annotations": "swapmark.types:Annotations",
-    "Landmarks": "swapmark.types:Landmarks",
-    "PointTable": "swapmark.types:PointTable",
-    "SwapmarkError": "swapmark.errors:SwapmarkError",
-    "convert": "swapmark.points.convert:convert",
-    "draw_faces": "swapmark.faces.synthetic:draw_faces",
-    "draw_sheet": "swapmark.drawing.overlay_sheet:draw_sheet",
-    "evaluate": "swapmark.specimens.evaluate_run:evaluate_run",
-    "export_hub": "swapmark.export.hub:export_hub",
-    "export_onnx": "swapmark.export.onnx:export_onnx",
-    "fit": "swapmark.specimens.fit_run:fit_run",
-    "load": "swapmark.predict.load:load",
-    "predict_video": "swapmark.predict.video:predict_video",
-    "read_points": "swapmark.points.formats:read_points",
-    "train": "swapmark.training.train:train",
-    "write_points": "swapmark.points.formats:write_points",
-}
 
 
 def __getattr__(name: str):
@@ -68,8 +73,7 @@ def __getattr__(name: str):
         raise AttributeError(
             f"swapmark has no {name!r}; its public names are {', '.join(__all__)}."
         )
-    module, _, attribute = _DEFINED_IN[name].partition(":")
-    value = getattr(importlib.import_module(module), attribute)
+    value = getattr(importlib.import_module(f"swapmark.{_DEFINED_IN[name]}"), name)
     globals()[name] = value
     return value
 

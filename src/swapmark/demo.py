@@ -1,4 +1,4 @@
-"""`swapmark demo`: the whole way on drawn faces, from pictures to a score."""
+"""`swapmark demo`: the whole way on synthetic faces, from pictures to a score."""
 
 import sys
 from dataclasses import dataclass
@@ -6,15 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from swapmark.coordinates import pixels_to_unit, unit_to_pixels
-from swapmark.drawing.draw import save_image
-from swapmark.drawing.sheets import plot_landmarks_sheet
+from swapmark.detector import load
 from swapmark.errors import InputError
-from swapmark.faces.synthetic import DrawnFaces, draw_faces, save_faces
-from swapmark.predict.load import load
-from swapmark.predict.predictor import Predictor
-from swapmark.specimens.evaluate_run import evaluate_run
-from swapmark.specimens.result import Evaluation
+from swapmark.faces.drawn import DrawnFaces, draw_faces, save_faces
+from swapmark.specimens.evaluate import Evaluation
 from swapmark.training.run import Run, refuse_run
 from swapmark.training.train import train
 
@@ -27,14 +22,12 @@ FIT = 0.25
 class Demo:
     """What the demo made and measured."""
 
-    folder: Path
-    """Everything below lies here."""
-    faces: Path
-    """The drawn faces with their landmarks.csv, as a zip."""
     run: Run
     """The trained run."""
     evaluation: Evaluation
     """The scores on faces that were kept apart."""
+    metrics: Path
+    """The same in a file."""
     picture: Path
     """Landmarks on faces that were kept apart."""
 
@@ -58,8 +51,7 @@ def demo(
     faces_path, run_path = out / "faces.zip", out / "run"
     if not overwrite and (faces_path.exists() or run_path.exists()):
         raise InputError(
-            f"{out} already holds a demo. Replace it by --overwrite, or name another folder "
-            f"by --out."
+            f"{out} already holds a demo. Replace it by --overwrite, or name another --out."
         )
     refuse_run(run_path, overwrite=overwrite)
     _say(f"Drawing {count} faces …", progress)
@@ -75,23 +67,16 @@ def demo(
         overwrite=overwrite,
         progress=progress,
     )
-    evaluation = evaluate_run(run_path, faces_path, overwrite=overwrite, progress=False)
-    picture = out / "landmarks.png"
-    save_image(_landmark_picture(load(run), faces), picture)
-    return Demo(out, faces_path, run, evaluation, picture)
-
-
-def _landmark_picture(detector: Predictor, faces: DrawnFaces) -> np.ndarray:
-    """Faces of the test split, drawn large again, with the landmarks found in them."""
-    images = _images_of(faces, "test")[:SHOWN]
-    squares, _ = detector.predict_squares(images)
-    size = np.array(images.shape[2:0:-1])
-    points = unit_to_pixels(pixels_to_unit(squares, detector.image_size), size)
-    return plot_landmarks_sheet(images, points, columns=8)
+    detector = load(run)
+    evaluation = detector.evaluate(faces_path)
+    metrics = evaluation.save(detector.metrics_path(faces_path), overwrite=overwrite)
+    shown = detector.predict(_images_of(faces, "test")[:SHOWN])
+    picture = shown.draw(out / "landmarks.png", overwrite=overwrite)
+    return Demo(run, evaluation, metrics, picture)
 
 
 def _images_of(faces: DrawnFaces, split: str) -> np.ndarray:
-    return faces.images[np.array(faces.annotations.splits) == split]
+    return faces.images[np.array(faces.points.split) == split]
 
 
 def _say(text: str, progress: bool) -> None:

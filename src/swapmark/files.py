@@ -1,5 +1,6 @@
 """Writing files so that a cut at any moment leaves the old one or the new one, whole."""
 
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -76,3 +77,16 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
             f"{path} exists already. Choose another name, or pass overwrite=True "
             f"(--overwrite on the command line) to replace it."
         )
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """All lines, oldest first; none where there is no file. A line cut short is left out."""
+    if not path.exists():
+        return []
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            kept.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return kept

@@ -7,7 +7,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from harness.plan import Plan
-from swapmark.faces.synthetic import draw_faces, save_faces
+from swapmark.faces.drawn import draw_faces, save_faces
 
 
 @pytest.fixture(scope="session")

@@ -7,32 +7,40 @@ import sys
 import time
 
 import pytest
+import yaml
 
 from swapmark.cli import main
-from swapmark.training.config import config_from_mapping, read_yaml
+from swapmark.training.config import read_config
 from swapmark.training.run import Run
-from swapmark.training.train import train
 
 
 @pytest.fixture
-def command(tiny_faces, tiny_settings, tmp_path):
-    """The words of `swapmark train` for a run of two steps; later settings go over earlier ones."""
+def config(tiny_settings, tmp_path) -> str:
+    """The settings of a tiny run of the baseline as a file."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**tiny_settings, "method": "imm"}))
+    return str(path)
+
+
+@pytest.fixture
+def command(tiny_faces, config, tmp_path):
+    """The words of `swapmark train` for a run of two steps."""
 
     def words(*more: str, images=tiny_faces) -> list[str]:
-        settings = [*tiny_settings, "training.steps=2", "method=imm"]
-        out = ["--out", str(tmp_path / "run")]
-        return ["train", str(images), *out, *(f"--set={text}" for text in settings), *more]
+        out = ["--out", str(tmp_path / "run"), "--config", config]
+        return ["train", str(images), *out, "--set", "training.steps=2", *more]
 
     return words
 
 
 def test_the_command_trains_and_says_what_comes_next(command, tmp_path, capsys):
-    assert main([*command(), "--landmarks", "3", "--seed", "5", "--quiet"]) == 0
+    words = ["--set=model.resize=crop", "--landmarks", "3", "--seed", "5", "--quiet"]
+    assert main([*command(), *words]) == 0
     run = Run(tmp_path / "run")
-    config = config_from_mapping(read_yaml(run.config))
+    config = read_config(run.config)
     assert (config.model.landmarks, config.training.seed, config.method) == (3, 5, "imm")
+    assert (config.model.resize, config.training.steps) == ("crop", 2)
     out, err = capsys.readouterr()
-    assert f"The run is in {run.path}; look at {run.samples}." in out
     assert f"swapmark predict {run.path} IMAGES --out points.csv" in out
     assert err == ""
 
@@ -44,7 +52,7 @@ def test_without_quiet_it_tells_how_far_it_is(command, capsys):
 
 def test_what_goes_wrong_is_told_without_a_traceback(command, tmp_path, capsys):
     assert main(command("--set", "training.stepz=3")) == 2
-    assert "Did you mean training.steps?" in capsys.readouterr().err
+    assert "training.steps" in capsys.readouterr().err
     assert main(command(images="absent-photos")) == 2
     assert "absent-photos" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -55,14 +63,7 @@ def test_what_goes_wrong_is_told_without_a_traceback(command, tmp_path, capsys):
     assert [line["step"] for line in Run(tmp_path / "run").metrics()] == [1]
 
 
-def test_settings_come_from_a_file_too(command, tmp_path):
-    (tmp_path / "mine.yaml").write_text("training: {fit: crop, steps: 9}")
-    assert main([*command("--config", str(tmp_path / "mine.yaml")), "--quiet"]) == 0
-    training = config_from_mapping(read_yaml(tmp_path / "run" / "config.yaml")).training
-    assert (training.fit, training.steps) == ("crop", 2)
-
-
-def test_ctrl_c_before_there_is_a_run_promises_no_resume(command, tmp_path, capsys, monkeypatch):
+def test_ctrl_c_before_there_is_a_run_promises_no_resume(command, capsys, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
@@ -72,11 +73,10 @@ def test_ctrl_c_before_there_is_a_run_promises_no_resume(command, tmp_path, caps
 
 
 def test_ctrl_c_on_a_terminal_saves_and_prints_the_command_that_goes_on(
-    tiny_faces, tiny_settings, tmp_path
+    tiny_faces, config, tmp_path
 ):
     run = Run(tmp_path / "my run")
-    settings = [*tiny_settings, "training.steps=100000", "method=imm"]
-    words = [word for text in settings for word in ("--set", text)]
+    words = ["--config", config, "--set", "training.steps=100000"]
     ours, theirs = pty.openpty()
     # setsid makes the terminal the controlling one, whose Ctrl-C is a signal.
     code = "import os, sys; os.setsid(); os.close(os.open(os.ttyname(2), os.O_RDWR)); "
@@ -122,17 +122,3 @@ def test_under_torchrun_one_process_speaks_for_all(command, capsys, monkeypatch,
     monkeypatch.setenv("RANK", "1")
     assert main(command()) == 0
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setenv("RANK", "0")
-    assert main(command()) == 0
-    assert "The run is in" in capsys.readouterr().out
-
-
-def test_the_options_are_those_of_the_function():
-    import inspect
-
-    from swapmark.cli.train import train as train_command
-
-    theirs = set(inspect.signature(train).parameters)
-    ours = set(inspect.signature(train_command).parameters)
-    # A function cannot be given on the command line.
-    assert ours ^ theirs == {"set", "settings", "quiet", "progress", "on_checkpoint"}

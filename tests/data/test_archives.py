@@ -1,5 +1,6 @@
 """Images inside zip and tar archives, harmless and hostile."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -8,14 +9,15 @@ import numpy as np
 import pytest
 
 from swapmark.data import archives, items
-from swapmark.data.pixels import ImageProblem
+from swapmark.data.images import ImageProblem
 from swapmark.data.sources import list_images, list_with_unread
 from swapmark.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(5120)
+NAMES = ("b.png", "ä a/a.png", "notes.txt", "__MACOSX/._b.png", "c.HEIC", "__MACOSX/c.heic")
 
 
-def make_tar(path, mode="w", names=("b.png", "ä a/a.png", "notes.txt")):
+def make_tar(path, mode="w", names=NAMES):
     with tarfile.open(path, mode) as archive:
         for name in names:
             member = tarfile.TarInfo(name)
@@ -24,46 +26,48 @@ def make_tar(path, mode="w", names=("b.png", "ä a/a.png", "notes.txt")):
     return path
 
 
-def test_zip_is_read_sorted_and_without_unpacking(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("b.png", "ä a/a.png", "__MACOSX/._b.png", "notes.txt", "empty/"):
-            archive.writestr(name, CONTENT if not name.endswith("/") else b"")
-    found = list_images(tmp_path / "a.zip")
-    assert [item.name for item in found] == ["b.png", "ä a/a.png"]
-    assert found[0].read() == CONTENT
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
+def make_zip(path, names=NAMES):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("empty/", b"")
+        for name in names:
+            archive.writestr(name, CONTENT)
+    return path
+
+
+def problem_of(item) -> str:
+    with pytest.raises(ImageProblem) as caught:
+        item.read()
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("ending", "mode"), [("tar", "w"), ("tar.gz", "w:gz"), ("tar.bz2", "w:bz2"), ("txz", "w:xz")]
+    ("name", "mode"),
+    [
+        *(("a.zip", None), ("a.tar", "w"), ("download", "w")),
+        *(("a.tar.gz", "w:gz"), ("a.tar.bz2", "w:bz2"), ("a.txz", "w:xz")),
+    ],
 )
-def test_tar_is_read_in_its_order(tmp_path, ending, mode):
-    found = list_images(make_tar(tmp_path / f"a.{ending}", mode))
+def test_archives_are_read_in_place_and_name_pictures_that_are_not_read(tmp_path, name, mode):
+    path = make_tar(tmp_path / name, mode) if mode else make_zip(tmp_path / name)
+    found, unread = list_with_unread(path)
     assert [item.name for item in found] == ["b.png", "ä a/a.png"]
     assert found[1].read() == found[0].read() == CONTENT
+    assert [entry.file for entry in unread] == ["c.HEIC"]
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("name", "mode"), [("a.tar", "w"), ("a.tar.gz", "w:gz")])
+def test_members_of_a_tar_have_fingerprints_of_their_own_and_keep_their_order(tmp_path, name, mode):
+    found = list_images(make_tar(tmp_path / name, mode, ["z.png", "a.png"]))
+    assert [item.name for item in found] == ["z.png", "a.png"]
     assert len({item.fingerprint for item in found}) == 2
 
 
-def test_pictures_of_kinds_that_are_not_read_are_named(tmp_path):
-    names = ["a.png", "a/b.HEIC", "notes.txt", "__MACOSX/c.heic"]
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name in names:
-            archive.writestr(name, CONTENT)
-    for path in (tmp_path / "a.zip", make_tar(tmp_path / "a.tar.gz", "w:gz", names)):
-        items, unread = list_with_unread(path)
-        assert [item.name for item in items] == ["a.png"]
-        assert [entry.file for entry in unread] == ["a/b.HEIC"]
-
-
-def test_archive_without_ending_is_recognised(tmp_path):
-    make_tar(tmp_path / "download")
-    assert len(list_images(tmp_path / "download")) == 2
-
-
-def test_links_and_names_outside_are_listed_but_never_read(tmp_path):
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_links_and_names_outside_are_listed_but_never_read(tmp_path, mode):
     secret = tmp_path / "secret.png"
     secret.write_bytes(CONTENT)
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+    with tarfile.open(tmp_path / "a.tar", mode) as archive:
         for name, kind in (
             ("link.png", tarfile.SYMTYPE),
             ("hard.png", tarfile.LNKTYPE),
@@ -76,9 +80,8 @@ def test_links_and_names_outside_are_listed_but_never_read(tmp_path):
             archive.addfile(member)
     found = list_images(tmp_path / "a.tar")
     assert len(found) == 5
-    for item, reason in zip(found, ["link", "link", "device", r"\.\.", "absolute"], strict=True):
-        with pytest.raises(ImageProblem, match=reason):
-            item.read()
+    for item, reason in zip(found, ["link", "link", "device", "..", "absolute"], strict=True):
+        assert reason in problem_of(item)
 
 
 def test_zip_links_outside_names_and_encryption_are_problems(tmp_path):
@@ -94,21 +97,17 @@ def test_zip_links_outside_names_and_encryption_are_problems(tmp_path):
     data = data[: directory + 8] + b"\x01" + data[directory + 9 :]
     (tmp_path / "a.zip").write_bytes(data)
     found = list_images(tmp_path / "a.zip")
-    for item, reason in zip(found, [r"\.\.", "absolute", "a link", "encrypted"], strict=True):
-        with pytest.raises(ImageProblem, match=reason):
-            item.read()
+    for item, reason in zip(found, ["..", "absolute", "link", "encrypted"], strict=True):
+        assert reason in problem_of(item)
 
 
 def test_damaged_zip_member_is_a_problem_and_others_are_read(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("a.png", CONTENT)
-        archive.writestr("b.png", CONTENT)
-    data = bytearray((tmp_path / "a.zip").read_bytes())
+    path = make_zip(tmp_path / "a.zip", ["a.png", "b.png"])
+    data = bytearray(path.read_bytes())
     data[200] ^= 0xFF
-    (tmp_path / "a.zip").write_bytes(data)
-    first, second = list_images(tmp_path / "a.zip")
-    with pytest.raises(ImageProblem, match="damaged in the archive: Bad CRC-32"):
-        first.read()
+    path.write_bytes(data)
+    first, second = list_images(path)
+    assert "CRC-32" in problem_of(first)
     assert second.read() == CONTENT
 
 
@@ -116,7 +115,7 @@ def test_damaged_zip_member_is_a_problem_and_others_are_read(tmp_path):
 def test_archives_that_are_none_are_refused(tmp_path, name):
     for content in (b"<html>not found</html>" * 50, b""):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=r"a\.\S+ cannot be read as a|No images in"):
+        with pytest.raises(InputError, match=name):
             list_images(tmp_path / name)
 
 
@@ -129,15 +128,17 @@ def test_truncated_tar_keeps_what_came_and_says_so(tmp_path, ending, mode, perce
     assert 2 < len(found) < 41
     assert found[0].read() == CONTENT
     assert found[-1].name == str(path)
-    with pytest.raises(ImageProblem, match=r"damaged after \d+ members"):
-        found[-1].read()
+    assert "damaged after" in problem_of(found[-1])
 
 
-def test_tar_with_a_broken_header_in_the_middle_says_so(tmp_path):
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_tar_with_a_broken_header_in_the_middle_says_so(tmp_path, mode):
     path = make_tar(tmp_path / "a.tar", names=["a.png", "b.png", "c.png"])
     data = bytearray(path.read_bytes())
     second_header = 512 + len(CONTENT)
     data[second_header : second_header + 100] = b"\xaa" * 100
+    if mode == "w:gz":
+        data = gzip.compress(bytes(data))
     path.write_bytes(data)
     found = list_images(path)
     assert [item.name for item in found] == ["a.png", str(path)]
@@ -145,16 +146,14 @@ def test_tar_with_a_broken_header_in_the_middle_says_so(tmp_path):
 
 def test_overlong_members_are_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(items, "MAX_FILE_BYTES", 100)
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("a.png", CONTENT)
-    for path in (tmp_path / "a.zip", make_tar(tmp_path / "a.tar")):
-        with pytest.raises(ImageProblem, match="over the limit"):
-            list_images(path)[0].read()
+    paths = make_zip(tmp_path / "a.zip"), make_tar(tmp_path / "a.tar")
+    for path in (*paths, make_tar(tmp_path / "a.tar.gz", "w:gz")):
+        assert "over the limit" in problem_of(list_images(path)[0])
 
 
 def test_compressed_tar_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MAX_UNPACKED_TAR_BYTES", 2**20)
     path = make_tar(tmp_path / "a.tar.gz", "w:gz", [f"{index}.png" for index in range(400)])
     assert path.stat().st_size < 2**20
-    with pytest.raises(InputError, match=r"unpacks to more than .* Uncompress it"):
+    with pytest.raises(InputError, match="too much for memory"):
         list_images(path)

@@ -1,7 +1,6 @@
 """Image sets: decoded once, cached whole or not at all, or decoded on demand."""
 
 import csv
-import json
 import os
 import shutil
 import subprocess
@@ -13,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.data import cache_files, decoding
+from swapmark.data import cache
 from swapmark.data.cache import cache_folder, load_images, write_skipped
-from swapmark.data.images import fit_image
-from swapmark.data.items import Skipped
+from swapmark.data.images import resize_image
+from swapmark.data.items import Item, Skipped
+from swapmark.data.sources import list_images
 from swapmark.errors import InputError, OutputError
 
 
@@ -35,21 +35,27 @@ def photos(tmp_path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch) -> Path:
+    """The folder of the cache."""
+    monkeypatch.setenv("SWAPMARK_CACHE", str(tmp_path / "cache"))
+    return cache_folder()
+
+
+@pytest.fixture(params=["cached", "on demand"])
+def limit(request, monkeypatch) -> None:
+    if request.param == "on demand":
+        monkeypatch.setattr(cache, "MAX_CACHED_BYTES", 0)
+
+
 def sets_in(root: Path) -> list[str]:
     return sorted(entry.name for entry in root.iterdir())
 
 
-@pytest.mark.parametrize("memory_limit_gib", [8.0, 0.0])
-def test_images_names_frames_and_skipped_are_right(photos, tmp_path, memory_limit_gib):
+def test_images_names_placements_and_skipped_are_right(photos, root, limit):
     for _ in range(2):  # built, then found
-        images = load_images(
-            photos,
-            16,
-            cache_dir=tmp_path / "cache",
-            progress=False,
-            memory_limit_gib=memory_limit_gib,
-        )
-        assert (images.pixels is None) == (memory_limit_gib == 0)
+        images = load_images(photos, 16)
+        assert (images.pixels is None) == (cache.MAX_CACHED_BYTES == 0)
         assert images.names == [f"{index} ü.png" for index in range(7)]
         assert [entry.file for entry in images.skipped] == ["3 empty.png", "5 cut.png"]
         assert [entry.reason[:9] for entry in images.skipped] == ["the file ", "truncated"]
@@ -57,99 +63,86 @@ def test_images_names_frames_and_skipped_are_right(photos, tmp_path, memory_limi
         assert batch.dtype == np.uint8
         assert type(batch) is np.ndarray
         for row, index in enumerate([6, 0, 6]):
-            expected, frame = fit_image(draw(index, 40 + index), 16)
+            expected, placement = resize_image(draw(index, 40 + index), 16)
             assert np.array_equal(batch[row], expected)
-            assert images.frames[index] == frame
-    assert len(sets_in(tmp_path / "cache")) == 1
+            assert images.placements[index] == placement
+    assert len(sets_in(root)) == 1
 
 
-@pytest.mark.parametrize("memory_limit_gib", [8.0, 0])
 def test_a_picture_of_a_kind_that_is_not_read_is_skipped_and_leaves_the_set_as_it_is(
-    photos, tmp_path, memory_limit_gib
+    photos, root, limit
 ):
-    options = {"cache_dir": tmp_path / "cache", "progress": False}
-    before = load_images(photos, 16, memory_limit_gib=memory_limit_gib, **options)
+    before = load_images(photos, 16)
     (photos / "0 live.heic").write_bytes(b"of a phone")
-    after = load_images(photos, 16, memory_limit_gib=memory_limit_gib, **options)
+    after = load_images(photos, 16)
     assert [entry.file for entry in after.skipped] == ["3 empty.png", "5 cut.png", "0 live.heic"]
     assert after.names == before.names
-    assert len(sets_in(tmp_path / "cache")) == 1
+    assert len(sets_in(root)) == 1
 
 
-def test_cache_spares_decoding_until_something_changes(photos, tmp_path, monkeypatch):
-    decoded = []
-    original = decoding.decode_image
-    monkeypatch.setattr(
-        decoding, "decode_image", lambda *a, **k: decoded.append(1) or original(*a, **k)
-    )
+def test_cache_spares_decoding_until_something_changes(photos):
+    read = []
 
-    def count(**options) -> int:
-        decoded.clear()
-        options = {"size": 16, **options}
-        load_images(photos, cache_dir=tmp_path / "cache", progress=False, **options)
-        return len(decoded)
+    def told(item: Item) -> Item:
+        return Item(item.name, item.fingerprint, lambda: read.append(1) or item.read())
+
+    def count(size: int = 16, resize: str = "pad") -> int:
+        read.clear()
+        load_images([told(item) for item in list_images(photos)], size, resize=resize)
+        return len(read)
 
     assert (count(), count()) == (9, 0)
-    assert (count(size=32), count(fit="crop"), count()) == (9, 9, 0)
+    assert (count(size=32), count(resize="crop"), count()) == (9, 9, 0)
     os.utime(photos / "2 ü.png", ns=(1, 1))
     assert (count(), count()) == (9, 0)
     (photos / "1 ü.png").unlink()
     assert (count(), count()) == (8, 0)
 
 
-def cut_pixels(folder: Path):
-    (folder / "pixels.u8").write_bytes((folder / "pixels.u8").read_bytes()[:-1])
-
-
-def cut_index(folder: Path):
-    (folder / "index.json").write_bytes((folder / "index.json").read_bytes()[:-20])
-
-
-def lose_sizes(folder: Path):
-    index = json.loads((folder / "index.json").read_text())
-    (folder / "index.json").write_text(json.dumps({**index, "sizes": index["sizes"][1:]}))
-
-
-def lose_index(folder: Path):
-    (folder / "index.json").unlink()
-
-
-@pytest.mark.parametrize("damage", [cut_pixels, cut_index, lose_sizes, lose_index])
-def test_damaged_cache_is_rebuilt(photos, tmp_path, damage):
-    root = tmp_path / "cache"
-    first = load_images(photos, 16, cache_dir=root, progress=False)
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda data: data[:-1],
+        lambda data: data[1:],
+        lambda data: data[:2000],
+        lambda data: data.replace(b"[[0, ", b"[[", 1),
+        lambda data: bytes(len(data)),
+        lambda data: b"",
+    ],
+)
+def test_damaged_cache_is_rebuilt(photos, root, damaged):
+    first = load_images(photos, 16)
     expected = first.batch(np.arange(7))
-    damage(root / sets_in(root)[0])
-    again = load_images(photos, 16, cache_dir=root, progress=False)
+    (name,) = sets_in(root)
+    (root / name).write_bytes(damaged((root / name).read_bytes()))
+    again = load_images(photos, 16)
     assert np.array_equal(again.batch(np.arange(7)), expected)
     assert again.names == first.names
-    assert len(sets_in(root)) == 1
+    assert sets_in(root) == [name]
 
 
-def test_process_that_finishes_second_uses_the_set_that_is_there(photos, tmp_path, monkeypatch):
-    root = tmp_path / "cache"
-    original = cache_files.write_set
+def test_process_that_finishes_second_leaves_a_whole_set(photos, root):
+    items = list_images(photos)
 
-    def overtaken(folder, decoded, keep_pixels):
-        index = original(folder, decoded, keep_pixels)
-        monkeypatch.undo()
-        load_images(photos, 16, cache_dir=root, progress=False)
-        return index
+    def overtaken() -> bytes | np.ndarray:
+        load_images(items, 16)
+        return items[0].read()
 
-    monkeypatch.setattr("swapmark.data.cache.write_set", overtaken)
-    images = load_images(photos, 16, cache_dir=root, progress=False)
+    slow = Item(items[0].name, items[0].fingerprint, overtaken)
+    images = load_images([slow, *items[1:]], 16)
     assert len(images) == 7
+    assert np.array_equal(images.batch(np.arange(7)), load_images(photos, 16).batch(np.arange(7)))
     assert len(sets_in(root)) == 1
 
 
-def test_two_processes_build_the_same_set_at_once(photos, tmp_path):
+def test_two_processes_build_the_same_set_at_once(photos, root):
     script = (
         "import sys, numpy as np\n"
         "from swapmark.data.cache import load_images\n"
-        "images = load_images(sys.argv[1], 16, cache_dir=sys.argv[2])\n"
+        "images = load_images(sys.argv[1], 16)\n"
         "print(int(images.batch(np.arange(len(images))).sum()))\n"
     )
-    command = [sys.executable, "-c", script, str(photos), str(tmp_path / "cache")]
+    command = [sys.executable, "-c", script, str(photos)]
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -160,57 +153,50 @@ def test_two_processes_build_the_same_set_at_once(photos, tmp_path):
         assert process.returncode == 0, errors
         sums.append(output)
     assert sums[0] == sums[1]
-    assert len(sets_in(tmp_path / "cache")) == 1
+    assert len(sets_in(root)) == 1
 
 
-def test_interrupted_build_leaves_nothing(photos, tmp_path, monkeypatch):
-    def interrupted(*_):
+def test_interrupted_build_leaves_nothing(root):
+    def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("swapmark.data.cache.write_set", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        load_images(photos, 16, cache_dir=tmp_path / "cache", progress=False)
-    assert sets_in(tmp_path / "cache") == []
+        load_images([Item("a.png", "", lambda: draw(0)), Item("b.png", "", interrupted)], 16)
+    assert sets_in(root) == []
 
 
-def test_full_disk_is_told_before_and_leaves_nothing(photos, tmp_path, monkeypatch):
+def test_full_disk_is_told_before_and_leaves_nothing(photos, root, monkeypatch):
     usage = namedtuple("usage", "total used free")(10**9, 10**9 - 5000, 5000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(InputError, match=r"MiB are needed and 0 MiB are free.*SWAPMARK_CACHE"):
-        load_images(photos, 16, cache_dir=tmp_path / "cache", progress=False)
-    assert sets_in(tmp_path / "cache") == []
+    with pytest.raises(InputError, match=r"0 MiB are free.*SWAPMARK_CACHE"):
+        load_images(photos, 16)
+    assert sets_in(root) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_disk_that_fills_up_meanwhile_leaves_nothing(photos, tmp_path, monkeypatch):
-    original = cache_files.write_set
-
-    def on_full_disk(folder, decoded, keep_pixels):
-        (folder / "pixels.u8").symlink_to("/dev/full")
-        return original(folder, decoded, keep_pixels)
-
-    monkeypatch.setattr("swapmark.data.cache.write_set", on_full_disk)
+def test_disk_that_fills_up_meanwhile_is_told(photos, root):
+    load_images(photos, 16)
+    (name,) = sets_in(root)
+    (root / name).unlink()
+    (root / name).symlink_to("/dev/full")
     with pytest.raises(InputError, match=r"No space left on device.*SWAPMARK_CACHE"):
-        load_images(photos, 16, cache_dir=tmp_path / "cache", progress=False)
-    assert sets_in(tmp_path / "cache") == []
+        load_images(photos, 16)
 
 
-def test_cache_that_cannot_be_written_names_the_variable(photos, tmp_path, monkeypatch):
-    (tmp_path / "a file").write_text("")
-    monkeypatch.setenv("SWAPMARK_CACHE", str(tmp_path / "a file"))
-    assert cache_folder() == tmp_path / "a file"
+def test_cache_that_cannot_be_written_names_the_variable(photos, root):
+    root.write_text("a file")
     with pytest.raises(InputError, match="SWAPMARK_CACHE"):
-        load_images(photos, 16, progress=False)
+        load_images(photos, 16)
 
 
-def test_half_built_sets_of_killed_processes_are_swept(photos, tmp_path):
-    root = tmp_path / "cache"
-    for name, age in (("building-old", 2 * cache_files.ABANDONED_SECONDS), ("building-new", 0)):
-        (root / name).mkdir(parents=True)
+def test_half_built_sets_of_killed_processes_are_swept(photos, root):
+    root.mkdir()
+    for name, age in ((".old.part", 2 * cache.ABANDONED_SECONDS), (".new.part", 0)):
+        (root / name).write_bytes(b"")
         then = (root / name).stat().st_mtime - age
         os.utime(root / name, (then, then))
-    load_images(photos, 16, cache_dir=root, progress=False)
-    assert [name for name in sets_in(root) if "building" in name] == ["building-new"]
+    load_images(photos, 16)
+    assert [name for name in sets_in(root) if "part" in name] == [".new.part"]
 
 
 def test_no_usable_image_tells_the_first_reasons(tmp_path):
@@ -218,37 +204,25 @@ def test_no_usable_image_tells_the_first_reasons(tmp_path):
     folder.mkdir()
     for index in range(8):
         (folder / f"{index}.png").write_bytes(b"" if index else b"<html>")
-    with pytest.raises(InputError) as caught:
-        load_images(folder, 16, cache_dir=tmp_path / "cache", progress=False)
-    for part in ("None of the 8 images", "0.png: not a JPEG", "1.png: the file is empty", "3 more"):
-        assert part in str(caught.value)
-    assert sets_in(tmp_path / "cache") == []
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            load_images(folder, 16)
+        for part in ("8 images", "0.png: not a JPEG", "1.png: the file is empty", "3 more"):
+            assert part in str(caught.value)
 
 
-def test_image_lost_while_decoding_on_demand_is_named(photos, tmp_path):
-    images = load_images(
-        photos, 16, cache_dir=tmp_path / "cache", progress=False, memory_limit_gib=0
-    )
+def test_image_lost_while_decoding_on_demand_is_named(photos, monkeypatch):
+    monkeypatch.setattr(cache, "MAX_CACHED_BYTES", 0)
+    images = load_images(photos, 16)
     (photos / "4 ü.png").unlink()
-    with pytest.raises(InputError, match=r"4 ü\.png could be read when the set was checked"):
+    with pytest.raises(InputError, match=r"4 ü\.png"):
         images.batch(np.array([4]))
 
 
-def test_arrays_are_a_set_too(tmp_path):
-    array = np.stack([draw(index) for index in range(4)])
-    images = load_images(array, 16, cache_dir=tmp_path, progress=False)
-    assert np.array_equal(images.batch(np.array([2]))[0], fit_image(array[2], 16)[0])
-
-
 def test_wrong_options_are_refused(photos):
-    with pytest.raises(InputError, match="fit='stretch'"):
-        load_images(photos, 16, fit="stretch")
-
-
-def test_a_skipped_table_that_cannot_be_written_is_told(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"skipped\.csv could not be written"):
-        write_skipped(tmp_path / "file" / "skipped.csv", [Skipped("a.png", "empty")])
+    for options in ({"size": 16, "resize": "stretch"}, {"size": 0}):
+        with pytest.raises(InputError, match="size"):
+            load_images(photos, **options)
 
 
 def test_skipped_table_survives_odd_names(tmp_path):
@@ -261,10 +235,12 @@ def test_skipped_table_survives_odd_names(tmp_path):
         ['a, "b".png', "empty"],
         ["ä\\udcff.png", "line\nbreak"],
     ]
+    with pytest.raises(OutputError, match=r"skipped\.csv"):
+        write_skipped(tmp_path / "skipped.csv" / "skipped.csv", odd)
 
 
-def test_real_faces_are_all_usable(shared_data, tmp_path):
-    images = load_images(shared_data / "lips.zip", 64, cache_dir=tmp_path, progress=False)
+def test_real_faces_are_all_usable(shared_data):
+    images = load_images(shared_data / "lips.zip", 64)
     assert len(images) == 541
     assert images.skipped == []
     assert images.batch(np.arange(20)).std() > 20

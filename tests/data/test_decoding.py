@@ -8,8 +8,8 @@ import pytest
 
 from swapmark.data import decoding
 from swapmark.data.decoding import load_item, read_ahead, stream_images, track
+from swapmark.data.images import ImageProblem
 from swapmark.data.items import Item
-from swapmark.data.pixels import ImageProblem
 
 
 def grey_item(index: int, delay: float = 0.0, started: list | None = None) -> Item:
@@ -22,6 +22,13 @@ def grey_item(index: int, delay: float = 0.0, started: list | None = None) -> It
     return Item(f"{index}", "", read)
 
 
+def failing_item(error: Exception) -> Item:
+    def read() -> bytes:
+        raise error
+
+    return Item("a", "", read)
+
+
 def test_order_is_kept_whatever_finishes_first():
     items = [grey_item(index, delay=0.002 * (index % 3 == 0)) for index in range(60)]
     results = list(stream_images(items, 8, workers=4))
@@ -30,51 +37,39 @@ def test_order_is_kept_whatever_finishes_first():
     assert values == list(range(60))
 
 
-def test_only_a_few_are_decoded_ahead():
+def test_only_a_few_are_decoded_ahead_and_threads_end_when_the_reader_stops():
     started: list[int] = []
     stream = stream_images((grey_item(i % 200, 0, started) for i in range(5000)), 8, workers=2)
     next(stream)
     time.sleep(0.1)
     assert len(started) <= 16
     stream.close()
-
-
-def test_threads_end_when_the_reader_stops():
-    stream = stream_images([grey_item(index) for index in range(100)], 8, workers=3)
-    next(stream)
-    stream.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("swapmark-decode")]
 
 
-def test_unreadable_items_become_problems():
-    def vanished() -> bytes:
-        raise FileNotFoundError(2, "No such file or directory")
-
-    with pytest.raises(ImageProblem, match="cannot be read: No such file"):
-        load_item(Item("a", "", vanished), 8)
-    (_, first), (_, second) = stream_images([Item("a", "", vanished), grey_item(3)], 8)
+def test_unreadable_items_become_problems_and_own_mistakes_do_not():
+    vanished = failing_item(FileNotFoundError(2, "No such file or directory"))
+    with pytest.raises(ImageProblem, match="No such file"):
+        load_item(vanished, 8)
+    (_, first), (_, second) = stream_images([vanished, grey_item(3)], 8)
     assert isinstance(first, ImageProblem)
     assert not isinstance(second, ImageProblem)
-
-
-def test_own_mistakes_are_not_hidden():
-    def mistaken() -> bytes:
-        raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
-        list(stream_images([Item("a", "", mistaken)], 8))
+        list(stream_images([failing_item(ZeroDivisionError())], 8))
 
 
-def test_progress_is_plain_lines_without_a_terminal(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("total", "show", "said"),
+    [
+        (2, True, "Decoding: 1 of 2 (50%)\nDecoding: 2 of 2 (100%)\n"),
+        (None, True, "Decoding: 1\nDecoding: 2\n"),
+        (2, False, ""),
+    ],
+)
+def test_progress_is_plain_lines_without_a_terminal(capsys, monkeypatch, total, show, said):
     monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
-    assert list(track(range(4), 4, "Decoding images", show=True)) == [0, 1, 2, 3]
-    assert "Decoding images: 2 of 4 (50%)\n" in capsys.readouterr().err
-
-
-def test_progress_is_silent_when_asked(capsys, monkeypatch):
-    monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
-    assert list(track(range(4), 4, "Decoding images", show=False)) == [0, 1, 2, 3]
-    assert capsys.readouterr().err == ""
+    assert list(track("ab", total, "Decoding", show=show)) == ["a", "b"]
+    assert capsys.readouterr().err == said
 
 
 def test_one_thing_is_made_ahead_in_another_thread_and_no_more():
@@ -103,9 +98,3 @@ def test_what_goes_wrong_ahead_is_raised_after_what_came_before():
     assert next(ahead) == 1
     with pytest.raises(ZeroDivisionError):
         next(ahead)
-
-
-def test_progress_without_a_known_end_is_a_count(capsys, monkeypatch):
-    monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
-    assert list(track("ab", None, "Reading", show=True)) == ["a", "b"]
-    assert capsys.readouterr().err == "Reading: 1\nReading: 2\n"

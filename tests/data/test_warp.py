@@ -50,12 +50,6 @@ def centroid(image: torch.Tensor) -> torch.Tensor:
     return torch.stack([x, y]) / image.sum()
 
 
-def test_pixel_centres_of_a_grid_of_four_by_two():
-    grid = unit_grid(2, 4)
-    assert grid[0, :, 0].tolist() == [-0.75, -0.25, 0.25, 0.75]
-    assert grid[:, 0, 1].tolist() == [-0.5, 0.5]
-
-
 def test_the_identity_changes_nothing():
     points = scattered(3, 5, 1.2)
     identity = Warp.identity(3)
@@ -106,15 +100,6 @@ def test_the_spline_is_bookstein_s():
     np.testing.assert_allclose(warp_points(points, warp)[0].numpy(), expected, atol=1e-5)
 
 
-def test_displacements_that_are_affine_are_followed_everywhere():
-    controls = control_grid(6)
-    change = torch.tensor([[0.1, -0.05], [0.02, 0.2]])
-    warp = Warp(torch.eye(2)[None], torch.zeros(1, 2), (controls @ change.T + 0.1)[None])
-    points = scattered(1, 8, 2.0)
-    expected = points + points @ change.T + 0.1
-    torch.testing.assert_close(warp_points(points, warp), expected, atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (12, 20)])
 def test_the_precomputed_grid_equals_the_warp_of_each_pixel(height, width):
     warp = random_warp(2, seeded(), warp=0.05)
@@ -160,13 +145,6 @@ def test_inside_marks_the_pixels_that_show_the_input():
     assert inside(shifted(0.0, -0.5), 4, 8)[0, 0].tolist() == [[0] * 8, *[[1] * 8] * 3]
 
 
-def test_equal_seeds_give_equal_warps_and_others_do_not():
-    first, second, other = (random_warp(3, seeded(seed)) for seed in (1, 1, 2))
-    for name in ("matrix", "shift", "displacements"):
-        assert torch.equal(getattr(first, name), getattr(second, name))
-        assert not torch.equal(getattr(first, name), getattr(other, name))
-
-
 def test_random_warps_have_the_stated_standard_deviations():
     warp = random_warp(4000, seeded(), side=3, warp=0.02, rotation=7.0, scale=0.08, translation=0.3)
     determinant = torch.linalg.det(warp.matrix)
@@ -178,22 +156,12 @@ def test_random_warps_have_the_stated_standard_deviations():
         assert abs(values.mean()) < 0.05 * values.std()
 
 
-def test_nothing_random_is_left_at_strength_zero():
-    warp = random_warp(3, seeded(), side=3, warp=0, rotation=0, scale=0, translation=0)
-    for name in ("matrix", "shift", "displacements"):
-        assert torch.equal(getattr(warp, name), getattr(Warp.identity(3), name))
-
-
-def test_a_flip_mirrors_left_and_right():
+def test_a_flip_mirrors_left_and_right_as_often_as_asked_for():
     still = {"warp": 0, "rotation": 0, "scale": 0, "translation": 0}
     image = torch.rand(2, 3, 6, 8, generator=seeded())
     mirrored = warp_images(image, random_warp(2, seeded(), flip=1.0, **still))
     torch.testing.assert_close(mirrored, image.flip(-1), atol=2e-6, rtol=0)
-
-
-def test_flips_come_as_often_as_asked_for():
-    warp = random_warp(2000, seeded(), side=2, flip=0.3)
-    share = (torch.linalg.det(warp.matrix) < 0).float().mean()
+    share = (torch.linalg.det(random_warp(2000, seeded(), flip=0.3).matrix) < 0).float().mean()
     assert float(share) == pytest.approx(0.3, abs=0.03)
 
 

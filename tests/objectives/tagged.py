@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from swapmark.data.augment import Batch
+from swapmark.data.views import Batch
 from swapmark.data.warp import Warp
 from swapmark.model.heatmaps import gaussians
 from swapmark.model.model import ModelConfig, SwapModel

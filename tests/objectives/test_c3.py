@@ -5,7 +5,7 @@ import torch
 from tagged import PixelDistance, TaggedModel, pose_at, rounded, tagged_batch
 from torch import Tensor
 
-from swapmark.data.augment import Batch
+from swapmark.data.views import Batch
 from swapmark.data.warp import Warp
 from swapmark.objectives.c3 import C3, C3Config
 

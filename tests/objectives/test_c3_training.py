@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from swapmark.data.augment import Batch, Strength, make_batch
+from swapmark.data.views import Batch, ViewsConfig, make_batch
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.objectives.c3 import C3, C3Config
 from swapmark.objectives.imm import Imm
@@ -48,7 +48,7 @@ def views(count: int = 4, size: int = 64, **strength) -> Batch:
     coarse = torch.rand(count, 3, size // 8, size // 8, generator=source)
     pictures = nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
     pixels = (pictures * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-    return make_batch(pixels, Strength(**strength), torch.Generator().manual_seed(6))
+    return make_batch(pixels, ViewsConfig(**strength), torch.Generator().manual_seed(6))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tagged import PixelDistance, TaggedModel, rounded, tagged_batch
 
-from swapmark.data.augment import Strength, make_batch
+from swapmark.data.views import ViewsConfig, make_batch
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.objectives.imm import Imm
 from swapmark.objectives.perceptual import PerceptualDistance
@@ -26,7 +26,7 @@ def test_every_trained_weight_gets_a_gradient(appearance):
     model = SwapModel(ModelConfig(landmarks=3, appearance=appearance, decoder_width=32))
     objective = Imm(model, PerceptualDistance()).train()
     pictures = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
-    batch = make_batch(pictures, Strength(), torch.Generator().manual_seed(0))
+    batch = make_batch(pictures, ViewsConfig(), torch.Generator().manual_seed(0))
     terms = objective(batch)
     terms["loss"].backward()
     assert terms["loss"].item() == pytest.approx(4, rel=1e-3)  # a first step: 1 a layer

@@ -3,7 +3,7 @@
 import torch
 import torch.multiprocessing
 
-from swapmark.data.augment import Batch, Strength, make_batch
+from swapmark.data.views import Batch, ViewsConfig, make_batch
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.objectives.c3 import C3, C3Config
 from swapmark.objectives.perceptual import PerceptualDistance
@@ -13,7 +13,7 @@ def views(share: slice) -> Batch:
     pictures = torch.randint(
         0, 256, (4, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
-    strength = Strength(translation=0.4)  # masks that differ much
+    strength = ViewsConfig(translation=0.4)  # masks that differ much
     return make_batch(pictures, strength, torch.Generator().manual_seed(1), share=share)
 
 

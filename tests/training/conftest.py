@@ -1,23 +1,63 @@
 """What the tests of training share: tiny runs, and comparing two of them."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
 from swapmark.training.checkpoint import load_checkpoint
+from swapmark.training.config import override, parse_settings
+from swapmark.training.presets import resolve_config
 from swapmark.training.run import Run
+from swapmark.training.train import train
+
+
+@pytest.fixture
+def tiny_config(tiny_settings):
+    """The configuration of a tiny run with some settings changed."""
+
+    def with_settings(*settings: str):
+        return resolve_config(config=override(tiny_settings, parse_settings(settings)))
+
+    return with_settings
 
 
 @pytest.fixture
 def train_tiny(tiny_faces, tiny_settings, tmp_path):
     """Trains a tiny run with some settings changed, into `run` unless told otherwise."""
-    from swapmark.training.train import train
 
     def with_settings(*settings: str, images=tiny_faces, out=tmp_path / "run", **arguments) -> Run:
         if not arguments.get("resume"):
-            arguments["settings"] = [*tiny_settings, *settings]
+            arguments["config"] = override(tiny_settings, parse_settings(settings))
         return train(images, out, **{"progress": False, **arguments})
 
     return with_settings
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Context in which `act` happens (by default an error) when a run's line of a step is there."""
+
+    @contextmanager
+    def at(step: int, act=lambda: 1 / 0):
+        real = Run.append_metrics
+
+        def append(self, line):
+            real(self, line)
+            if line["step"] == step:
+                act()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "append_metrics", append)
+            yield
+
+    return at
+
+
+@pytest.fixture(scope="session")
+def names():
+    """The sorted names in a folder."""
+    return lambda folder: sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture(scope="session")

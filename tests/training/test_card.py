@@ -1,19 +1,13 @@
 from swapmark.training.card import model_card, with_metadata
 from swapmark.training.run import Run
-from swapmark.training.train import resolve_config
 
 
-def test_the_card_says_how_the_model_was_made_and_what_was_measured(tmp_path):
+def test_the_card_says_how_the_model_was_made_and_what_was_measured(tmp_path, tiny_config):
     run = Run(tmp_path)
     run.append_metrics({"step": 10, "loss": 2.5})
     run.append_metrics({"step": 20, "loss": 1.25})
-    settings = [
-        "model.landmarks=7",
-        "training.steps=40",
-        "training.seed=3",
-        "training.batch_size=32",
-    ]
-    card = model_card(run, resolve_config("laptop", None, settings, {"method": "imm"}), 20)
+    settings = ("method=imm", "model.landmarks=7", "training.seed=3", "training.batch_size=32")
+    card = model_card(run, tiny_config(*settings), 20)
     assert "7 landmarks" in card
     assert "IMM" in card
     assert "20 of 40 steps of 32 images" in " ".join(card.split())
@@ -22,8 +16,8 @@ def test_the_card_says_how_the_model_was_made_and_what_was_measured(tmp_path):
     assert "2.5 |" not in card, "only the last line of the log"
 
 
-def test_a_run_without_metrics_has_a_card_too(tmp_path):
-    card = model_card(Run(tmp_path), resolve_config("laptop", None, [], {"method": "c3"}), 1)
+def test_a_run_without_metrics_has_a_card_too(tmp_path, tiny_config):
+    card = model_card(Run(tmp_path), tiny_config(), 1)
     assert "C³" in card
     assert "2007.01053" in card
 

@@ -10,13 +10,18 @@ from fcntl import ioctl
 import pytest
 
 from swapmark.objectives.c3 import C3Config
-from swapmark.training.progress import Progress
+from swapmark.training.config import Config, TrainingConfig
+from swapmark.training.progress import Progress, _duration, effort
 
 WARNING = "the landmarks [all 10] hardly follow the picture: they are collapsing. " + "Try … " * 20
 
 
 REPORT = """
-with Progress(total=60_000, done=12_340, batch=64, show=show) as progress:
+from swapmark.training.config import Config, TrainingConfig
+from swapmark.training.progress import Progress
+
+config = Config(training=TrainingConfig(steps=60_000, batch_size=64))
+with Progress(config, 12_340, show=show) as progress:
     for _ in range(3):
         progress.advance()
     progress.log({"step": 12_343, "loss": 12.3456, "spread": 0.12345})
@@ -27,14 +32,12 @@ with Progress(total=60_000, done=12_340, batch=64, show=show) as progress:
 
 
 def report(*, show: bool = True) -> None:
-    exec(REPORT, {"Progress": Progress, "show": show, "warning": WARNING})
+    exec(REPORT, {"show": show, "warning": WARNING})
 
 
 def on_a_terminal(columns: int) -> str:
     """What the same writes to a terminal of so many columns, without the control sequences."""
-    code = (
-        f"from swapmark.training.progress import Progress; show=True; warning={WARNING!r}{REPORT}"
-    )
+    code = f"show=True; warning={WARNING!r}{REPORT}"
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     child = subprocess.Popen(
@@ -68,7 +71,7 @@ def test_plain_lines_tell_step_loss_speed_and_time_left(capsys):
 
 
 def test_each_kind_of_trouble_is_told_though_the_words_begin_alike(capsys):
-    with Progress(total=10, done=0, batch=1, show=True) as progress:
+    with Progress(Config(), 0, show=True) as progress:
         for kind in ("collapse", "crowding", "collapse"):
             progress.warn(kind, f"{WARNING} {kind}")
     told = capsys.readouterr().err.splitlines()
@@ -99,7 +102,8 @@ def test_a_warning_stands_above_the_bar_and_is_whole():
 def test_time_left_follows_from_the_speed_of_this_session(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("swapmark.training.progress.time.monotonic", lambda: now[0])
-    with Progress(total=1000, done=500, batch=32, show=False) as progress:
+    config = Config(method="imm", training=TrainingConfig(steps=1000))
+    with Progress(config, 500, show=False) as progress:
         now[0] += 10
         for _ in range(50):
             progress.advance()
@@ -109,22 +113,24 @@ def test_time_left_follows_from_the_speed_of_this_session(monkeypatch):
 def test_time_left_counts_steps_that_will_take_longer(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("swapmark.training.progress.time.monotonic", lambda: now[0])
-    effort = C3Config(ramp_start=0.5, ramp_end=0.5).effort
-    with Progress(total=100, done=0, batch=32, show=False, effort=effort) as progress:
+    c3 = C3Config(ramp_start=0.5, ramp_end=0.5)
+    with Progress(Config(c3=c3, training=TrainingConfig(steps=100)), 0, show=False) as progress:
         now[0] += 10
         for _ in range(25):
             progress.advance()
-        assert progress.speed == "80 img/s · 40 s left"  # 25 more so, and 51 at one and a half
-        now[0] += 10 + 20 * 1.5 * 10 / 25
-        for _ in range(45):
-            progress.advance()
-    assert progress.speed.endswith("18 s left")
+    assert progress.speed == "80 img/s · 40 s left"  # 25 more so, and 51 at one and a half
 
 
 def test_effort_counts_what_a_step_will_do():
-    plain = C3Config(cycle=0, inverse=0)
-    assert plain.effort(1.0) == 1
+    assert effort(C3Config(swap=0, inverse=0), 1.0) == 1
     swap = C3Config(inverse=0)
-    assert swap.effort(swap.ramp_start) == 1 < swap.effort(1.0)
-    both, flow = C3Config(second_swap=True), C3Config(equivariance=1)
-    assert min(both.effort(1.0), flow.effort(1.0)) > C3Config().effort(1.0)
+    assert effort(swap, swap.ramp_start) == 1 < effort(swap, 1.0)
+    both, flow = C3Config(cycle=1), C3Config(equivariance=1)
+    assert min(effort(both, 1.0), effort(flow, 1.0)) > effort(C3Config(), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(59.4, "59 s"), (61, "1 min 01 s"), (90_060, "25 h 01 min")]
+)
+def test_durations_are_told_in_two_units(seconds, told):
+    assert _duration(seconds) == told

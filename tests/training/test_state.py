@@ -1,19 +1,18 @@
 import pytest
 import torch
 
-from swapmark.data.augment import Strength, make_batch
+from swapmark.data.views import ViewsConfig, make_batch
 from swapmark.errors import InputError, RunError
 from swapmark.training.run import Run
 from swapmark.training.state import State, make_accelerator, make_state
-from swapmark.training.train import resolve_config
 
 
 @pytest.fixture
-def make(tiny_settings):
+def make(tiny_config):
     """Makes the state of a tiny run with some settings changed."""
 
     def with_settings(*settings: str) -> State:
-        config = resolve_config("laptop", None, [*tiny_settings, *settings], {})
+        config = tiny_config(*settings)
         return make_state(config, make_accelerator(config))
 
     return with_settings
@@ -52,7 +51,7 @@ def test_the_backbone_has_its_own_rate(make):
 def lite_batch():
     pictures = torch.rand(2, 8, 8, 3, generator=torch.Generator().manual_seed(0))
     pictures = pictures.mul(255).byte().repeat_interleave(8, 1).repeat_interleave(8, 2)
-    return make_batch(pictures, Strength(), torch.Generator().manual_seed(0))
+    return make_batch(pictures, ViewsConfig(), torch.Generator().manual_seed(0))
 
 
 LITE = ("model.backbone=efficientnet", "model.image_size=64")
@@ -119,16 +118,16 @@ def test_a_checkpoint_holds_no_frozen_weights_and_fits_what_saved_it(make, tmp_p
 @pytest.mark.parametrize(
     "setting", ["model.landmarks=5", "c3.flow_consensus=true", "model.backbone=efficientnet"]
 )
-def test_a_checkpoint_of_other_nets_is_refused(make, tmp_path, setting):
+def test_a_checkpoint_of_other_networks_is_refused(make, tmp_path, setting):
     saved = make().state_dict()
-    with pytest.raises(RunError, match=r"does not fit .*config\.yaml .*--overwrite") as caught:
+    with pytest.raises(RunError, match=r"config\.yaml") as caught:
         make(setting).restore(saved, Run(tmp_path))
     assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize("saved", [{}, {"step": 1}, {"step": 1, "seconds": 0.0, "objective": None}])
 def test_something_else_in_a_checkpoint_is_refused(make, tmp_path, saved):
-    with pytest.raises(RunError, match="does not fit"):
+    with pytest.raises(RunError, match="checkpoints"):
         make().restore(saved, Run(tmp_path))
 
 
@@ -149,22 +148,16 @@ def test_the_average_follows_by_its_closed_form(make):
     assert torch.equal(slow, weight)
 
 
-def test_runs_of_one_session_may_differ_in_precision(make):
-    states = [make(f"training.precision={name}") for name in ("float32", "bfloat16", "float32")]
-    assert [state.step for state in states] == [0, 0, 0]
+def test_runs_of_one_session_may_differ_in_precision(tiny_config):
+    for precision, expected in (("float32", "no"), ("bfloat16", "bf16"), ("float32", "no")):
+        config = tiny_config(f"training.precision={precision}")
+        assert make_accelerator(config).mixed_precision == expected
 
 
-def test_half_precision_is_used_where_it_is_asked_for(tiny_settings):
-    for precision, expected in (("float32", "no"), ("bfloat16", "bf16")):
-        settings = [*tiny_settings, f"training.precision={precision}"]
-        accelerator = make_accelerator(resolve_config("laptop", None, settings, {}))
-        assert accelerator.mixed_precision == expected
-
-
-def test_nets_that_cannot_be_built_are_an_error_of_the_user(make, monkeypatch):
+def test_networks_that_cannot_be_built_are_an_error_of_the_user(make, monkeypatch):
     def fail(config):
         raise ValueError("width 7 cannot be grouped")
 
     monkeypatch.setattr("swapmark.training.state.SwapModel", fail)
-    with pytest.raises(InputError, match="settings in model: width 7 cannot be grouped"):
+    with pytest.raises(InputError, match="width 7"):
         make()

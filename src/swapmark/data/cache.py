@@ -1,62 +1,69 @@
 """Image sets ready for training: every image decoded once, kept as one memory-mapped array.
 
-The files are described in cache_files.py. A set that is larger than the memory allowed keeps only
-the index there, and its images are decoded batch by batch.
+A set is a file of the cache, named by a hash of what went in: size, resize, and each item's name
+and fingerprint. It holds the uint8 values of shape (N, size, size, 3), an index in JSON (see
+`_Index`), and the index's length in 8 bytes. It is written beside its place and put there whole, so
+processes that make the same set at once do not disturb one another. A set that is larger than
+MAX_CACHED_BYTES keeps only the index there, and its images are decoded batch by batch.
 """
 
 import csv
+import hashlib
+import json
 import os
+import shutil
 import sys
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from errno import ENOSPC
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import PIL
 
-from swapmark.data.cache_files import (
-    building_folder,
-    cache_key,
-    map_pixels,
-    publish,
-    read_index,
-    write_set,
-)
 from swapmark.data.decoding import default_workers, load_item, stream_images, track
-from swapmark.data.images import FIT_MODES, Frame
+from swapmark.data.images import RESIZE_MODES, ImageProblem, Placement
 from swapmark.data.items import Item, Skipped
-from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
-from swapmark.errors import InputError
-from swapmark.files import write_atomically
+from swapmark.errors import InputError, OutputError
+from swapmark.files import write_atomically, writing
+
+MAX_CACHED_BYTES = 8 * 2**30
+"""Sets whose squares take more than this are decoded on demand."""
+FORMAT_VERSION = 2  # part of the hash; counts up whenever decoding or the file changes
+SPARE_BYTES = 64 * 2**20
+"""Free space to leave on the disk, which also holds the index."""
+ABANDONED_SECONDS = 24 * 3600
+"""Half-written sets older than this were left by a process that was killed."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """N images as uint8 squares, in memory-mapped or on-demand form; made by `load_images`.
-
-    >>> images = ImageSet(8, [], [], [], np.zeros((5, 8, 8, 3), np.uint8))
-    >>> images.batch(np.array([0, 3])).shape
-    (2, 8, 8, 3)
-    """
+    """N images as uint8 squares, memory-mapped or decoded on demand; made by `load_images`."""
 
     size: int
     """Side of the squares in pixels."""
-    names: list[str]
-    """N names, as in `Item.name`."""
-    frames: list[Frame]
-    """N frames: where each image sits in its square."""
+    items: list[Item]
+    """N items, as in the source."""
+    placements: list[Placement]
+    """N placements: where each image lies in its square."""
     skipped: list[Skipped]
     """The images that could not be used."""
     pixels: np.ndarray | None
     """uint8 (N, size, size, 3), memory-mapped; None when images are decoded on demand."""
-    items: list[Item] = field(default_factory=list)
-    """N items when images are decoded on demand."""
-    workers: int = 1
-    """Threads that decode on demand."""
 
     def __len__(self) -> int:
-        return len(self.items) if self.pixels is None else len(self.pixels)
+        return len(self.items)
+
+    @property
+    def names(self) -> list[str]:
+        """N names, as in `Item.name`."""
+        return [item.name for item in self.items]
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
         """Copy the images at `indices` (B,) as uint8 (B, size, size, 3).
@@ -65,13 +72,13 @@ class ImageSet:
         """
         if self.pixels is not None:
             return np.asarray(self.pixels[indices])
-        with ThreadPoolExecutor(self.workers) as executor:
+        with ThreadPoolExecutor(default_workers()) as executor:
             return np.stack(list(executor.map(self._decode, np.asarray(indices).tolist())))
 
     def _decode(self, index: int) -> np.ndarray:
         item = self.items[index]
         try:
-            return load_item(item, self.size, self.frames[index].mode)[0]
+            return load_item(item, self.size, self.placements[index].resize)[0]
         except ImageProblem as problem:
             raise InputError(
                 f"{item.name} could be read when the set was checked but not now: {problem}. Leave "
@@ -80,58 +87,33 @@ class ImageSet:
 
 
 def load_images(
-    source: Source,
-    size: int,
-    *,
-    fit: str = "pad",
-    cache_dir: str | os.PathLike | None = None,
-    workers: int | None = None,
-    progress: bool = True,
-    memory_limit_gib: float = 8.0,
+    source: Source, size: int, *, resize: str = "pad", progress: bool = False
 ) -> ImageSet:
     """Decode every image of a source into size × size squares, or find them in the cache.
 
-    `cache_dir` is `cache_folder()` unless given. A set of more than `memory_limit_gib` (GiB, N ×
-    size × size × 3 bytes) is checked once and then decoded on demand. Raises InputError when no
-    image can be used or the cache cannot be written.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     images = load_images(np.zeros((3, 20, 10), np.uint8), 16, cache_dir=folder)
-    >>> len(images), images.names[0], images.frames[0].resized
-    (3, 'array-0', (8, 16))
+    A set of more than MAX_CACHED_BYTES is checked once and then decoded on demand. Raises
+    InputError when no image can be used or the cache cannot be written.
     """
-    if size < 1 or fit not in FIT_MODES:
-        raise InputError(f"size={size}, fit={fit!r}; expected size ≥ 1 and fit pad or crop.")
+    if size < 1 or resize not in RESIZE_MODES:
+        raise InputError(f"size={size}, resize={resize!r}; expected size ≥ 1 and pad or crop.")
     items, unread = list_with_unread(source)
-    workers = workers or default_workers()
-    bytes_needed = len(items) * size * size * 3
-    keep_pixels = bytes_needed <= memory_limit_gib * 2**30
-    root = Path(cache_dir) if cache_dir is not None else cache_folder()
-    folder = root / cache_key(items, size, fit, keep_pixels)
-    index = read_index(folder, size, keep_pixels)
+    bytes_each = size * size * 3
+    if len(items) * bytes_each > MAX_CACHED_BYTES:
+        bytes_each = 0
+    path = cache_folder() / _file_name(items, size, resize, keep_pixels=bytes_each > 0)
+    index = _read_index(path, bytes_each)
     if index is None:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            with building_folder(root, bytes_needed if keep_pixels else 0) as building:
-                decoded = stream_images(items, size, fit=fit, workers=workers)
-                shown = track(decoded, len(items), "Decoding images", show=progress)
-                index = write_set(building, shown, keep_pixels)
-                if not index.names:
-                    raise InputError(_nothing_usable(source, index.skipped + unread))
-                index = publish(building, folder, index, size, keep_pixels)
-        except OSError as error:
-            raise InputError(
-                f"The image cache in {root} cannot be written: {error.strerror or error}. Set the "
-                "environment variable SWAPMARK_CACHE to a folder with space that you may write to."
-            ) from error
-    frames = [Frame(width, height, size, fit) for width, height in index.sizes]
-    skipped = index.skipped + unread
-    if keep_pixels:
-        pixels = map_pixels(folder, len(frames), size)
-        return ImageSet(size, index.names, frames, skipped, pixels)
+        decoded = stream_images(items, size, resize)
+        shown = track(decoded, len(items), "Decoding images", show=progress)
+        index = _make_set(path, shown, len(items), bytes_each)
+    skipped = [Skipped(*entry) for entry in index.skipped] + unread
+    if not index.positions:
+        raise InputError(_nothing_usable(source, skipped))
     used = [items[position] for position in index.positions]
-    return ImageSet(size, index.names, frames, skipped, None, used, workers)
+    placements = [Placement(width, height, size, resize) for width, height in index.sizes]
+    shape = (len(used), size, size, 3)
+    pixels = np.memmap(path, np.uint8, "r", shape=shape) if bytes_each else None
+    return ImageSet(size, used, placements, skipped, pixels)
 
 
 def _nothing_usable(source: Source, skipped: list[Skipped]) -> str:
@@ -148,9 +130,6 @@ def cache_folder() -> Path:
     """Where decoded images are kept: SWAPMARK_CACHE, or `swapmark` in the user's cache folder.
 
     It may be deleted at any time and is then built anew.
-
-    >>> cache_folder().is_absolute()
-    True
     """
     if chosen := os.environ.get("SWAPMARK_CACHE"):
         return Path(chosen).expanduser().absolute()
@@ -167,12 +146,6 @@ def write_skipped(path: str | os.PathLike, skipped: Iterable[Skipped]) -> None:
     """Write the skipped files and their reasons as a table (file, reason).
 
     Raises OutputError if it cannot be written.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     write_skipped(Path(folder, "skipped.csv"), [Skipped("a.png", "the file is empty")])
-    ...     Path(folder, "skipped.csv").read_text().splitlines()
-    ['file,reason', 'a.png,the file is empty']
     """
 
     def write(partial: Path) -> None:
@@ -183,3 +156,91 @@ def write_skipped(path: str | os.PathLike, skipped: Iterable[Skipped]) -> None:
             writer.writerows([entry.file, entry.reason] for entry in skipped)
 
     write_atomically(Path(path), write)
+
+
+class _Index(NamedTuple):
+    """What a set says about the items that were listed, N of them usable."""
+
+    positions: list[int]
+    """N positions among the items."""
+    sizes: list[tuple[int, int]]
+    """N original (width, height) in pixels."""
+    skipped: list[tuple[str, str]]
+    """Names of the items that could not be used, and why."""
+
+
+def _file_name(items: list[Item], size: int, resize: str, *, keep_pixels: bool) -> str:
+    """The name of a set: any change of what goes in gives another one."""
+    digest = hashlib.blake2b(digest_size=16)
+    # What could not be read yesterday may be readable by today's libraries.
+    readers = [PIL.__version__, find_spec("tifffile") is not None]
+    digest.update(json.dumps([FORMAT_VERSION, readers, size, resize, keep_pixels]).encode())
+    for item in items:
+        digest.update(json.dumps([item.name, item.fingerprint]).encode())
+    return f"{size}-{resize}-{digest.hexdigest()}"
+
+
+def _make_set(
+    path: Path,
+    decoded: Iterable[tuple[Item, tuple[np.ndarray, Placement] | ImageProblem]],
+    count: int,
+    bytes_each: int,
+) -> _Index:
+    """Write `count` decoded items as a set, without their pixels if `bytes_each` is 0."""
+    index = _Index([], [], [])
+
+    def write(partial: Path) -> None:
+        # Written, not mapped: a disk that fills up stops a write, but kills who writes to a map.
+        with partial.open("wb") as file:
+            for position, (item, result) in enumerate(decoded):
+                if isinstance(result, ImageProblem):
+                    index.skipped.append((item.name, str(result)))
+                    continue
+                pixels, placement = result
+                index.positions.append(position)
+                index.sizes.append((placement.width, placement.height))
+                if bytes_each:
+                    file.write(np.ascontiguousarray(pixels).data)
+            text = json.dumps(index).encode()
+            file.write(text + len(text).to_bytes(8, "little"))
+
+    try:
+        with writing(path):
+            _make_room(path.parent, count * bytes_each)
+            write_atomically(path, write)
+    except OutputError as error:
+        # Windows does not replace a file that a faster process made meanwhile and has mapped.
+        if _read_index(path, bytes_each) is None:
+            raise InputError(
+                f"The image cache in {path.parent} cannot be written: {error.__cause__}. Set the "
+                "environment variable SWAPMARK_CACHE to a folder with space that you may write to."
+            ) from error
+    return index
+
+
+def _make_room(folder: Path, bytes_needed: int) -> None:
+    """Sweep the folder of the cache; raises OSError if the disk has no room for a new set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.part"):
+        with suppress(FileNotFoundError):  # another process has finished it
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                left.unlink()
+    free = shutil.disk_usage(folder).free
+    if free < bytes_needed + SPARE_BYTES:
+        needed = (bytes_needed + SPARE_BYTES) / 2**20
+        message = f"{needed:,.0f} MiB are needed and {free / 2**20:,.0f} MiB are free"
+        raise OSError(ENOSPC, message)
+
+
+def _read_index(path: Path, bytes_each: int) -> _Index | None:
+    """The index of a set; None if the set is not there or is damaged."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(-8, os.SEEK_END)
+            length = int.from_bytes(file.read(8), "little")
+            pixel_bytes = file.seek(end - length)
+            index = _Index(*json.loads(file.read(length)))
+    except (OSError, ValueError, TypeError):
+        return None
+    is_whole = pixel_bytes == len(index.positions) * bytes_each
+    return index if is_whole and len(index.positions) == len(index.sizes) else None

@@ -11,55 +11,55 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from swapmark.data.images import Frame, decode_image, fit_image
+from swapmark.data.images import (
+    Decoded,
+    ImageProblem,
+    Placement,
+    array_to_rgb,
+    decode_image,
+    resize_image,
+)
 from swapmark.data.items import Item
-from swapmark.data.pixels import ImageProblem, array_to_rgb
 
 SECONDS_BETWEEN_LINES = 10.0
 Thing = TypeVar("Thing")
 
 
 def default_workers() -> int:
-    """Threads to decode with: the cores this process may use, at most 16.
-
-    >>> 1 <= default_workers() <= 16
-    True
-    """
+    """Threads to decode with: the cores this process may use, at most 16."""
     if hasattr(os, "sched_getaffinity"):
         return min(16, len(os.sched_getaffinity(0)))
     return min(16, os.cpu_count() or 1)
 
 
-def load_item(item: Item, size: int, fit: str = "pad") -> tuple[np.ndarray, Frame]:
-    """Read one item as the model's square, uint8 (size, size, 3), and its frame.
-
-    Large JPEGs are decoded at a fraction of their size that is still twice `size` or more.
-    Raises ImageProblem when the item cannot be read or decoded.
-
-    >>> load_item(Item("a", "", lambda: np.zeros((20, 40), np.uint8)), 16)[0].shape
-    (16, 16, 3)
-    """
+def decode_item(item: Item, *, draft_size: int | None = None) -> Decoded:
+    """Read one item as upright 8-bit RGB, see `decode_image`; raises ImageProblem."""
     try:
         content = item.read()
     except OSError as error:
         raise ImageProblem(f"cannot be read: {error.strerror or error}") from error
     if isinstance(content, np.ndarray):
-        return fit_image(array_to_rgb(content), size, fit)
-    decoded = decode_image(content, draft_size=2 * size)
-    return fit_image(decoded.pixels, size, fit, original_size=decoded.size)
+        pixels = array_to_rgb(content)
+        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+    return decode_image(content, draft_size=draft_size)
+
+
+def load_item(item: Item, size: int, resize: str = "pad") -> tuple[np.ndarray, Placement]:
+    """Read one item as the network's square, uint8 (size, size, 3), and its place there.
+
+    Large JPEGs are decoded at a fraction of their size that is still twice `size` or more.
+    Raises ImageProblem when the item cannot be read or decoded.
+    """
+    decoded = decode_item(item, draft_size=2 * size)
+    return resize_image(decoded.pixels, size, resize, original_size=decoded.size)
 
 
 def stream_images(
-    items: Iterable[Item], size: int, *, fit: str = "pad", workers: int | None = None
-) -> Iterator[tuple[Item, tuple[np.ndarray, Frame] | ImageProblem]]:
+    items: Iterable[Item], size: int, resize: str = "pad", workers: int | None = None
+) -> Iterator[tuple[Item, tuple[np.ndarray, Placement] | ImageProblem]]:
     """Decode items with `workers` threads, in their order, a few ahead of the reader.
 
-    Yields each item with its square, uint8 (size, size, 3), and frame, or with the problem that
-    keeps it from being used.
-
-    >>> items = [Item("a", "", lambda: np.zeros((8, 8), np.uint8)), Item("b", "", lambda: b"")]
-    >>> [(item.name, isinstance(result, ImageProblem)) for item, result in stream_images(items, 8)]
-    [('a', False), ('b', True)]
+    Yields each item with what `load_item` gives, or with the problem that keeps it from being used.
     """
     workers = workers or default_workers()
     remaining = iter(items)
@@ -68,7 +68,7 @@ def stream_images(
     try:
         while True:
             for item in islice(remaining, 8 * workers - len(ahead)):
-                ahead.append((item, executor.submit(_load_or_problem, item, size, fit)))
+                ahead.append((item, executor.submit(_load_or_problem, item, size, resize)))
             if not ahead:
                 return
             item, future = ahead.popleft()
@@ -77,9 +77,11 @@ def stream_images(
         executor.shutdown(cancel_futures=True)
 
 
-def _load_or_problem(item: Item, size: int, fit: str) -> tuple[np.ndarray, Frame] | ImageProblem:
+def _load_or_problem(
+    item: Item, size: int, resize: str
+) -> tuple[np.ndarray, Placement] | ImageProblem:
     try:
-        return load_item(item, size, fit)
+        return load_item(item, size, resize)
     except ImageProblem as problem:
         # Without the traceback, which would keep the decoder's memory alive on a long list.
         return problem.with_traceback(None)
@@ -90,9 +92,6 @@ def read_ahead(things: Iterator[Thing]) -> Generator[Thing, None, None]:
 
     No more than two are alive: the one handed over and the next. What goes wrong in the thread is
     raised here.
-
-    >>> list(read_ahead(iter("ab")))
-    ['a', 'b']
     """
     end: Any = object()
     with ThreadPoolExecutor(1, thread_name_prefix="swapmark-ahead") as executor:
@@ -107,9 +106,6 @@ def track(things: Iterable[Thing], total: int | None, label: str, *, show: bool)
     """Pass things on while telling how far they are, on standard error; `total` if it is known.
 
     A progress bar on a terminal, else a plain line every 10 seconds; nothing unless `show`.
-
-    >>> list(track("ab", 2, "letters", show=False))
-    ['a', 'b']
     """
     if not show:
         yield from things

@@ -1,13 +1,12 @@
 """What every source of images is turned into: items, each with a name and a way to read it."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from swapmark.data.pixels import ImageProblem
+from swapmark.data.images import ImageProblem
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (
@@ -24,17 +23,9 @@ MAX_FILE_BYTES = 512 * 2**20
 """Larger files and archive members are not read: 120 million pixels of 4 bytes are less."""
 
 
-Others = defaultdict[str, list[str]]
-"""Names of the files that are not listed as images, by their ending."""
-
-
 @dataclass(frozen=True)
 class Item:
-    """One image that can be read: an encoded file, or an array of its pixels.
-
-    >>> Item("a.png", "7 bytes", lambda: b"content").read()
-    b'content'
-    """
+    """One image that can be read: an encoded file, or an array of its pixels."""
 
     name: str
     """Path relative to the folder or archive; as given for single files; array-0, array-1 …"""
@@ -52,40 +43,47 @@ class Skipped:
     reason: str
 
 
-def is_image_name(name: str, others: Others | None = None) -> bool:
-    """Whether a file inside a folder or archive counts as an image; if not, it goes to `others`.
+@dataclass(frozen=True)
+class LeftOut:
+    """What lies in a folder or archive and is no image; no reason where nobody has to be told."""
 
-    >>> is_image_name("a/B.JPG"), is_image_name("a/notes.txt"), is_image_name(".thumbs/a.jpg")
-    (True, False, False)
-    """
-    path = PurePosixPath(name)
-    suffix = path.suffix.lower()
-    hidden = any(part.startswith(".") and part not in (".", "..") for part in path.parts)
-    hidden = hidden or "__MACOSX" in path.parts
-    if suffix in IMAGE_SUFFIXES and not hidden:
-        return True
-    if others is not None:
-        others["hidden" if hidden else suffix or "without ending"].append(name)
-    return False
+    name: str
+    reason: str
+
+
+Entry = Item | LeftOut
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a file's name in small letters."""
+    return PurePosixPath(name).suffix.lower()
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file inside a folder or archive is hidden, or macOS's companion of another."""
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or any(p.startswith(".") and p not in (".", "..") for p in parts)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file inside a folder or archive counts as an image."""
+    return suffix_of(name) in IMAGE_SUFFIXES and not is_hidden(name)
 
 
 def is_video_name(name: str) -> bool:
-    """Whether a file is taken for a video, by its ending.
+    """Whether a file is taken for a video, by its ending."""
+    return suffix_of(name) in VIDEO_SUFFIXES
 
-    >>> is_video_name("films/mouse.MP4"), is_video_name("mouse.png")
-    (True, False)
-    """
-    return PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES
+
+def left_out(name: str) -> LeftOut:
+    """The entry of a file that is no image; told are pictures of kinds that are not read."""
+    kind = suffix_of(name)
+    told = kind in UNREAD_SUFFIXES and not is_hidden(name)
+    return LeftOut(name, f"the kind {kind} is not read; convert it to PNG or JPEG" if told else "")
 
 
 def problem_item(name: str, reason: str) -> Item:
-    """An item that cannot be read, so that it ends on the list of skipped files.
-
-    >>> problem_item("a.png", "a link").read()
-    Traceback (most recent call last):
-    ...
-    swapmark.data.pixels.ImageProblem: a link
-    """
+    """An item that cannot be read, so that it ends on the list of skipped files."""
 
     def read() -> bytes:
         raise ImageProblem(reason)
@@ -93,12 +91,8 @@ def problem_item(name: str, reason: str) -> Item:
     return Item(name, reason, read)
 
 
-def check_bytes(size: int) -> None:
-    """Raise ImageProblem if a file of `size` bytes is over MAX_FILE_BYTES.
-
-    >>> check_bytes(1000)
-    """
-    if size > MAX_FILE_BYTES:
-        raise ImageProblem(
-            f"{size / 2**20:,.0f} MiB is over the limit of {MAX_FILE_BYTES / 2**20:,.0f} MiB a file"
-        )
+def too_large(size: int) -> str:
+    """Why a file of `size` bytes is not read; empty where it is."""
+    if size <= MAX_FILE_BYTES:
+        return ""
+    return f"{size / 2**20:,.0f} MiB is over the limit of {MAX_FILE_BYTES / 2**20:,.0f} MiB a file"

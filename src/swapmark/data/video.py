@@ -1,29 +1,104 @@
-"""The frames of a video file, decoded one by one with PyAV and turned upright."""
+"""Frames in the order of time: of a video file, decoded by PyAV, or pictures in a folder."""
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from swapmark.data.frames import Frames, FrameSource, VideoFrame
-from swapmark.data.items import Skipped
-from swapmark.data.pixels import ImageProblem, check_size
+from swapmark.data.decoding import decode_item
+from swapmark.data.images import ImageProblem, check_size
+from swapmark.data.items import Item, Skipped
+from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError
 
 SHORT_BY = 0.2
 """Seconds by which a video may end before its header says: audio and rounding account for less."""
 
 
-def import_av() -> Any:
-    """PyAV, or InputError that says how to install it.
+@dataclass(frozen=True, slots=True)
+class VideoFrame:
+    """One frame, its pixels not yet made."""
 
-    >>> import_av().__name__
-    'av'
+    index: int
+    """Place among all frames of the source, from 0."""
+    time: float | None
+    """Seconds, by the clock of the source; None where it has no time stamp."""
+    name: str
+    """Name of the video, or of the picture that holds the frame."""
+    read: Callable[[], np.ndarray]
+    """Returns the upright frame, uint8 (H, W, 3); raises ImageProblem."""
+
+
+Frames = Generator[VideoFrame | Skipped, None, None]
+"""Frames one by one, and among them entries of what could not be read."""
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """A video, a folder of frames, or a camera of your own: anything that yields frames.
+
+    >>> def noise():
+    ...     for index in range(3):
+    ...         pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), np.uint8)
+    ...         yield VideoFrame(index, index / 25, "noise", lambda pixels=pixels: pixels)
+    >>> [frame.index for frame in FrameSource("noise", noise).frames()]
+    [0, 1, 2]
     """
+
+    name: str
+    """What to call it in messages."""
+    frames: Callable[[], Frames]
+    """Starts a generator at the first frame; it is closed when no more is wanted."""
+    count: int | None = None
+    """How many frames there are, about; None where unknown."""
+    frame_rate: Fraction | None = None
+    """Frames a second on average; None where unknown."""
+
+
+def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
+    """The pictures of a folder, zip, tar or list as the frames of a video, `frame_rate` a second.
+
+    Folders and archives are taken in natural order, so that frame2 comes before frame10; lists
+    keep theirs. A picture that cannot be read keeps its place in time; one of a kind that is not
+    read, such as a preview.gif beside the frames, has none.
+    Raises InputError when there is no picture or the rate is not above zero.
+    """
+    if not 0 < frame_rate < float("inf"):
+        raise InputError(f"frame_rate is {frame_rate}; expected frames a second, above 0.")
+    items, unread = list_with_unread(source)
+    named = isinstance(source, str | os.PathLike)
+    if named:
+        items = sorted(items, key=lambda item: natural_order(item.name))
+    # 29.97 is meant as 30000/1001, the nearest simple fraction.
+    rate = Fraction(frame_rate).limit_denominator(1001) or Fraction(frame_rate)
+
+    def frames() -> Frames:
+        yield from unread
+        for index, item in enumerate(items):
+            yield VideoFrame(index, index / frame_rate, item.name, partial(_picture, item))
+
+    return FrameSource(str(source) if named else "the pictures", frames, len(items), rate)
+
+
+def _picture(item: Item) -> np.ndarray:
+    return decode_item(item).pixels
+
+
+def natural_order(name: str) -> tuple[list, str]:
+    """A key that sorts numbers inside names by their value."""
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [int(part) if position % 2 else part for position, part in enumerate(parts)], name
+
+
+def import_av() -> Any:
+    """PyAV, or InputError that says how to install it."""
     try:
         import av
     except ImportError as error:
@@ -41,38 +116,12 @@ def open_video(path: str | Path) -> FrameSource:
     store them turned); pixels that are not square stay as they are stored. Damage does not end
     the reading unless nothing can be read after it: it is yielded as `Skipped`, with the reason.
     Raises InputError when PyAV is missing, there is no such file, or it has no video in it.
-
-    >>> open_video("absent.mp4")
-    Traceback (most recent call last):
-    swapmark.errors.InputError: There is no file absent.mp4 ...
     """
     path = Path(path).expanduser()
     with _opened(path) as (container, stream):
         rate, end = stream.average_rate, _announced_end(container, stream)
         count = stream.frames or (round(end * rate) if end and rate else None)
-        return FrameSource(
-            str(path), partial(_frames, path), count or None, rate or None, stream.time_base
-        )
-
-
-def upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """Turn and mirror a stored frame (H, W, 3) by the display matrix of its file.
-
-    matrix: 9 numbers (a b u c d v x y w), of which a stored place (p, q) is shown at
-    (a p + c q, b p + d q), ISO/IEC 14496-12, 6.2.2; None for an upright frame. Turns that are no
-    multiple of 90 degrees are taken as the nearest one.
-
-    >>> quarter_turn = np.array([0, 1, 0, -1, 0, 0, 0, 0, 1])
-    >>> upright(np.arange(6).reshape(2, 3, 1), quarter_turn)[..., 0].tolist()
-    [[3, 0], [4, 1], [5, 2]]
-    """
-    if matrix is None or not matrix[[0, 1, 3, 4]].any():
-        return pixels
-    a, b, c, d = matrix[[0, 1, 3, 4]].astype(float)
-    if abs(b) + abs(c) > abs(a) + abs(d):
-        pixels = pixels.swapaxes(0, 1)
-        a, d = c, b
-    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+        return FrameSource(str(path), partial(_frames, path), count or None, rate or None)
 
 
 @contextmanager
@@ -92,49 +141,13 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     with container:
         cover = av.stream.Disposition.attached_pic
         streams = [s for s in container.streams.video if not s.disposition & cover]
-        if not streams:
+        if not streams or streams[0].codec_context is None:
             there = ", ".join(stream.type or "unknown" for stream in container.streams) or "none"
             raise InputError(
-                f"{path} has no video in it (streams there: {there}). Give a file with pictures."
-            )
-        if streams[0].codec_context is None:
-            raise InputError(
-                f"{path} holds a kind of video that PyAV cannot decode, or its header is damaged. "
-                f"Copy it again, or convert it first: ffmpeg -i {path} converted.mp4"
+                f"{path} has no video that PyAV can decode (streams there: {there}). Copy it "
+                f"again, or convert it first: ffmpeg -i {path} converted.mp4"
             )
         yield container, streams[0]
-
-
-@dataclass
-class _Damage:
-    """What went wrong in one pass over a file."""
-
-    undecodable: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    end: str = ""
-
-    def entries(self, name: str, frames: int, last: float | None, end: float) -> list[Skipped]:
-        """The damage in words, after `frames` frames of which the last one stopped at `last`."""
-        found = []
-        if self.undecodable:
-            found.append(
-                f"packets that cannot be decoded: {len(self.undecodable)}, the first "
-                f"{self.undecodable[0]}; frame numbers after it are too low, times are right"
-            )
-        if self.left_out:
-            found.append(
-                f"damaged frames left out: {len(self.left_out)}, the first {self.left_out[0]}"
-            )
-        if self.end:
-            found.append(f"cannot be read on after {frames} frames: {self.end}")
-        elif not frames:
-            found.append("holds no frame that can be decoded")
-        elif last is not None and end - last > SHORT_BY:
-            found.append(
-                f"ends after {frames} frames, at {last:.2f} s of the {end:.2f} s that its header "
-                f"says; it is cut off or damaged"
-            )
-        return [Skipped(name, reason) for reason in found]
 
 
 def _frames(path: Path) -> Frames:
@@ -159,7 +172,36 @@ def _frames(path: Path) -> Frames:
                 yield VideoFrame(index, time, str(path), partial(_pixels, frame, matrix))
             index, last = index + 1, last if time is None else time + interval
         end = _announced_end(container, stream) or 0.0
-        yield from damage.entries(str(path), index, last, end)
+        for reason in damage.reasons(index, last, end):
+            yield Skipped(str(path), reason)
+
+
+@dataclass
+class _Damage:
+    """What went wrong in one pass over a file."""
+
+    undecodable: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    end: str = ""
+
+    def reasons(self, frames: int, last: float | None, end: float) -> Iterator[str]:
+        """The damage in words, after `frames` frames of which the last one stopped at `last`."""
+        if lost := self.undecodable:
+            yield (
+                f"packets that cannot be decoded: {len(lost)}, the first {lost[0]}; frame numbers "
+                "after it are too low, times are right"
+            )
+        if lost := self.left_out:
+            yield f"damaged frames left out: {len(lost)}, the first {lost[0]}"
+        if self.end:
+            yield f"cannot be read on after {frames} frames: {self.end}"
+        elif not frames:
+            yield "holds no frame that can be decoded"
+        elif last is not None and end - last > SHORT_BY:
+            yield (
+                f"ends after {frames} frames, at {last:.2f} s of the {end:.2f} s that its header "
+                "says; it is cut off or damaged"
+            )
 
 
 def _decoded(container, stream, damage: _Damage) -> Iterator[Any]:
@@ -185,6 +227,22 @@ def _pixels(frame, matrix: np.ndarray | None) -> np.ndarray:
     except ValueError as error:  # a pixel format that cannot be converted
         raise ImageProblem(f"its pixels cannot be made RGB: {error}") from error
     return upright(pixels, matrix)
+
+
+def upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Turn and mirror a stored frame (H, W, 3) by the display matrix of its file.
+
+    matrix: 9 numbers (a b u c d v x y w), of which a stored place (p, q) is shown at
+    (a p + c q, b p + d q), ISO/IEC 14496-12, 6.2.2; None for an upright frame. Turns that are no
+    multiple of 90 degrees are taken as the nearest one.
+    """
+    if matrix is None or not matrix[[0, 1, 3, 4]].any():
+        return pixels
+    a, b, c, d = matrix[[0, 1, 3, 4]].astype(float)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        pixels = pixels.swapaxes(0, 1)
+        a, d = c, b
+    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def _announced_end(container, stream) -> float | None:

@@ -66,12 +66,7 @@ def _spline_values(points: Tensor, side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Warp:
-    """A batch of warps W(u) = A u + t + spline(u), in unit coordinates.
-
-    >>> identity = Warp.identity(2)
-    >>> warp_points(torch.tensor([[[0.5, 0.0]], [[0.0, -0.5]]]), identity).tolist()
-    [[[0.5, 0.0]], [[0.0, -0.5]]]
-    """
+    """A batch of warps W(u) = A u + t + spline(u), in unit coordinates."""
 
     matrix: Float[Tensor, "batch 2 2"]
     """A: rotation, scale and shear."""

@@ -8,13 +8,12 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -22,22 +21,23 @@ from torch import Tensor, nn
 from swapmark import __version__
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.tensors import as_model_input
-from swapmark.errors import InputError
-from swapmark.export.half import halve_weights
-from swapmark.export.parity import check_parity
+from swapmark.errors import ExportError, InputError
+from swapmark.faces.drawn import draw_faces
 from swapmark.files import refuse_existing, write_atomically
 from swapmark.model.model import PoseModel
 from swapmark.points.table import default_names
-from swapmark.predict.detector import Detector
-from swapmark.predict.find import find_model
-from swapmark.predict.onnx_detector import ONNX_FORMAT
-from swapmark.training.checkpoint import load_model
+from swapmark.predict.network import Network, TorchNetwork
+from swapmark.predict.onnx_network import ONNX_FORMAT, OnnxNetwork
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 18
 """Version of the ONNX operators; onnxruntime reads it since 1.14."""
+BATCHES = (1, 3, 16)
+"""Sizes of the batches that are compared: 1 is the one that exporters like to take as fixed."""
+BOUND = 0.01
+"""Largest difference to torch that is allowed, in pixels of the square."""
 PREPROCESSING = (
     "images: uint8 RGB, turned upright, transparent parts on white. pad: scale (bicubic, widened "
     "when shrinking) until the longer side is image_size, centre, fill with the mean colour. "
@@ -56,64 +56,68 @@ class OnnxExport:
     """Bytes of the file."""
     difference: float
     """Largest difference of a coordinate to torch's on a CPU, in pixels of the square."""
-    bound: float
+    bound: float = BOUND
     """The difference above which nothing would have been written, in pixels."""
 
 
 def export_onnx(
-    run: str | os.PathLike,
-    out: str | os.PathLike = "model.onnx",
-    *,
-    half: bool = False,
-    overwrite: bool = False,
+    model: PoseModel, path: str | os.PathLike, *, fingerprint: str = "", overwrite: bool = False
 ) -> OnnxExport:
-    """Write the landmark detector of a run, or of a model by name, as an ONNX file.
+    """Write the landmark detector as an ONNX file, compared with torch before it is put in place.
 
-    `half` stores the weights of the convolutions in float16, which halves the file; it computes
-    in float32 all the same. The file is compared with torch on drawn faces, in batches of several
-    sizes, before it is put in place. Needs the extra `export`.
-
-    Raises ExportError where they differ by more than 0.01 px (`half`: 0.1 px of 64), InputError
-    where the name does not end in .onnx, or the file exists and `overwrite` is not set, RunError
-    where there is no model.
-
-    >>> import swapmark
-    >>> swapmark.export_onnx("absent")
-    Traceback (most recent call last):
-    swapmark.errors.RunError: There is no folder absent. ...
+    `fingerprint` names the weights, so that own points fitted on the model are known to belong to
+    the file. Needs the extra `export`. Raises ExportError where the landmarks of drawn faces differ
+    by more than BOUND, and InputError where the name does not end in .onnx, or the file exists and
+    `overwrite` is not set.
     """
-    out = Path(out)
-    if out.suffix.lower() != ".onnx" or out.is_dir():
-        raise InputError(f"{out} cannot be the exported file: expected a name that ends in .onnx.")
-    refuse_existing(out, overwrite=overwrite)
-    folder = find_model(run)
-    if folder.is_file():
-        raise InputError(f"{folder} is an ONNX file already; expected a run to export.")
-    require_export_packages()
-    model, fit = load_model(folder)
-    proto = _onnx_model(model)
-    if half:
-        halve_weights(proto)
-    _describe(proto, model, fit, half=half)
-    reference = Detector(model, fit=fit, device="cpu")
-    checked = []
-
-    def write(partial: Path) -> None:
-        partial.write_bytes(proto.SerializeToString())
-        checked.append(check_parity(partial, reference, half=half))
-
-    write_atomically(out, write)
-    return OnnxExport(out, out.stat().st_size, *checked[0])
-
-
-def require_export_packages() -> None:
-    """Raise InputError that names what is not installed of the extra `export`."""
+    path = Path(path)
+    if path.suffix.lower() != ".onnx" or path.is_dir():
+        raise InputError(f"{path} cannot be the exported file. Expected a name ending in .onnx.")
+    refuse_existing(path, overwrite=overwrite)
     needed = ("onnx", "onnxscript", "onnxruntime")
     if missing := [name for name in needed if find_spec(name) is None]:
         raise InputError(
             f"To export to ONNX {' and '.join(missing)} must be installed: "
             f"pip install 'swapmark[export]'"
         )
+    proto = _onnx_model(model)
+    _describe(proto, model, fingerprint)
+    differences = []
+
+    def write(partial: Path) -> None:
+        partial.write_bytes(proto.SerializeToString())
+        exported = OnnxNetwork(partial, device="cpu")
+        differences.append(check_parity(exported, TorchNetwork(model, device="cpu")))
+
+    write_atomically(path, write)
+    return OnnxExport(path, path.stat().st_size, differences[0])
+
+
+def check_parity(exported: Network, reference: Network) -> float:
+    """Largest difference on drawn faces, of coordinates in pixels and of confidences.
+
+    Raises ExportError if it is above BOUND, or no number, in a batch of any size.
+    """
+    faces = draw_faces(max(BATCHES), size=reference.image_size, clutter=True).images
+    largest = 0.0
+    for count in BATCHES:
+        for found, expected in zip(
+            exported.find(faces[:count]), reference.find(faces[:count]), strict=True
+        ):
+            if found.shape != expected.shape:
+                raise ExportError(
+                    f"The exported model gave shape {found.shape} for {count} images; expected "
+                    f"{expected.shape}. No file was written. Please report this: swapmark doctor"
+                )
+            difference = np.abs(found - expected)
+            largest = max(largest, float(np.nan_to_num(difference, nan=np.inf).max()))
+    if largest > BOUND:
+        raise ExportError(
+            f"The exported model's landmarks differ from torch's by up to {largest:.3g} px; at "
+            f"most {BOUND:g} px is allowed. No file was written. Please report this: "
+            f"swapmark doctor"
+        )
+    return largest
 
 
 class _Graph(nn.Module):
@@ -134,54 +138,46 @@ class _Graph(nn.Module):
 
 
 def _onnx_model(model: PoseModel) -> "ModelProto":
+    """The graph; the exporter's notes to its own developers are kept off the screen."""
     size = model.config.image_size
-    with _silence():
-        program = torch.onnx.export(
-            _Graph(model.detector_only()).eval(),
-            (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["images"],
-            output_names=["points", "confidence"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            verbose=False,
-        )
-    assert program is not None
-    return program.model_proto
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep the exporter's notes to its own developers off the screen."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield
+            program = torch.onnx.export(
+                _Graph(model.detector_only()).eval(),
+                (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["images"],
+                output_names=["points", "confidence"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                verbose=False,
+            )
     finally:
         logging.disable(before)
+    assert program is not None
+    return program.model_proto
 
 
-def _describe(proto: "ModelProto", model: PoseModel, fit: str, *, half: bool) -> None:
+def _describe(proto: "ModelProto", model: PoseModel, fingerprint: str) -> None:
     """Say in the file what it is; and not on which machine, in which folders, it was made."""
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer, proto.graph):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
-    for part in (*proto.graph.input, *proto.graph.output):
+    for part in (*proto.graph.input, *proto.graph.output, proto):
         part.ClearField("metadata_props")
-    proto.ClearField("metadata_props")
     proto.producer_name, proto.producer_version = "swapmark", __version__
-    config = model.config
     properties = {
         "swapmark_format": str(ONNX_FORMAT),
         "swapmark_version": __version__,
-        "image_size": str(config.image_size),
-        "fit": fit,
-        "landmarks": json.dumps(default_names(config.landmarks)),
+        "image_size": str(model.config.image_size),
+        "resize": model.config.resize,
+        "landmarks": json.dumps(default_names(model.config.landmarks)),
+        "fingerprint": fingerprint,
         "preprocessing": PREPROCESSING,
         "opset": str(OPSET),
-        "precision": "weights float16, computed in float32" if half else "float32",
     }
     for key, value in properties.items():
         proto.metadata_props.add(key=key, value=value)

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from swapmark.bounds import NotNegative, Positive, Share, check_bounds
-from swapmark.data.augment import Batch
+from swapmark.data.views import Batch
 from swapmark.data.warp import warp_grid
 from swapmark.model.flow import CrossImageFlow, carried_points, flow_features
 from swapmark.model.model import SwapModel

@@ -7,7 +7,7 @@ appearance of I', p the pose of I.
 
 from torch import Tensor, nn
 
-from swapmark.data.augment import Batch
+from swapmark.data.views import Batch
 from swapmark.model.model import SwapModel
 from swapmark.objectives.perceptual import PerceptualDistance
 

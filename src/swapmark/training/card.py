@@ -11,22 +11,21 @@ from swapmark import __version__
 from swapmark.training.config import Config
 from swapmark.training.run import Run
 
-_HEAD = re.compile(r"\A---\n.*?^---\n+", re.DOTALL | re.MULTILINE)
+_HEAD = re.compile(r"\A---\n(.*?)^---\n+", re.DOTALL | re.MULTILINE)
+_METHODS = {
+    "c3": "C³, cross-image cycle consistency (Xu et al. 2020, arXiv:2007.01053)",
+    "imm": "IMM, conditional image generation (Jakab et al. 2018)",
+}
 
 
 def model_card(run: Run, config: Config, step: int) -> str:
     """Markdown that says how the model was trained and how to use it; only what was measured."""
-    lines = run.metrics()
-    last = lines[-1] if lines else {}
+    last = (run.metrics() or [{}])[-1]
     measured = "\n".join(f"| {name} | {value} |" for name, value in last.items())
-    method = {
-        "c3": "C³, cross-image cycle consistency (Xu et al. 2020, arXiv:2007.01053)",
-        "imm": "IMM, conditional image generation (Jakab et al. 2018)",
-    }[config.method]
     size, training = config.model.image_size, config.training
     return with_metadata(f"""# Landmark detector
 
-{config.model.landmarks} landmarks, learned without annotation by {method},
+{config.model.landmarks} landmarks, learned without annotation by {_METHODS[config.method]},
 with swapmark {__version__}.
 
 - Input: {size} × {size} px, backbone {config.model.backbone}.
@@ -52,32 +51,14 @@ def with_metadata(card: str, *, license: str | None = None) -> str:
 
     `license` is one of the hub's identifiers; what the old head says, else `unknown`: weights are
     bound by the terms of the pictures they were learned from, which swapmark cannot know.
-
-    >>> print(with_metadata("# Card", license="mit"))
-    ---
-    license: mit
-    library_name: swapmark
-    pipeline_tag: keypoint-detection
-    tags:
-    - swapmark
-    - keypoint-detection
-    - landmarks
-    - unsupervised
-    ---
-    <BLANKLINE>
-    # Card
     """
     head = _HEAD.match(card)
+    old = re.search(r"^license: *(\S+)", head[1], re.MULTILINE) if head else None
     values = {
-        "license": license or (_license(head[0]) if head else None) or "unknown",
+        "license": license or (old[1] if old else "unknown"),
         "library_name": "swapmark",
         "pipeline_tag": "keypoint-detection",
         "tags": ["swapmark", "keypoint-detection", "landmarks", "unsupervised"],
     }
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     return f"---\n{text}---\n\n{card[head.end() :] if head else card}"
-
-
-def _license(head: str) -> str | None:
-    found = re.search(r"^license: *(\S+)", head, re.MULTILINE)
-    return found[1] if found else None

@@ -4,30 +4,25 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
-from swapmark.data.augment import Batch, make_batch
 from swapmark.data.cache import ImageSet
 from swapmark.data.tensors import as_model_input
+from swapmark.data.views import make_batch
 from swapmark.errors import TrainingError
 from swapmark.model.devices import mean_over_devices
+from swapmark.model.store import save_model
 from swapmark.training.card import model_card
-from swapmark.training.checkpoint import (
-    checkpoint_paths,
-    load_checkpoint,
-    save_checkpoint,
-    save_model,
-)
+from swapmark.training.checkpoint import load_checkpoint, save_checkpoint
 from swapmark.training.config import Config
-from swapmark.training.interrupt import Interrupt, raised_anywhere
 from swapmark.training.monitor import check_landmarks
-from swapmark.training.processes import device_share
+from swapmark.training.processes import Interrupt, device_share, raised_anywhere
 from swapmark.training.progress import Progress
-from swapmark.training.run import Run
+from swapmark.training.run import Run, checkpoint_paths
 from swapmark.training.samples import draw_history, draw_samples
 from swapmark.training.schedule import batch_indices, rate_factor
 from swapmark.training.state import State, make_accelerator, make_state
@@ -48,44 +43,30 @@ def train_loop(
 ) -> None:
     """Train in `run` from its last checkpoint, or from the start, to the end of the schedule.
 
-    `on_checkpoint` is called with the run and the step when both model and checkpoint are written.
+    `on_checkpoint` is called with the run and the step when model and checkpoint are written.
 
     Raises TrainingError when the loss is not a number, OutputError when the disk is full, and
     KeyboardInterrupt, after saving, when the user asks to stop.
     """
-    # Set up the devices, the nets and the optimiser.
+    # Set up the devices, the networks and the optimiser; go on from the last checkpoint.
     accelerator = make_accelerator(config)
     main, device = accelerator.is_main_process, accelerator.device
-    training = config.training
-    steps, batch_size, sample_every = training.steps, training.batch_size, training.sample_every
-    swap_back = config.method == "c3" and config.c3.second_swap
+    training, steps, batch_size = config.training, config.training.steps, config.training.batch_size
     share = device_share(batch_size, accelerator.process_index, accelerator.num_processes)
     state = make_state(config, accelerator)
-    # Go on from the last checkpoint, if there is one.
-    checkpoint = load_checkpoint(run.checkpoints)
-    if checkpoint:
-        state.restore(checkpoint[0], run)
-    report = Progress(
-        total=steps,
-        done=state.step,
-        batch=batch_size,
-        show=progress and main,
-        effort=config.c3.effort if config.method == "c3" else lambda share: 1.0,
-    )
-    if checkpoint and checkpoint[1] != (newest := checkpoint_paths(run.checkpoints)[0]):
-        report.warn("checkpoint", f"{newest} cannot be read; going on from {checkpoint[1].name}.")
-    if main:
-        run.keep_metrics_until(state.step)
-    if main and checkpoint:
-        _export(run, config, state)
-    chosen = images.batch(_probe_indices(len(images)))
-    probes = as_model_input(torch.from_numpy(chosen), device)
+    report = _resume(run, config, state, main=main, show=progress and main)
+    chosen = np.random.default_rng(0).permutation(len(images))[:PROBES]
+    probes = as_model_input(torch.from_numpy(images.batch(chosen)), device)
     history: list[dict[str, Tensor]] = []
     stopping = False
     started = time.monotonic() - state.seconds
 
     def load(step: int) -> np.ndarray:
-        return _global_batch(images, step, config, share)
+        # The pictures of the whole batch; only this device's share is read, the rest is 0.
+        indices = batch_indices(step, batch_size, len(images), training.seed)
+        pictures = np.zeros((batch_size, images.size, images.size, 3), dtype=np.uint8)
+        pictures[share] = images.batch(indices[share])
+        return pictures
 
     with ThreadPoolExecutor(1) as loader, report, Interrupt() as interrupt:
         upcoming = loader.submit(load, state.step)
@@ -95,7 +76,8 @@ def train_loop(
             pictures = torch.from_numpy(upcoming.result())
             if step + 1 < steps:
                 upcoming = loader.submit(load, step + 1)
-            batch = _views(pictures, step, config, share, device)
+            generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
+            batch = make_batch(pictures, config.views, generator, share=share, device=device)
             # Compute the losses and their gradient.
             for group in state.optimizer.param_groups:
                 group["lr"] = group["peak"] * rate_factor(step, steps, training.warmup)
@@ -117,43 +99,45 @@ def train_loop(
             # Write metrics, pictures, the model, and last of all the checkpoint: after a cut
             # between them, what a resumed run does again is what was not finished.
             last = state.step == steps
-            drawing = state.step in (FIRST_PICTURES, steps) or state.step % sample_every == 0
+            drawing = state.step in (FIRST_PICTURES, steps)
+            drawing |= state.step % training.sample_every == 0
             saving = last or stopping or state.step % training.checkpoint_every == 0
             # With a checkpoint, too: a resumed run starts a new mean, as one that went on does.
             if drawing or saving or state.step % training.log_every == 0:
                 state.seconds = time.monotonic() - started
-                _log(run, state, config, history, probes, report, accelerator)
+                means = _means(history)
                 history.clear()
+                if main:
+                    _log(run, config, state, means, probes, report)
             if main and drawing:
+                swap_back = config.method == "c3" and config.c3.cycle > 0
                 draw_samples(run, state.average, probes, state.step, swap_back=swap_back)
             if main and (drawing or saving):
                 draw_history(run)
             if main and saving:
                 state.seconds = time.monotonic() - started
-                _save(run, config, state, on_checkpoint)
+                save_model(run.model, state.average, model_card(run, config, state.step))
+                save_checkpoint(run.checkpoints, state.state_dict(), state.step)
+                if on_checkpoint:
+                    on_checkpoint(run, state.step)
     accelerator.end_training()
     if state.step < steps:
         raise KeyboardInterrupt
 
 
-def _probe_indices(count: int) -> np.ndarray:
-    return np.random.default_rng(0).permutation(count)[:PROBES]
-
-
-def _global_batch(images: ImageSet, step: int, config: Config, share: slice) -> np.ndarray:
-    """The pictures of the whole step's batch; only this device's share is read, the rest is 0."""
-    batch_size = config.training.batch_size
-    indices = batch_indices(step, batch_size, len(images), config.training.seed)
-    pictures = np.zeros((batch_size, images.size, images.size, 3), dtype=np.uint8)
-    pictures[share] = images.batch(indices[share])
-    return pictures
-
-
-def _views(
-    pictures: Tensor, step: int, config: Config, share: slice, device: torch.device
-) -> Batch:
-    generator = torch.Generator().manual_seed(config.training.seed * 1_000_003 + step)
-    return make_batch(pictures, config.views, generator, share=share, device=device)
+def _resume(run: Run, config: Config, state: State, *, main: bool, show: bool) -> Progress:
+    """Fill in the state from the last checkpoint, if there is one, and make the run fit it."""
+    checkpoint = load_checkpoint(run.checkpoints)
+    if checkpoint:
+        state.restore(checkpoint[0], run)
+    report = Progress(config, state.step, show=show)
+    if checkpoint and checkpoint[1] != (newest := checkpoint_paths(run.checkpoints)[0]):
+        report.warn("checkpoint", f"{newest} cannot be read; going on from {checkpoint[1].name}.")
+    if main:
+        run.keep_metrics_until(state.step)
+    if main and checkpoint:
+        save_model(run.model, state.average, model_card(run, config, state.step))
+    return report
 
 
 def _not_finite(run: Run, step: int, rate: float) -> str:
@@ -166,46 +150,30 @@ def _not_finite(run: Run, step: int, rate: float) -> str:
     )
 
 
-def _export(run: Run, config: Config, state: State) -> None:
-    """Write the model folder, from the averaged weights."""
-    card = model_card(run, config, state.step)
-    save_model(run.model, state.average, config.training.fit, card)
-
-
-def _save(
-    run: Run, config: Config, state: State, on_checkpoint: Callable[[Run, int], None] | None
-) -> None:
-    """Write the model, and last of all the checkpoint."""
-    _export(run, config, state)
-    save_checkpoint(run.checkpoints, state.state_dict(), state.step)
-    if on_checkpoint:
-        on_checkpoint(run, state.step)
+def _means(history: list[dict[str, Tensor]]) -> dict[str, float]:
+    """The mean of each term over the steps that had it, and over all devices."""
+    terms: dict[str, list[Tensor]] = {}
+    for step in history:
+        for name, value in step.items():
+            terms.setdefault(name, []).append(value.float())
+    means = mean_over_devices(
+        torch.stack([torch.stack(values).mean() for values in terms.values()])
+    )
+    return {name: float(f"{x:.6g}") for name, x in zip(terms, means.tolist(), strict=True)}
 
 
 def _log(
     run: Run,
-    state: State,
     config: Config,
-    history: list[dict[str, Tensor]],
+    state: State,
+    means: dict[str, float],
     probes: Tensor,
     report: Progress,
-    accelerator: Accelerator,
 ) -> None:
-    """Write and show the mean of each term since the last line, and the health of the landmarks."""
-    names = dict.fromkeys(name for terms in history for name in terms)
-    means = torch.stack(
-        [torch.stack([t[name].float() for t in history if name in t]).mean() for name in names]
-    )
-    means = mean_over_devices(means)
-    if not accelerator.is_main_process:
-        return
+    """Write and show the means since the last line, and the health of the landmarks."""
     health = check_landmarks(state.average, probes)
-    line = {
-        "step": state.step,
-        "seconds": round(state.seconds, 1),
-        **{name: float(f"{value:.6g}") for name, value in zip(names, means.tolist(), strict=True)},
-        **{k: round(value, 4) for k, value in health.metrics().items() if math.isfinite(value)},
-    }
+    shown = {k: round(value, 4) for k, value in asdict(health).items() if math.isfinite(value)}
+    line = {"step": state.step, "seconds": round(state.seconds, 1), **means, **shown}
     run.append_metrics(line)
     report.log(line)
     if state.step >= max(100, config.training.steps // 5):

@@ -1,6 +1,6 @@
 """Watching the landmarks: do they move with the object, cover it, and stay apart?"""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -13,10 +13,8 @@ from swapmark.training.config import Method
 COVERAGE_CELLS = 8
 # The baseline has no term for either trouble, so it can only be given an easier task.
 _AGAINST_COLLAPSE: dict[Method, str] = {
-    "c3": (
-        "Try a lower training.learning_rate, a larger c3.known_equivariance or c3.reconstruction, "
-        "a smaller c3.inverse and c3.cycle, a later c3.ramp_start, or --method imm."
-    ),
+    "c3": "Try a lower training.learning_rate, a larger c3.known_equivariance or "
+    "c3.reconstruction, a smaller c3.inverse and c3.swap, a later c3.ramp_start, or --method imm.",
     "imm": "Try more --steps, a lower training.learning_rate, fewer --landmarks, or --method c3.",
 }
 _AGAINST_CROWDING: dict[Method, str] = {
@@ -42,16 +40,8 @@ class LandmarkHealth:
     following: float
     """How far landmarks go along when the picture is warped: 1 fully, 0 not at all."""
 
-    def metrics(self) -> dict[str, float]:
-        """The numbers by name, as in metrics.jsonl."""
-        return asdict(self)
-
     def warnings(self, method: Method) -> dict[str, str]:
-        """What is wrong, in words, with what to try with that method; by the kind of trouble.
-
-        >>> list(LandmarkHealth(0.01, 0.01, 0.1, 0.2, 0.2, following=0.05).warnings("imm"))
-        ['collapse']
-        """
+        """What is wrong, in words, with what to try with that method; by the kind of trouble."""
         found = {}
         if self.following < 0.3:
             # 0.30 where landmarks jumped about, 0.05 to 0.10 in the runs of benchmarks/results.

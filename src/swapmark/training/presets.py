@@ -1,13 +1,23 @@
 """The presets: each is an experiment; how `laptop` was found is in docs/lab-notebook.md."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
-from swapmark.training.config import override
+from swapmark.errors import InputError
+from swapmark.training.config import (
+    Config,
+    config_from_mapping,
+    config_to_mapping,
+    override,
+    read_yaml,
+)
 
 PresetName = Literal["laptop", "standard", "paper", "demo"]
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # 128 px on a CPU, pretrained backbone: many small steps. Result, time: the tables in README.md.
+PRESETS: dict[PresetName, dict[str, Any]] = {
+    # 128 px on a CPU, pretrained backbone: many small steps. Result, time: docs/results.md.
     "laptop": {
         "model": {"image_size": 128, "backbone": "efficientnet", "decoder_width": 64},
         "training": {
@@ -26,12 +36,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Not run yet, likewise.
     "paper": {
         "model": {"image_size": 128, "backbone": "plain", "landmark_width": 128},
-        "c3": {"second_swap": True, "cycle": 0.3},
+        "c3": {"swap": 0.0, "cycle": 0.3},
         "training": {"steps": 60000, "batch_size": 50},
     },
-    # 64 px drawn faces on a CPU, to end within minutes: a frozen backbone, many small steps at a
-    # high rate, a narrow decoder, and L_inv late, without L_cycle; many landmarks, so that some
-    # settle on the mouth. How it was found: docs/lab-notebook.md. Result, time: README.md.
+    # 64 px synthetic faces on a CPU, to end within minutes: a frozen backbone, many small steps at
+    # a high rate, a narrow decoder, and L_inv late, without comparing swaps; many landmarks, so
+    # that some settle on the mouth. How it was found: docs/lab-notebook.md.
     "demo": {
         "model": {
             "image_size": 64,
@@ -40,7 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "decoder_width": 64,
         },
         "c3": {
-            "cycle": 0.0,
+            "swap": 0.0,
             "known_equivariance": 50.0,
             "separation": 0.2,
             "ramp_start": 0.8,
@@ -66,11 +76,34 @@ IMM_RATES: dict[PresetName, dict[str, Any]] = {
 }
 
 
-def preset_values(preset: PresetName, method: str | None) -> dict[str, Any]:
-    """The nested settings of a preset for a method; `c3` if None.
+def resolve_config(
+    *,
+    preset: PresetName | None = None,
+    config: Config | str | Path | Mapping[str, Any] | None = None,
+    landmarks: int | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    **sections: Any,
+) -> Config:
+    """Lay settings over one another, as `train` does: preset, `config`, sections, single values.
 
-    >>> preset_values("laptop", "imm")["training"]["learning_rate"]
-    0.002
+    `sections` are `model`, `views`, `c3`, `training` and `method`; all that is None is not given.
+    A relative path of `perceptual_vgg` is made absolute, so that the run can be resumed from
+    another folder. Raises InputError that names what is wrong.
     """
-    changes = IMM_RATES.get(preset, {}) if method == "imm" else {}
-    return override(PRESETS[preset], changes)
+    preset = "laptop" if preset is None else preset
+    if preset not in PRESETS:
+        raise InputError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+    if isinstance(config, Config):
+        config = config_to_mapping(config)
+    given = read_yaml(Path(config)) if isinstance(config, str | Path) else config or {}
+    given = override(given, {k: value for k, value in sections.items() if value is not None})
+    single = (("model", "landmarks", landmarks), ("training", "steps", steps))
+    for section, name, value in (*single, ("training", "seed", seed)):
+        if value is not None:
+            given = override(given, {section: {name: value}})
+    rates = IMM_RATES.get(preset, {}) if given.get("method") == "imm" else {}
+    resolved = config_from_mapping(override(override(PRESETS[preset], rates), given))
+    if not resolved.perceptual_vgg:
+        return resolved
+    return replace(resolved, perceptual_vgg=str(Path(resolved.perceptual_vgg).absolute()))

@@ -1,29 +1,36 @@
-"""Several processes that train one model: one a device, each with its share of every batch."""
+"""Several processes that train one model, one a device; and Ctrl-C, which all must act upon."""
 
+import logging
 import os
-import socket
-import subprocess
+import signal
 import sys
-import time
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
 
 from swapmark.data.sources import Source
 from swapmark.errors import InputError, TrainingError
+from swapmark.training.run import Run
 
 # Others wait this long for the one that decodes the images.
 _PATIENCE = timedelta(hours=6)
-# How long processes may take to save and end after Ctrl-C, and to end after one of them failed.
-_SECONDS_TO_SAVE, _SECONDS_TO_FAIL = 60.0, 2.0
+# Set in the processes that `start_processes` starts, whose starter tells the user of the run.
+_STARTED = "SWAPMARK_STARTED"
 
 
 def under_torchrun() -> bool:
-    """Whether this process is one of several that torchrun, or `start_processes`, started."""
+    """Whether this process is one of those that torchrun started."""
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
+
+
+def tells_user() -> bool:
+    """Whether this process says what became of a run: one alone does, and of several the first."""
+    return os.environ.get("RANK", "0") == "0" and _STARTED not in os.environ
 
 
 def process_state() -> PartialState:
@@ -36,9 +43,6 @@ def device_share(batch_size: int, index: int, count: int) -> slice:
     """The images of the global batch that process `index` of `count` takes: whole pairs, in order.
 
     Raises InputError if the batch cannot be shared so.
-
-    >>> device_share(8, 1, 2)
-    slice(4, 8, None)
     """
     if batch_size % (2 * count):
         raise InputError(
@@ -50,8 +54,8 @@ def device_share(batch_size: int, index: int, count: int) -> slice:
     return slice(index * each, (index + 1) * each)
 
 
-def check_devices(devices: int, images: Source) -> None:
-    """Raise InputError if this machine has not `devices` devices, or `images` can't be shared.
+def refuse_devices(devices: int, images: Source, on_checkpoint: Callable | None) -> None:
+    """Raise InputError if this machine has not `devices` devices, or they cannot get their work.
 
     On a machine without CUDA, processes share the CPU, as many as are asked for.
     """
@@ -60,79 +64,104 @@ def check_devices(devices: int, images: Source) -> None:
     here = torch.cuda.device_count()
     if here and devices > here:
         raise InputError(f"devices is {devices}, but this machine has {here} CUDA devices.")
-    if not isinstance(images, str | os.PathLike):
-        raise InputError("devices > 1 needs images as one path, so that every process can open it.")
+    if on_checkpoint:
+        raise InputError("on_checkpoint is called with one device only. Leave it or devices out.")
+    if not all(isinstance(path, str | os.PathLike) for path in _listed(images)):
+        raise InputError("devices > 1 needs images as paths, so that every process can open them.")
 
 
-def start_processes(images: Source, run: Path, devices: int, *, progress: bool) -> None:
-    """Train the prepared `run` in one process a device of this machine, and wait for them.
+def _listed(images: Source) -> Any:
+    return [images] if isinstance(images, str | os.PathLike) else images
+
+
+def start_processes(images: Source, run: Run, devices: int, *, progress: bool) -> None:
+    """Let torchrun train the prepared `run` in one process a device, and wait for all.
 
     Raises KeyboardInterrupt, after all have saved and ended, on Ctrl-C, and TrainingError when
-    one of them fails; that one has said why.
+    one of them fails; that one has said why, and the others are ended.
     """
-    command = [
-        *(sys.executable, "-m", "swapmark.training.worker"),
-        *(str(images), str(run), *([] if progress else ["--quiet"])),
-    ]
-    common = {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(_free_port()),
-        "WORLD_SIZE": str(devices),
-        "LOCAL_WORLD_SIZE": str(devices),
-    }
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // devices))}
-    interrupted = False
-    # Workers see no Ctrl-C of the terminal (new session). They stop when their standard input
-    # ends, which it also does when this process is killed.
-    started: list[subprocess.Popen] = []
-    try:
-        for rank in range(devices):
-            own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            started.append(_start(command, threads | os.environ | common | own))
-        while _running(started) and not _failed(started):
-            time.sleep(0.1)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        _end(started, _SECONDS_TO_FAIL if _failed(started) else _SECONDS_TO_SAVE)
-    if interrupted:
-        raise KeyboardInterrupt
-    if failed := _failed(started):
-        raise TrainingError(
-            f"Training on {devices} devices ended with code {failed}; the reason is in the lines "
-            f"above. What was saved is in {run}; go on with --resume."
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args
+    from torch.distributed.run import run as torchrun
+
+    if progress and not torch.cuda.is_available():
+        print(
+            f"Note: there is no CUDA device, so {devices} processes share the CPU, which may be "
+            f"slower than one.",
+            file=sys.stderr,
         )
-
-
-def _start(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen:
-    return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
-
-
-def _running(processes: list[subprocess.Popen]) -> bool:
-    return any(process.poll() is None for process in processes)
-
-
-def _failed(processes: list[subprocess.Popen]) -> int:
-    """The first exit code that is not 0, or 0."""
-    return next((process.returncode for process in processes if process.poll()), 0)
-
-
-def _end(processes: list[subprocess.Popen], patience: float) -> None:
-    """Ask every process that still runs to save and stop, and kill it when it does not."""
-    for process in processes:
-        if process.stdin:
-            process.stdin.close()
-    due = time.monotonic() + patience
+    command = [
+        *("--standalone", f"--nproc-per-node={devices}", "-m", "swapmark", "train"),
+        *(os.fspath(path) for path in _listed(images)),
+        *("--out", str(run.path), "--resume", *([] if progress else ["--quiet"])),
+    ]
     try:
-        while _running(processes) and time.monotonic() < due:
-            time.sleep(0.05)
+        with _for_torchrun(devices):
+            torchrun(parse_args(command))
+    except SignalException:
+        raise KeyboardInterrupt from None
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        raise TrainingError(
+            f"Training on {devices} devices ended with code {failure.exitcode}; the reason is in "
+            f"the lines above. What was saved is in {run.path}; go on with --resume."
+        ) from None
+
+
+@contextmanager
+def _for_torchrun(devices: int) -> Iterator[None]:
+    """The environment that the processes get; what torchrun changes here is put back afterwards.
+
+    Its log is off: it would tell at length what we say in one line.
+    """
+    environment, logged = dict(os.environ), logging.root.manager.disable
+    signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")]
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in signals if number and in_main_thread}
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices)))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "60")  # seconds to save in
+    os.environ[_STARTED] = "1"
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        logging.disable(logged)
+        os.environ.clear()
+        os.environ.update(environment)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+class Interrupt:
+    """Ctrl-C noted while the context lasts; a second one stops at once (KeyboardInterrupt)."""
+
+    def __init__(self):
+        self.asked = False
+
+    def __enter__(self) -> "Interrupt":
+        self.previous = None
+        if threading.current_thread() is threading.main_thread():
+            self.previous = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
+
+    def _note(self, *_) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def raised_anywhere(accelerator: Accelerator, *flags: bool) -> list[bool]:
+    """Whether each flag is raised in some process: what all must act upon at the same step.
+
+    Every process has to call this at the same place, or all wait for ever.
+    """
+    if accelerator.num_processes == 1:
+        return list(flags)
+    raised = torch.tensor(flags, dtype=torch.float32, device=accelerator.device)
+    torch.distributed.all_reduce(raised)
+    return [value > 0 for value in raised.tolist()]

@@ -5,38 +5,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from swapmark.data.sources import is_run
 from swapmark.errors import RunError
-from swapmark.files import write_text, writing
+from swapmark.files import read_json_lines, write_text, writing
 
 # All that swapmark ever writes into a run folder: --overwrite removes these and nothing else.
 _OWN = (
-    "config.yaml",
-    "environment.json",
-    "images.json",
-    "metrics.jsonl",
-    "loss.png",
-    "skipped.csv",
-    "samples/step-*.png",
-    "checkpoints/step-*.pt",
-    "checkpoints/.step-*.part",
-    "model/config.json",
-    "model/model.safetensors",
-    "model/README.md",
-    "evaluation/*/metrics.json",
-    "points/*.json",
+    *("config.yaml", "environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
+    *("samples/step-*.png", "checkpoints/step-*.pt", "checkpoints/.step-*.part"),
+    *("model/config.json", "model/model.safetensors", "model/README.md"),
+    *("evaluation/*/metrics.json", "points/*.json"),
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """A run folder on disk; everything in it is relative, so it can be moved and copied.
+    """A run folder on disk, such as `train` returns; it can be moved and copied.
 
-    >>> Run(Path("runs/faces")).model.as_posix()
-    'runs/faces/model'
+    >>> run = Run(Path("runs/faces"))
+    >>> run, run.model.as_posix()
+    (Run('runs/faces', not trained yet), 'runs/faces/model')
     """
 
     path: Path
+
+    def __repr__(self) -> str:
+        paths = checkpoint_paths(self.checkpoints)
+        if not paths:
+            return f"Run({str(self.path)!r}, not trained yet)"
+        try:
+            steps = yaml.safe_load(self.config.read_text(encoding="utf-8"))["training"]["steps"]
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            steps = "?"
+        images = self.recorded_images().get("images", "?")
+        return f"Run({str(self.path)!r}, step {_step(paths[0])} of {steps}, {images} images)"
 
     def __fspath__(self) -> str:
         """A run is taken wherever a path of one is."""
@@ -71,6 +75,15 @@ class Run:
         """The lines of metrics.jsonl; a line cut short by a crash is left out."""
         return read_json_lines(self.path / "metrics.jsonl")
 
+    def recorded_images(self) -> dict[str, Any]:
+        """What images.json holds; nothing where it is missing or damaged."""
+        try:
+            known = json.loads(self.images.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        whole = isinstance(known, dict) and known.keys() >= {"source", "images", "fingerprint"}
+        return known if whole else {}
+
     def keep_metrics_until(self, step: int) -> None:
         """Drop metrics past `step`: a resumed run writes them again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
@@ -84,21 +97,14 @@ class Run:
             file.write(json.dumps(line) + "\n")
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """All lines, oldest first, none where there is no file; one cut short by a crash is left out.
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
+    found = [path for path in folder.glob("step-*.pt") if path.stem[5:].isdigit()]
+    return sorted(found, key=_step, reverse=True)
 
-    >>> read_json_lines(Path("absent.jsonl"))
-    []
-    """
-    if not path.exists():
-        return []
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            kept.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return kept
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.stem[5:])
 
 
 def refuse_run(path: Path, *, overwrite: bool) -> None:

@@ -9,7 +9,8 @@ from torch import Tensor
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.tensors import partners_of
 from swapmark.drawing.draw import save_image
-from swapmark.drawing.sheets import plot_losses, sample_sheet
+from swapmark.drawing.plots import plot_losses
+from swapmark.drawing.sheets import sample_sheet
 from swapmark.model.model import SwapModel
 from swapmark.training.run import Run
 
@@ -34,16 +35,13 @@ def draw_samples(
     partners = partners_of(images)
     pose = model.pose(images)
     first = model.decode(model.appearance(images)[partners], pose)
-    second = None
-    if swap_back:
-        second = _pictures(model.decode(model.appearance(first)[partners], model.pose(first)))
-    size = model.config.image_size
+    second = model.decode(model.appearance(first)[partners], model.pose(first))
     sheet = sample_sheet(
         _pictures(images),
-        unit_to_pixels(pose.points.cpu().numpy(), size),
+        unit_to_pixels(pose.points.cpu().numpy(), model.config.image_size),
         _pictures(first),
         partners=_pictures(images[partners]),
-        second_swap=second,
+        second_swap=_pictures(second) if swap_back else None,
     )
     save_image(sheet, run.samples / f"step-{step:07d}.png")
 

@@ -6,12 +6,7 @@ import numpy as np
 
 
 def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
-    """The images of a step, (batch,) indices below `count`: epoch after epoch, newly shuffled.
-
-    >>> both = np.concatenate([batch_indices(step, 3, 6, seed=0) for step in (0, 1)])
-    >>> sorted(both.tolist())
-    [0, 1, 2, 3, 4, 5]
-    """
+    """The images of a step, (batch,) indices below `count`: epoch after epoch, newly shuffled."""
     positions = np.arange(step * batch, (step + 1) * batch)
     chosen = np.empty(batch, dtype=np.int64)
     for epoch in np.unique(positions // count):
@@ -22,10 +17,6 @@ def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
 
 
 def rate_factor(step: int, steps: int, warmup: int) -> float:
-    """Factor on the learning rate at `step`: a linear rise, then a half cosine down to zero.
-
-    >>> [round(rate_factor(step, 100, 10), 2) for step in (0, 9, 50, 100)]
-    [0.1, 0.98, 0.5, 0.0]
-    """
+    """Factor on the learning rate at `step`: a linear rise, then a half cosine down to zero."""
     rise = min(1.0, (step + 1) / max(1, warmup))
     return rise * (0.5 + 0.5 * math.cos(math.pi * step / steps))

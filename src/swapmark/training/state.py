@@ -1,4 +1,4 @@
-"""What changes during training: the nets, the optimiser, and how far they are."""
+"""What changes during training: the networks, the optimiser, and how far they are."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class State:
     """Everything that changes during training and is kept in a checkpoint."""
 
     objective: C3 | Imm
-    """The loss with the nets in it."""
+    """The loss with the networks in it."""
     prepared: nn.Module
     """The same for several devices and mixed precision: what a step calls."""
     average: SwapModel
-    """The moving average of the nets: what is watched, drawn and exported."""
+    """The moving average of the networks: what is watched, drawn and exported."""
     optimizer: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
@@ -54,7 +54,7 @@ class State:
         }
 
     def restore(self, saved: dict[str, Any], run: Run) -> None:
-        """Fill in what `state_dict` gave; raises RunError if it is of other nets."""
+        """Fill in what `state_dict` gave; raises RunError if it is of other networks."""
         try:
             self.step, self.seconds = saved["step"], saved["seconds"]
             own = self.objective.state_dict()
@@ -103,19 +103,19 @@ def _native_bfloat16() -> bool:
 
 
 def make_state(config: Config, accelerator: Accelerator) -> State:
-    """Build nets, objective and optimiser, the same on every device.
+    """Build networks, objective and optimiser, the same on every device.
 
-    Raises InputError if no nets can be built from these settings.
+    Raises InputError if no networks can be built from these settings.
     """
     training = config.training
-    # The nets are made on the CPU; to fork the generators of several GPUs takes time and warns.
+    frozen = not training.backbone_rate
+    # Made on the CPU: to fork the generators of several GPUs takes time and warns.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(training.seed)
         try:
             model = SwapModel(config.model)
         except (ValueError, RuntimeError) as error:
-            raise InputError(f"No nets can be built from the settings in model: {error}") from error
-        frozen = not training.backbone_rate
+            raise InputError(f"No networks can be built from model: {error}") from error
         model.backbone.requires_grad_(not frozen)
         # In bfloat16 they are not the same: on a CPU the backbone stays in float32, P does not.
         exact = accelerator.mixed_precision == "no"
@@ -128,14 +128,15 @@ def make_state(config: Config, accelerator: Accelerator) -> State:
         else:
             objective = Imm(model, perceptual)
     average = deepcopy(model).requires_grad_(False).eval().to(accelerator.device)
-    named = [(name, value) for name, value in objective.named_parameters() if value.requires_grad]
-    backbone = [value for name, value in named if name.startswith("model.backbone.")]
-    others = [value for name, value in named if not name.startswith("model.backbone.")]
+    groups: dict[bool, list[Tensor]] = {True: [], False: []}
+    for name, value in objective.named_parameters():
+        if value.requires_grad:
+            groups[name.startswith("model.backbone.")].append(value)
     rate = training.learning_rate
     optimizer = torch.optim.AdamW(
         [
-            {"params": backbone, "peak": rate * training.backbone_rate},
-            {"params": others, "peak": rate},
+            {"params": groups[True], "peak": rate * training.backbone_rate},
+            {"params": groups[False], "peak": rate},
         ],
         lr=rate,
         weight_decay=training.weight_decay,

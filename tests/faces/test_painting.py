@@ -1,20 +1,30 @@
-from dataclasses import replace
+from copy import copy
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from swapmark.coordinates import unit_to_pixels
-from swapmark.faces.face_drawing import LANDMARK_NAMES, Part, face_landmarks, face_parts, paint
-from swapmark.faces.face_variety import random_face
+from swapmark.faces.face import Face
+from swapmark.faces.painting import (
+    LANDMARK_NAMES,
+    Part,
+    cluttered_background,
+    face_landmarks,
+    face_parts,
+    paint,
+    photograph,
+    plain_background,
+)
 
-FACES = [random_face(np.random.default_rng(seed)) for seed in range(24)]
+FACES = [Face(np.random.default_rng(seed)) for seed in range(24)]
+BLACK = Image.new("RGB", (1, 1))
 
 
 def painted(face, name, size):
     """Only this part, white on black: (size, size) in [0, 1]."""
-    parts = [replace(part, colour=(255,) * 3) for part in face_parts(face) if part.name == name]
-    return np.asarray(paint(parts, size, Image.new("RGB", (1, 1))))[..., 0] / 255
+    parts = [part._replace(colour=(255,) * 3) for part in face_parts(face) if part.name == name]
+    return np.asarray(paint(parts, size, BLACK))[..., 0] / 255
 
 
 @pytest.mark.parametrize(
@@ -37,25 +47,43 @@ def test_the_mouth_ends_at_its_landmarks():
         pixels = np.stack([x, y], axis=-1)
         along = pixels @ (right - left)
         ends = pixels[[along.argmin(), along.argmax()]]
-        assert (
-            np.linalg.norm(ends - [left, right], axis=-1).max() < 6
-        )  # pixels of 1024, so 0.4 of 64
+        assert np.linalg.norm(ends - [left, right], axis=-1).max() < 6  # of 1024, so 0.4 of 64
 
 
 def test_later_parts_cover_earlier_ones_and_edges_are_smooth():
     square = np.array([[-1.0, -1], [0.03, -1], [0.03, 1], [-1, 1]])
     parts = [Part("under", square, (0, 0, 250)), Part("over", square * [1, 0.5], (250, 0, 0))]
-    image = np.asarray(paint(parts, 32, Image.new("RGB", (1, 1))))
+    image = np.asarray(paint(parts, 32, BLACK))
     assert image[16, 4].tolist() == [250, 0, 0]
     assert image[2, 4].tolist() == [0, 0, 250]
     assert 0 < image[16, 16, 0] < 250
 
 
 def test_hair_and_glasses_are_drawn_only_where_the_face_has_them():
-    bare = replace(FACES[0], hair="none", glasses=False, beard=False)
-    names = {part.name for part in face_parts(bare)}
-    dressed = replace(bare, hair="long", glasses=True, beard=True)
-    more = {part.name for part in face_parts(dressed)}
+    bare, dressed = copy(FACES[0]), copy(FACES[0])
+    bare.hair, bare.glasses, bare.beard = "none", False, False
+    dressed.hair, dressed.glasses, dressed.beard = "long", True, True
+    names, more = ({part.name for part in face_parts(face)} for face in (bare, dressed))
     assert more - names == {
         "hair", "hair_behind", "hair_shine", "beard", "rim_left", "rim_right", "rim_bridge",
     }  # fmt: skip
+
+
+def test_clutter_is_busier_than_a_plain_background():
+    def busyness(background):
+        pixels = np.asarray(background.resize((64, 64), Image.Resampling.BILINEAR), float)
+        return abs(np.diff(pixels, axis=0)).mean() + abs(np.diff(pixels, axis=1)).mean()
+
+    for seed in range(10):
+        plain, busy = (
+            busyness(draw(np.random.default_rng(seed)))
+            for draw in (plain_background, cluttered_background)
+        )
+        assert busy > 4 * plain
+
+
+def test_light_falls_from_the_face_s_side():
+    grey = Image.new("RGB", (32, 32), (128,) * 3)
+    for face in FACES[:20]:
+        columns = photograph(grey, face, np.random.default_rng(3)).mean(axis=(0, 2))
+        assert np.sign(columns[-4:].mean() - columns[:4].mean()) == face.light

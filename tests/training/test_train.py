@@ -2,19 +2,16 @@
 
 import json
 import re
-from dataclasses import asdict
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from swapmark.errors import InputError, RunError
-from swapmark.objectives.c3 import C3Config
-from swapmark.predict.load import load
-from swapmark.training.config import config_from_mapping, config_to_mapping, read_yaml
-from swapmark.training.run import Run
-from swapmark.training.train import resolve_config, train
+from swapmark.model.store import load_model
+from swapmark.training.config import read_config
+from swapmark.training.presets import resolve_config
+from swapmark.training.train import train
 
 QUICK = ("training.steps=2", "method=imm", "training.sample_every=2")
 RUN_FILES = [
@@ -44,11 +41,9 @@ def test_a_run_folder_holds_what_is_documented_and_nothing_else(tiny_run):
 
 
 def test_the_files_of_a_run_say_what_it_was(tiny_run, tiny_faces, tiny_settings):
-    config = config_from_mapping(read_yaml(tiny_run.config))
-    assert config == resolve_config("laptop", None, tiny_settings, {})
-    assert yaml.safe_load(tiny_run.config.read_text()) == config_to_mapping(config)
+    assert read_config(tiny_run.config) == resolve_config(config=tiny_settings)
     environment = json.loads((tiny_run.path / "environment.json").read_text())
-    assert {"swapmark", "torch"} <= set(str(environment).replace("'", " ").split())
+    assert "torch" in environment["packages"]
     images = json.loads(tiny_run.images.read_text())
     assert (images["source"], images["images"]) == (str(tiny_faces), 24)
     assert re.fullmatch(r"[0-9a-f]{64}", images["fingerprint"])
@@ -60,47 +55,38 @@ def test_the_files_of_a_run_say_what_it_was(tiny_run, tiny_faces, tiny_settings)
     assert "40 of 40 steps" in (tiny_run.model / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_arguments_by_name_reach_the_configuration(train_tiny):
-    run = train_tiny(*QUICK, landmarks=1, method="c3", steps=1, seed=3)
-    config = config_from_mapping(read_yaml(run.config))
-    assert (config.model.landmarks, config.method) == (1, "c3")
-    assert (config.training.steps, config.training.seed) == (1, 3)
+def test_all_arguments_reach_the_configuration(train_tiny):
+    sections = {"model": {"sigma": 0.2}, "views": {"flip": 0.0}, "c3": {"swap": 1.0, "cycle": 0.0}}
+    run = train_tiny(
+        *(*QUICK, "method=imm"),
+        **{**sections, "training": {"warmup": 1, "steps": 9}},
+        landmarks=1,
+        method="c3",
+        steps=1,
+        seed=3,
+    )
+    config = read_config(run.config)
+    assert (config.model.landmarks, config.model.sigma, config.method) == (1, 0.2, "c3")
+    training = config.training
+    assert (training.steps, training.seed, training.warmup) == (1, 3, 1)
+    assert (config.views.flip, config.c3.swap) == (0.0, 1.0)
     assert "nearest" not in run.metrics()[0], "one landmark has no neighbour"
-    assert load(run).landmarks == 1
+    assert load_model(run.model).config == config.model
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("arguments", "told"),
     [
-        (("c3.cycle=2", "c3.mirror_pairs=3"), "c3.cycle, c3.mirror_pairs."),
-        (("c3.cycle=1", "views.warp=0.1"), None),  # c3.cycle is 1 anyway
+        ({"preset": "demo", "c3": {"swap": 2.0}}, True),
+        ({"preset": "demo", "c3": {"separation": 0.2}}, False),  # the preset's own
+        ({"method": "c3", "c3": {"swap": 2.0}}, False),
     ],
 )
-def test_settings_of_c3_that_do_nothing_with_imm_are_named(train_tiny, capsys, settings, named):
-    usual = [f"c3.{name}={value}" for name, value in asdict(C3Config()).items()]
-    train_tiny(*QUICK, *usual, *settings, progress=True)
-    error = capsys.readouterr().err
-    assert ("nothing comes of" in error) == (named is not None)
-    if named:
-        assert f"nothing comes of {named} " in error
-
-
-@pytest.mark.parametrize(
-    ("settings", "more"),
-    [
-        (("method=c3", "c3.cycle=2"), {}),
-        (("c3.cycle=2",), {"progress": False}),
-        (("c3.cycle=0", "c3.known_equivariance=50"), {"preset": "demo"}),  # the preset's own
-    ],
-)
-def test_settings_of_c3_are_not_called_idle_where_they_act_or_were_not_given(
-    train_tiny, capsys, settings, more
-):
-    others = {"second_swap": "false", "equivariance": "0", "inverse": "10"}
-    late = {"separation": "0.2", "ramp_start": "0.8", "ramp_end": "0.85"}
-    given = [f"c3.{name}={value}" for name, value in {**others, **late}.items()]
-    train_tiny(*QUICK, *given, *settings, **{"progress": True, **more})
-    assert "nothing comes of" not in capsys.readouterr().err
+def test_settings_of_c3_that_do_nothing_with_imm_are_told(tmp_path, capsys, arguments, told):
+    small = {"model": {"image_size": 32, "backbone": "plain", "backbone_width": 4}, "steps": 1}
+    arguments = {"method": "imm", **small, "training": {"backbone_rate": 1}, **arguments}
+    train(np.zeros((4, 8, 8), np.uint8), tmp_path / "run", **arguments)
+    assert ("no effect with --method imm" in capsys.readouterr().err) == told
 
 
 def test_skipped_images_are_listed_and_counted(train_tiny, tmp_path, capsys):
@@ -112,7 +98,7 @@ def test_skipped_images_are_listed_and_counted(train_tiny, tmp_path, capsys):
     header, *rows = (run.path / "skipped.csv").read_text().splitlines()
     assert header == "file,reason"
     assert [row.split(",")[0] for row in rows] == ["broken.jpg", "live.heic"]
-    assert "Skipped 2 of 5 images" in capsys.readouterr().err
+    assert "2 of 5 images" in capsys.readouterr().err
     assert json.loads(run.images.read_text())["images"] == 3
 
 
@@ -133,27 +119,26 @@ def test_arrays_train_as_files_do(train_tiny):
 def test_one_image_alone_is_refused_with_the_reason(train_tiny, tmp_path):
     images = save_images(tmp_path / "images", 1)
     (images / "broken.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"only one usable image \(0\.png\).*at least 2"):
+    with pytest.raises(InputError, match=r"0\.png"):
         train_tiny(*QUICK, images=images)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
-    ("settings", "arguments", "words"),
+    ("settings", "arguments", "named"),
     [
-        (["training.batch_size=5"], {}, "batch_size is 5; expected an even number"),
-        (["training.bacth_size=4"], {}, "Did you mean training.batch_size"),
-        (["training.batch_size=6"], {"devices": 2}, "with 2 devices it must be a multiple of 4"),
+        (["training.bacth_size=4"], {}, "training.batch_size"),
+        (["training.batch_size=6"], {"devices": 2}, "training.batch_size is 6.*2 devices"),
         ([], {"devices": 0}, "devices is 0"),
-        ([], {"devices": 2, "images": np.zeros((4, 8, 8), np.uint8)}, "one path"),
+        ([], {"devices": 2, "images": np.zeros((4, 8, 8), np.uint8)}, "images"),
+        ([], {"devices": 2, "on_checkpoint": print}, "on_checkpoint"),
         ([], {"images": "absent-photos"}, "absent-photos"),
-        ([], {"devices": 2, "on_checkpoint": print}, "on_checkpoint cannot be called"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_written(
-    train_tiny, tmp_path, settings, arguments, words
+    train_tiny, tmp_path, settings, arguments, named
 ):
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=named):
         train_tiny(*settings, **arguments)
     assert not (tmp_path / "run").exists()
 
@@ -167,12 +152,11 @@ def test_what_cannot_work_leaves_the_run_that_was_to_be_overwritten(train_tiny):
     assert contents(run.path) == before
 
 
-def test_an_existing_run_is_refused_before_the_images_are_read(train_tiny, monkeypatch):
+def test_an_existing_run_is_refused_before_the_images_are_read(train_tiny):
     run = train_tiny(*QUICK)
     before = contents(run.path)
-    monkeypatch.setattr("swapmark.training.train.load_images", lambda *_, **__: 1 / 0)
-    with pytest.raises(RunError, match="already holds a run"):
-        train_tiny(*QUICK)
+    with pytest.raises(RunError, match=str(run.path)):
+        train_tiny(*QUICK, images="absent-photos")
     assert contents(run.path) == before
 
 
@@ -188,26 +172,16 @@ def test_overwriting_starts_anew_and_keeps_files_of_others(train_tiny):
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-0000002.pt"]
 
 
-def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(train_tiny, tmp_path):
-    folder = tmp_path / "run"
-    (folder / "model").mkdir(parents=True)
-    (folder / "model" / "README.md").write_text("mine")
-    with pytest.raises(RunError, match="holds no swapmark run"):
-        train_tiny(*QUICK, overwrite=True)
-    assert contents(folder) == {"model/README.md": b"mine"}
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
         *({"landmarks": 4}, {"method": "c3"}, {"steps": 40}, {"seed": 0}, {"preset": "demo"}),
-        {"preset": "laptop"},
-        *({"settings": ["c3.cycle=1"]}, {"config": "mine.yaml"}, {"overwrite": True}),
+        *({"c3": {"cycle": 1}}, {"config": "mine.yaml"}, {"overwrite": True}),
     ],
 )
 def test_a_run_is_resumed_with_its_own_settings_only(tiny_run, tiny_faces, arguments):
     before = contents(tiny_run.path)
-    with pytest.raises(InputError, match=r"the settings it was started with.*Steps cannot be"):
+    with pytest.raises(InputError, match="settings it was started with"):
         train(tiny_faces, tiny_run.path, resume=True, progress=False, **arguments)
     assert contents(tiny_run.path) == before
 
@@ -218,13 +192,12 @@ def test_a_finished_run_says_that_nothing_is_left_to_do(train_tiny, capsys):
     train_tiny(resume=True)
     assert capsys.readouterr().err == ""
     train_tiny(resume=True, progress=True)
-    note = r"finished already \(2 of 2 steps\); nothing was trained.*--steps and another --out"
-    assert re.search(note, capsys.readouterr().err)
+    assert "2 of 2 steps" in capsys.readouterr().err
     assert contents(run.path) == before
 
 
 def test_there_must_be_a_run_to_resume(tmp_path, tiny_faces):
-    with pytest.raises(RunError, match="holds no swapmark run"):
+    with pytest.raises(RunError, match="absent"):
         train(tiny_faces, tmp_path / "absent", resume=True, progress=False)
     assert not (tmp_path / "absent").exists()
 
@@ -233,10 +206,10 @@ def test_a_damaged_configuration_is_named_on_resume(train_tiny):
     run = train_tiny(*QUICK)
     text = run.config.read_text()
     run.config.write_text(text.replace("batch_size: 4", "batch_size: four"))
-    with pytest.raises(InputError, match=r"config\.yaml is not valid:\n  training\.batch_size: "):
+    with pytest.raises(InputError, match=r"config\.yaml.*\n  training\.batch_size"):
         train_tiny(resume=True)
     run.config.write_text(text.replace("landmarks: 4", "landmarks: 5"))
-    with pytest.raises(RunError, match="does not fit"):
+    with pytest.raises(RunError, match=r"config\.yaml"):
         train_tiny(resume=True)
 
 
@@ -249,9 +222,7 @@ def test_a_run_in_the_folder_of_its_pictures_is_none_of_them(train_tiny, tmp_pat
     run = train_tiny(*QUICK, images=images, out=out)
     assert list(run.samples.iterdir())
     train_tiny(images=images, out=out, resume=True)
-    assert load(run).predict(images).paths == ("1.png", "2.png", "3.png", "other/0.png")
-    with pytest.raises(InputError, match=r"first is a run of swapmark.*Give the folder"):
-        load(run).predict(run.path)
+    assert run.recorded_images()["images"] == 4
 
 
 def test_resuming_with_other_images_is_refused(train_tiny, tmp_path):
@@ -259,25 +230,20 @@ def test_resuming_with_other_images_is_refused(train_tiny, tmp_path):
     run = train_tiny(*QUICK, images=images)
     before = contents(run.path)
     (images / "0.png").rename(images / "z.png")
-    words = r"was trained on 4 images .*images\), and now there are {} .*images\), .*not the same"
-    with pytest.raises(RunError, match=words.format(4)):
+    with pytest.raises(RunError, match=r"4 images .* 4 "):
         train_tiny(images=images, resume=True)
     (images / "3.png").rename(tmp_path / "3.png")
-    with pytest.raises(RunError, match=words.format(3)):
+    with pytest.raises(RunError, match=r"4 images .* 3 "):
         train_tiny(images=images, resume=True)
     (tmp_path / "3.png").rename(images / "3.png")
-    assert contents(run.path) == before
     (images / "z.png").rename(images / "0.png")
-    train_tiny(images=images, resume=True)
-
-
-def test_the_pixels_count_too(train_tiny, tmp_path):
-    run = train_tiny(*QUICK, images=save_images(tmp_path / "images", 4))
-    other = save_images(tmp_path / "other", 4)
-    Image.new("RGB", (40, 30)).save(other / "2.png")
+    pixels = (images / "2.png").read_bytes()
+    Image.new("RGB", (40, 30)).save(images / "2.png")
     with pytest.raises(RunError, match="not the same"):
-        train_tiny(images=other, resume=True)
-    assert run.metrics()
+        train_tiny(images=images, resume=True)
+    assert contents(run.path) == before
+    (images / "2.png").write_bytes(pixels)
+    train_tiny(images=images, resume=True)
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"images": 3}'])
@@ -288,7 +254,7 @@ def test_without_a_record_of_the_images_resuming_warns_and_goes_on(train_tiny, c
     if content is not None:
         run.images.write_text(content)
     train_tiny(resume=True, progress=True)
-    assert "nobody can check that these are the images" in capsys.readouterr().err
+    assert "images.json is missing or damaged" in capsys.readouterr().err
     assert run.images.read_text() == recorded
 
 
@@ -318,4 +284,3 @@ def test_a_run_can_be_moved_and_resumed_there(train_tiny, tmp_path):
     before = contents(moved)
     train_tiny(out=moved, resume=True)
     assert contents(moved) == before
-    assert load(Run(moved)).landmarks == 4

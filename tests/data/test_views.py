@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swapmark.data.augment import Batch, Strength, jitter_colours, make_batch
+from swapmark.data.views import Batch, ViewsConfig, jitter_colours, make_batch
 from swapmark.data.warp import warp_images
 
-STILL = Strength(rotation=0, scale=0, translation=0, warp=0, flip=0, colour=0)
+STILL = ViewsConfig(rotation=0, scale=0, translation=0, warp=0, flip=0, colour=0)
 
 
 def pictures(count: int = 4, size: int = 32) -> torch.Tensor:
@@ -31,9 +31,9 @@ def assert_same_batch(first: Batch, second: Batch, rows: slice = slice(None)) ->
 
 
 def test_a_batch_depends_on_the_state_of_the_generator_alone():
-    first, second = (make_batch(pictures(), Strength(), seeded(3)) for _ in range(2))
+    first, second = (make_batch(pictures(), ViewsConfig(), seeded(3)) for _ in range(2))
     assert_same_batch(first, second)
-    other = make_batch(pictures(), Strength(), seeded(4))
+    other = make_batch(pictures(), ViewsConfig(), seeded(4))
     assert (first.images - other.images).abs().mean() > 0.01
     assert (first.warped - other.warped).abs().mean() > 0.01
 
@@ -41,10 +41,10 @@ def test_a_batch_depends_on_the_state_of_the_generator_alone():
 @pytest.mark.parametrize("share", [slice(0, 2), slice(2, 4), slice(2, 6)])
 def test_the_share_of_a_device_is_that_slice_of_the_whole_batch(share):
     images = pictures(6)
-    whole = make_batch(images, Strength(), seeded())
+    whole = make_batch(images, ViewsConfig(), seeded())
     blank = torch.zeros_like(images)
     blank[share] = images[share]
-    assert_same_batch(make_batch(blank, Strength(), seeded(), share=share), whole, share)
+    assert_same_batch(make_batch(blank, ViewsConfig(), seeded(), share=share), whole, share)
 
 
 def test_without_jitter_the_views_are_the_pictures():
@@ -56,14 +56,16 @@ def test_without_jitter_the_views_are_the_pictures():
     assert batch.mask.min() == 1
 
 
-def test_the_warp_of_a_batch_makes_the_warped_copy_of_the_view():
-    batch = make_batch(pictures(), Strength(), seeded())
+@pytest.mark.parametrize("pairs", ["unpaired", "tps"])
+def test_the_warp_of_a_batch_makes_the_warped_copy_of_the_view(pairs):
+    batch = make_batch(pictures(), ViewsConfig(pairs=pairs, controls=5), seeded())
     assert torch.equal(warp_images(batch.images, batch.warp), batch.warped)
     assert (batch.images - batch.warped).abs().mean() > 0.01
+    assert batch.warp.side == 5
 
 
 def test_the_mask_hides_what_padding_made_up():
-    far = Strength(rotation=0, scale=0, translation=1.0, warp=0, flip=0, colour=0)
+    far = ViewsConfig(rotation=0, scale=0, translation=1.0, warp=0, flip=0, colour=0)
     # Pictures that grow brighter to the right: what padding mirrored grows darker.
     ramp = torch.arange(0, 256, 8, dtype=torch.uint8)[None, None, :, None].expand(8, 32, 32, 3)
     batch = make_batch(ramp, far, seeded())
@@ -77,8 +79,8 @@ def test_the_mask_hides_what_padding_made_up():
 
 
 def test_tps_pairs_keep_the_first_image_and_lend_it_to_the_second():
-    alone = make_batch(pictures(), Strength(), seeded())
-    pairs = make_batch(pictures(), Strength(pairs="tps"), seeded())
+    alone = make_batch(pictures(), ViewsConfig(), seeded())
+    pairs = make_batch(pictures(), ViewsConfig(pairs="tps"), seeded())
     assert torch.equal(pairs.images[0::2], alone.images[0::2])
     colours = pairs.images.mean(dim=(2, 3))
     own = (colours[1::2] - colours[0::2]).abs().mean()
@@ -86,13 +88,8 @@ def test_tps_pairs_keep_the_first_image_and_lend_it_to_the_second():
     assert own < others / 2
 
 
-def test_the_warp_of_tps_pairs_makes_their_warped_copies():
-    pairs = make_batch(pictures(), Strength(pairs="tps"), seeded())
-    assert torch.equal(warp_images(pairs.images, pairs.warp), pairs.warped)
-
-
 def test_a_tps_partner_is_masked_where_its_warp_leaves_the_picture():
-    still = Strength(translation=0, rotation=0, scale=0, warp=0, pairs="tps")
+    still = ViewsConfig(translation=0, rotation=0, scale=0, warp=0, pairs="tps")
     mask = make_batch(pictures(16), still, seeded()).mask
     assert mask[0::2].amin() == 1, "the first images show all of their pictures"
     assert mask[1::2].amin() == 0
@@ -100,9 +97,13 @@ def test_a_tps_partner_is_masked_where_its_warp_leaves_the_picture():
     assert 0.5 < mask[1::2].mean() < 0.98
 
 
-def test_gains_of_one_change_no_colour():
-    images = torch.rand(2, 3, 5, 5, generator=seeded())
-    torch.testing.assert_close(jitter_colours(images, torch.ones(2, 5)), images)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rotation", -1.0), ("warp", float("nan")), ("controls", 1), ("flip", 1.5)],
+)
+def test_strengths_out_of_their_bounds_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        ViewsConfig(**{name: value})
 
 
 def test_each_gain_does_its_own_thing():
@@ -127,7 +128,7 @@ def test_each_gain_does_its_own_thing():
 @given(st.integers(0, 2**31 - 1), st.floats(0, 1))
 def test_jittered_colours_stay_colours_and_near_the_old_ones(seed, colour):
     grey = torch.full((8, 4, 4, 3), 128, dtype=torch.uint8)
-    still = Strength(rotation=0, scale=0, translation=0, warp=0, flip=0, colour=colour)
+    still = ViewsConfig(rotation=0, scale=0, translation=0, warp=0, flip=0, colour=colour)
     batch = make_batch(grey, still, seeded(seed))
     assert batch.images.min() >= 0
     assert batch.images.max() <= 1
@@ -137,13 +138,8 @@ def test_jittered_colours_stay_colours_and_near_the_old_ones(seed, colour):
 
 
 def test_a_batch_is_reproduced_with_flips_as_well():
-    always = Strength(rotation=0, scale=0, translation=0, warp=0, flip=1.0, colour=0)
+    always = ViewsConfig(rotation=0, scale=0, translation=0, warp=0, flip=1.0, colour=0)
     images = pictures()
     mirrored = make_batch(images, always, seeded()).images
     expected = images.flip(2).permute(0, 3, 1, 2).float() / 255
     torch.testing.assert_close(mirrored, expected, atol=1e-5, rtol=0)
-
-
-def test_the_copy_s_spline_has_the_control_points_asked_for():
-    batch = make_batch(pictures(), Strength(controls=4), seeded())
-    assert batch.warp.side == 4

@@ -5,36 +5,41 @@ so that a step is a function of (seed, step) alone: that is what makes resuming 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from swapmark.bounds import NotNegative, Share, check_bounds
 from swapmark.data.tensors import as_model_input, partners_of
 from swapmark.data.warp import Warp, inside, random_warp, warp_images
 
 
 @dataclass(frozen=True)
-class Strength:
+class ViewsConfig:
     """How strongly images are jittered and warped; standard deviations (see `random_warp`)."""
 
-    rotation: float = 10.0
+    rotation: NotNegative = 10.0
     """Degrees, of the view and again of its warped copy."""
-    scale: float = 0.1
+    scale: NotNegative = 0.1
     """Fraction, of the view and again of its warped copy."""
-    translation: float = 0.1
+    translation: NotNegative = 0.1
     """Unit lengths, of the warped copy; the view itself is shifted half as far."""
-    warp: float = 0.08
+    warp: NotNegative = 0.08
     """Unit lengths each control point of the copy's spline is moved."""
-    controls: int = 4
+    controls: Annotated[int, Ge(2)] = 4
     """Control points a side of that spline: few bend whole features, many jolt each place."""
-    flip: float = 0.5
+    flip: Share = 0.5
     """Probability of a left-right mirror; 0 where left and right must be told apart."""
     pairs: Literal["unpaired", "tps"] = "unpaired"
     """`unpaired`: partners are different images. `tps`: one image and a warp of it (ablation)."""
-    colour: float = 0.2
+    colour: Share = 0.2
     """Strength of the brightness, contrast and saturation jitter."""
+
+    def __post_init__(self):
+        check_bounds(self)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Batch:
 
 def make_batch(
     images: UInt8[Tensor, "batch height width 3"],
-    strength: Strength,
+    config: ViewsConfig,
     generator: torch.Generator,
     *,
     share: slice = slice(None),
@@ -77,22 +82,22 @@ def make_batch(
         generator,
         side=3,
         warp=0.0,
-        rotation=strength.rotation,
-        scale=strength.scale,
-        translation=strength.translation / 2,
-        flip=strength.flip,
+        rotation=config.rotation,
+        scale=config.scale,
+        translation=config.translation / 2,
+        flip=config.flip,
     )
     copy = random_warp(
         count,
         generator,
-        side=strength.controls,
-        warp=strength.warp,
-        rotation=strength.rotation,
-        scale=strength.scale,
-        translation=strength.translation,
+        side=config.controls,
+        warp=config.warp,
+        rotation=config.rotation,
+        scale=config.scale,
+        translation=config.translation,
     )
-    gains = 1 + strength.colour * (2 * torch.rand(count, 5, generator=generator) - 1)
-    between = random_warp(count, generator) if strength.pairs == "tps" else None
+    gains = 1 + config.colour * (2 * torch.rand(count, 5, generator=generator) - 1)
+    between = random_warp(count, generator) if config.pairs == "tps" else None
     view, copy = _take(view, share).to(device), _take(copy, share).to(device)
     pictures = jitter_colours(as_model_input(images[share], device), gains[share].to(device))
     pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -122,11 +127,7 @@ def _take(warp: Warp, share: slice) -> Warp:
 def jitter_colours(
     images: Float[Tensor, "batch 3 height width"], gains: Float[Tensor, "batch 5"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Scale the three channels, the contrast and the saturation by the five `gains` (1: no change).
-
-    >>> jitter_colours(torch.full((1, 3, 2, 2), 0.5), torch.ones(1, 5)).unique().tolist()
-    [0.5]
-    """
+    """Scale the three channels, the contrast and the saturation by the five `gains`."""
     gains = gains[:, :, None, None]
     images = images * (1 + (gains[:, :3] - 1) / 2)
     centre = images.mean(dim=(1, 2, 3), keepdim=True)

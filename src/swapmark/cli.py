@@ -1,0 +1,546 @@
+"""The command `swapmark`: a verb parses its words, makes public Python calls, and prints.
+
+What is slow to import (torch) is imported inside the verbs, so that `--help` answers at once.
+"""
+
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from swapmark import __version__
+from swapmark.errors import InputError, LeftOutWarning, SwapmarkError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+app = App(
+    name="swapmark",
+    help="Learn landmarks from unlabelled images by swapping appearance and pose between them.",
+    version=__version__,
+    suppress_keyboard_interrupt=False,
+    result_action="return_none",
+    default_parameter=Parameter(
+        negative="", show_default=lambda value: None if value is False else value
+    ),
+)
+
+
+def _about(words: str) -> Parameter:
+    return Parameter(help=words)
+
+
+Model = Annotated[
+    str,
+    _about(
+        "Run folder made by `swapmark train`, a model folder, an .onnx file, the name of a "
+        "built-in model (faces), or OWNER/NAME of one on the Hugging Face hub."
+    ),
+]
+Marked = Annotated[
+    Path,
+    _about(
+        "A zip or folder with images and marks.csv, or a table of marked points (CSV, TPS, "
+        "DeepLabCut, COCO, Parquet). The format is detected automatically."
+    ),
+]
+Beside = Annotated[
+    Path | None, _about("Folder or archive of the images, where they do not lie beside the table.")
+]
+Normaliser = Annotated[
+    str | None,
+    _about(
+        "What errors are measured in: two marked points as NAME1,NAME2, or box, or diagonal. "
+        "Default: left_eye,right_eye if both are marked, else diagonal."
+    ),
+]
+SEED = _about("Every random choice follows from it.")
+Device = Annotated[
+    str | None,
+    _about("cuda, mps or cpu. Default: the best there is; the CPU for an .onnx file."),
+]
+Overwrite = Annotated[bool, _about("Replace what exists.")]
+Quiet = Annotated[bool, _about("Show no progress.")]
+OUT = Parameter(alias="-o")
+Format = Literal["csv", "tps", "dlc", "coco", "parquet"]
+
+
+@app.command(sort_key=0)
+def demo(
+    *,
+    out: Annotated[Path, OUT] = Path("demo"),
+    count: int = 4000,
+    steps: int | None = None,
+    seed: Annotated[int, SEED] = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw faces, learn their landmarks, evaluate them: minutes on a laptop.
+
+    For example:
+
+        swapmark demo
+        swapmark demo --out small --count 500 --steps 100
+
+    Args:
+        out: Folder for the faces, the run and the pictures.
+        count: How many faces to draw.
+        steps: Training steps. Default: as many as the preset `demo` has.
+    """
+    from swapmark.demo import demo as run_demo
+
+    made = run_demo(
+        out, count=count, steps=steps, seed=seed, overwrite=overwrite, progress=not quiet
+    )
+    made.evaluation.print()
+    print(f"Landmarks on faces kept apart: {made.picture}")
+    print(f"What the swaps look like:      {made.run.samples}")
+    print(f"All numbers:                   {made.metrics}")
+
+
+@app.command(sort_key=1)
+def train(
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    landmarks: int | None = None,
+    preset: Literal["laptop", "standard", "paper", "demo"] | None = None,
+    method: Literal["c3", "imm"] | None = None,
+    steps: int | None = None,
+    seed: Annotated[int | None, SEED] = None,
+    config: Path | None = None,
+    set: list[str] | None = None,
+    devices: int = 1,
+    resume: bool = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn landmarks from a folder or archive of images, without annotation.
+
+    For example:
+
+        swapmark train photos/ --out runs/first
+        swapmark train photos.zip --out runs/many --landmarks 20 --set training.batch_size=16
+        swapmark train photos/ --out runs/first --resume
+
+    Args:
+        images: Folders (with their subfolders), zips, tars or pictures of one kind of thing. Two
+            pictures at least; some hundreds or thousands are usual.
+        out: The run folder to make.
+        landmarks: How many landmarks to learn (K). Default: 10.
+        preset: laptop (default): for a CPU. demo: a few minutes, for synthetic faces. standard: for
+            a GPU, in large batches. paper: for a GPU, from random weights. The last two are
+            untested.
+        method: c3: pairs of different images exchange their appearance. imm: the baseline on warped
+            pairs.
+        steps: Training steps. The learning rate falls to zero at the last one, so choose before you
+            start.
+        config: A YAML file of settings, laid over the preset; a run's config.yaml is one.
+        set: One setting, such as training.batch_size=16; may be given several times.
+        devices: Processes to train with, one a GPU.
+        resume: Go on with the run in OUT.
+    """
+    from swapmark.training.config import override, parse_settings, read_yaml
+    from swapmark.training.train import train as train_run
+
+    settings = override(read_yaml(config) if config else {}, parse_settings(set or []))
+    first_process = os.environ.get("RANK", "0") == "0"  # under torchrun each runs this command
+    try:
+        run = train_run(
+            _source(images),
+            out,
+            landmarks=landmarks,
+            preset=preset,
+            method=method,
+            steps=steps,
+            seed=seed,
+            config=settings or None,
+            devices=devices,
+            resume=resume,
+            overwrite=overwrite,
+            progress=not quiet,
+        )
+    except KeyboardInterrupt:
+        if first_process and (out / "config.yaml").exists():
+            again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
+            again += ["--devices", str(devices)] if devices != 1 else []
+            _tell(f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}")
+        raise
+    if first_process:
+        print(f"The run is in {run.path}; look at {run.samples}. Next:")
+        print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
+
+
+@app.command(sort_key=2)
+def predict(
+    run: Model,
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT] = Path("points.csv"),
+    format: Format | None = None,
+    points: str | None = None,
+    overlay: Path | None = None,
+    every: int = 1,
+    start: float | None = None,
+    stop: float | None = None,
+    frame_rate: float | None = None,
+    batch_size: int = 64,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the learned landmarks in images and write them as a table.
+
+    For example:
+
+        swapmark predict faces photo.jpg --out face.csv
+        swapmark predict runs/first photos/ --overlay look.png
+        swapmark predict runs/first mouse.mp4 --out mouse.csv --overlay drawn.mp4
+        swapmark predict runs/first photos/ --points mine --out mine.tps
+
+    Args:
+        images: Folders (with their subfolders), zips, tars, pictures, or a video.
+        out: The table to write: a row an image or a frame, in pixels of the upright original image,
+            (0, 0) being the centre of the top left pixel. What cannot be read is listed beside it,
+            in points-skipped.csv.
+        format: Default: from the ending of OUT (.csv, .tps, .json for COCO, .parquet). DeepLabCut's
+            .csv must be named: dlc.
+        points: Find the points that `swapmark fit` kept in the run under this name.
+        overlay: Of pictures: a sheet (.png, .jpg) of up to 36 of them with the points drawn. Of a
+            video: another video (.mp4, .mov, .mkv) with the points drawn on its frames.
+        every: Of a video: use each n-th frame.
+        start: Of a video: use the frames from this second on.
+        stop: Of a video: use the frames before this second.
+        frame_rate: Take the pictures for the frames of a video, so many a second.
+        batch_size: Images at once.
+    """
+    import swapmark
+    from swapmark.data.cache import write_skipped
+    from swapmark.data.items import is_video_name
+    from swapmark.errors import counted
+    from swapmark.files import refuse_existing
+    from swapmark.points.formats import format_to_write
+    from swapmark.points.overlay import check_drawing
+
+    source = _source(images)
+    format_to_write(out, format)
+    # Each table has its own list: points.csv and points.tps may lie side by side.
+    stem = out.stem if out.suffix == ".csv" else out.name
+    reasons = out.with_name(f"{stem}-skipped.csv")
+    for path in (out, reasons):
+        refuse_existing(path, overwrite=overwrite)
+    if overlay:
+        if overlay.resolve() == out.resolve():
+            raise InputError(f"{out} is named for both the table and the overlay. Name another.")
+        video = frame_rate is not None or is_video_name(images[0])
+        check_drawing(overlay, source, frames=video, overwrite=overwrite)
+    frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
+    detector = swapmark.load(run, device=device, points=points)
+    found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
+    try:
+        lost = found.save(out, format, overwrite=overwrite)
+    except InputError as error:  # an hour's work is not thrown away for an odd name
+        kept = out.with_name(f"{out.name}.csv")
+        found.save(kept, "csv", overwrite=overwrite)
+        raise InputError(f"{error} The points are kept in {kept}.") from error
+    kind = "image" if found.frame is None else "frame"
+    each = f"{counted(len(found.names), 'point' if points else 'landmark')} each"
+    print(f"{counted(len(found), kind)}, {each}: {out}")
+    _print_lost(out, lost)
+    reasons.unlink(missing_ok=True)
+    if found.skipped:
+        write_skipped(reasons, found.skipped)
+        count = len(found.skipped)
+        total = counted(count + len(found), kind)
+        _tell(f"Skipped {count} of {total}; reasons: {reasons}")
+    if overlay:
+        print(f"Drawn: {found.draw(overlay, overwrite=overwrite)}")
+
+
+@app.command(sort_key=3)
+def fit(
+    run: Model,
+    annotated: Marked,
+    /,
+    *,
+    out: Annotated[str, OUT],
+    images: Beside = None,
+    overlay: Path | None = None,
+    normaliser: Normaliser = None,
+    draws: int = 10,
+    seed: Annotated[int, SEED] = 0,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit your own points, marked in a few images, to the learned landmarks.
+
+    Rows whose split is fit are used, all rows where there is no split. Prints the error to expect
+    on new images, and whether marking more would help.
+
+    For example:
+
+        swapmark fit runs/first marked.zip --out mine
+        swapmark fit runs/first marks.tps --images photos/ --out mine --overlay marks.png
+        swapmark predict runs/first photos/ --points mine --out mine.csv
+
+    Args:
+        out: The name of your points. They are kept in RUN/points/NAME.json.
+        overlay: A picture (.png, .jpg) to draw your marks into, as crosses, and where maps from the
+            other specimens put the points. Up to 36 specimens, the largest errors first.
+        draws: How many random choices of specimens each row of the learning curve averages.
+    """
+    import swapmark
+    from swapmark.files import refuse_existing
+    from swapmark.points.overlay import check_drawing
+
+    detector = swapmark.load(run, device=device)
+    refuse_existing(detector.points_path(out), overwrite=overwrite)
+    if overlay:
+        pictures = images or (annotated if annotated.is_dir() else annotated.parent)
+        check_drawing(overlay, pictures, frames=False, overwrite=overwrite)
+    named = detector.fit_points(
+        annotated, images, normaliser=normaliser, draws=draws, seed=seed, progress=not quiet
+    )
+    result = named.fit
+    assert result is not None
+    result.print()
+    for entry in result.skipped:
+        _tell(f"Skipped {entry.file}: {entry.reason}")
+    kept = named.save(out, overwrite=overwrite)
+    if overlay:
+        print(f"Drawn: {result.draw(overlay, overwrite=overwrite)}")
+    command = shlex.join(["swapmark", "predict", run])
+    print(f"Written to {kept}. Next:")
+    print(f"  {command} IMAGES --points {shlex.quote(out)} --out {shlex.quote(f'{out}.csv')}")
+
+
+@app.command(sort_key=4)
+def evaluate(
+    run: Model,
+    annotated: Marked,
+    /,
+    *,
+    images: Beside = None,
+    split: float | None = None,
+    normaliser: Normaliser = None,
+    out: Annotated[Path | None, OUT] = None,
+    bootstrap: int = 1000,
+    draws: int = 10,
+    seed: Annotated[int, SEED] = 0,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure learned landmarks against points marked by hand.
+
+    A linear map from the landmarks to the marked points is fitted on the images whose split is
+    fit and scored on those whose split is test, and the other way round. Without splits, each
+    fifth of the images is scored by a map of the others.
+
+    For example:
+
+        swapmark evaluate runs/first annotated.zip
+        swapmark evaluate runs/first marks.tps --images photos/ --split 0.5
+
+    Args:
+        split: Without a column split: the share of the images to fit the map on, chosen at random.
+        out: Where the numbers go. Default: RUN/evaluation/NAME/metrics.json, with the name of
+            ANNOTATED; MODEL-evaluation-NAME.json here, where RUN is no folder.
+        bootstrap: How many redrawn test sets the intervals come from.
+        draws: How many random choices of images each row of the few-shot curve averages.
+    """
+    import swapmark
+    from swapmark.files import refuse_existing
+
+    detector = swapmark.load(run, device=device)
+    out = out or detector.metrics_path(annotated)
+    refuse_existing(out, overwrite=overwrite)
+    evaluation = detector.evaluate(
+        annotated,
+        images,
+        split=split,
+        normaliser=normaliser,
+        bootstrap=bootstrap,
+        draws=draws,
+        seed=seed,
+        progress=not quiet,
+    )
+    evaluation.print()
+    print(f"Written to {evaluation.save(out, overwrite=overwrite)}")
+
+
+@app.command(sort_key=5)
+def export(
+    run: Model,
+    /,
+    *,
+    format: Literal["onnx", "hub"] = "onnx",
+    out: Annotated[Path | None, OUT] = None,
+    push: str | None = None,
+    license: str | None = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a trained detector as an ONNX file or a Hugging Face model.
+
+    For example:
+
+        swapmark export runs/first --out model.onnx
+        swapmark export runs/first --format hub --out first-model --license mit
+        swapmark export runs/first --format hub --push jane/wings
+
+    Args:
+        format: onnx: one file that predicts without torch. hub: a folder that is a repository of
+            the Hugging Face hub.
+        out: The file or folder to write. Default: model.onnx or hub-model.
+        push: Send the model to the hub as OWNER/NAME. Log in first (`hf auth login`).
+        license: What the hub shall say of the terms, such as mit. Default: unknown.
+    """
+    import swapmark
+
+    detector = swapmark.load(run, device="cpu")
+    if format == "hub":
+        if out or not push:
+            folder = detector.save_hub(out or "hub-model", license=license, overwrite=overwrite)
+            command = shlex.join(["swapmark", "predict", str(folder)])
+            print(f"Written to {folder}. Next:\n  {command} IMAGES --out hub.csv")
+        if push:
+            print(f"On the hub: {detector.push_to_hub(push, license=license)}")
+        return
+    for name, value in (("--push", push), ("--license", license)):
+        if value is not None:
+            raise InputError(f"{name} {value} is for the hub. Add --format hub, or leave it out.")
+    made = detector.export(out or "model.onnx", overwrite=overwrite)
+    print(f"{made.path}: {made.size / 2**20:.2f} MiB")
+    print(f"Largest difference to torch: {made.difference:.2g} px ({made.bound:g} is allowed)")
+
+
+@app.command(sort_key=6)
+def convert(
+    source: Path,
+    target: Path,
+    /,
+    *,
+    read_as: Annotated[Format | None, Parameter(name="--from")] = None,
+    write_as: Annotated[Format | None, Parameter(name="--to")] = None,
+    images: Path | None = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Turn points from one file format into another, and say what is lost.
+
+    The formats are CSV, TPS (tpsDig), DeepLabCut, COCO keypoints and Parquet.
+
+    For example:
+
+        swapmark convert marks.tps marks.csv --images photos/
+        swapmark convert points.csv dlc.csv --to dlc
+
+    Args:
+        source: The file to read.
+        target: The file to write.
+        read_as: Format of SOURCE. Default: from its ending and its first lines.
+        write_as: Format of TARGET. Default: from its ending (.csv, .tps, .json for COCO, .parquet).
+            DeepLabCut's .csv must be named: dlc.
+        images: Folder or archive of the images, where TPS needs their heights and they do not lie
+            beside SOURCE.
+    """
+    import swapmark
+    from swapmark.errors import counted
+
+    converted = swapmark.convert(
+        source, target, read_as=read_as, write_as=write_as, images=images, overwrite=overwrite
+    )
+    points = converted.table
+    each = f"{counted(len(points.names), 'point')} each"
+    print(f"{counted(len(points), 'image')}, {each}: {target}")
+    _print_lost(target, converted.lost)
+
+
+@app.command(sort_key=7)
+def doctor(*, json: bool = False) -> None:
+    """Check this machine: versions, devices, disk space, and what is wrong.
+
+    Paste its output into a report of a fault.
+
+    For example:
+
+        swapmark doctor
+
+    Args:
+        json: Print everything as JSON, for programs.
+    """
+    from json import dumps
+
+    from swapmark.environment import diagnose, in_words
+
+    diagnosis = diagnose()
+    print(dumps(diagnosis, indent=2) if json else in_words(diagnosis))
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 is success, 2 something the user can act on (told without a traceback), 130 Ctrl-C.
+    Raises SystemExit(2) for a command or option that does not exist.
+    """
+    # Threads of torch that wait for one another spin; on a CPU with other work that made training
+    # ten times slower. Spinning briefly costs 5 % on an idle one. Must be set before torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    try:
+        with _left_out_as_notes():
+            app(sys.argv[1:] if tokens is None else list(tokens), exit_on_error=False)
+    except CycloptsError:  # cyclopts has told which
+        sys.exit(USAGE_ERROR)
+    except SwapmarkError as error:
+        _tell(f"swapmark: {error}")
+        return USAGE_ERROR
+    except ModuleNotFoundError as error:
+        package = (error.name or "swapmark").partition(".")[0]
+        if package == "swapmark":
+            raise
+        _tell(
+            f"swapmark: The package {package} is not installed. Install all: pip install swapmark"
+        )
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        _tell("swapmark: stopped.")
+        return INTERRUPTED
+    return 0
+
+
+@contextmanager
+def _left_out_as_notes() -> Iterator[None]:
+    """Tell what was read past in a file as a note, without Python's place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LeftOutWarning)
+        shown = warnings.showwarning
+
+        def show(message, category, *place) -> None:
+            if not issubclass(category, LeftOutWarning):
+                return shown(message, category, *place)
+            return _tell(f"Note: {message}")
+
+        warnings.showwarning = show
+        yield
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _source(images: list[str]) -> str | list[str]:
+    """One place as it is, so that names of images are relative to it; several as a list."""
+    return images[0] if len(images) == 1 else images
+
+
+def _print_lost(path: Path, lost: Sequence[str]) -> None:
+    for what in lost:
+        _tell(f"Not in {path.name}: {what}")

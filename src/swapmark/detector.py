@@ -1,0 +1,273 @@
+"""What finds landmarks, and all that can be done with it, as verbs of one object."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from swapmark.data.sources import Source
+from swapmark.errors import InputError, LeftOutWarning, counted
+from swapmark.points.annotated import Annotated, read_annotated
+from swapmark.points.table import Points, default_names
+from swapmark.predict.find import find_model, open_network
+from swapmark.predict.network import Network
+from swapmark.predict.predict import predict_points
+from swapmark.specimens.evaluate import Evaluation, evaluate
+from swapmark.specimens.fit import PointFit, fit_points
+from swapmark.specimens.metrics import choose_normaliser
+from swapmark.specimens.point_map import PointMap, find_point_map, point_map_path
+
+
+def load(
+    source: str | os.PathLike, *, device: str | None = None, points: str | PointMap | None = None
+) -> "Detector":
+    """Load a detector: from a run or model folder, an .onnx file, or by a model's name.
+
+    A name is that of a built-in model, or OWNER/NAME of one on the Hugging Face hub; a folder here
+    of that name comes first. `device` is `cuda`, `mps` or `cpu`: the best there is by default, the
+    CPU for an .onnx file, which needs onnxruntime and no torch. With `points`, the name under which
+    a detector of own points was saved, or its `.point_map`, it finds these points.
+
+    Raises RunError that says what is missing, and InputError for a device that is not there.
+
+    >>> import swapmark
+    >>> swapmark.load("faces").names[:2]
+    ('landmark_1', 'landmark_2')
+    >>> swapmark.load("absent")
+    Traceback (most recent call last):
+    swapmark.errors.RunError: There is no absent. ...
+    """
+    path = find_model(source)
+    network = open_network(path, device=device)
+    folder = Path(source) if Path(source).is_dir() else None
+    detector = Detector(network, os.fspath(source), path, folder)
+    if points is None:
+        return detector
+    return replace(detector, point_map=find_point_map(folder, points, network.fingerprint))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detector:
+    """Finds landmarks, or own points that were fitted to them, in pictures and videos.
+
+    `swapmark.load` gives one.
+
+    >>> import swapmark
+    >>> from swapmark.faces.drawn import save_faces
+    >>> faces = swapmark.draw_faces(30, size=64, fit=0.5, test=0.5)
+    >>> detector = swapmark.load("faces")
+    >>> detector
+    <Detector faces: 10 landmarks>
+    >>> detector.predict(faces.images)
+    <Points: 30 images, 10 points each>
+    >>> marked = save_faces(faces, "marked.zip")
+    >>> 0 < detector.evaluate(marked).forward["imm"].nme < 20
+    True
+    >>> named = detector.fit_points(marked)
+    >>> named.predict(faces.images).names
+    ('left_eye', 'right_eye', 'nose', 'left_mouth', 'right_mouth')
+    """
+
+    network: Network
+    """What finds the landmarks, in torch or onnxruntime."""
+    source: str
+    """What it was loaded from, as it was given."""
+    path: Path
+    """The model folder or the .onnx file."""
+    folder: Path | None = None
+    """The run or model folder for own points and evaluations; None where `source` is no folder."""
+    point_map: PointMap | None = None
+    """From the landmarks to own points; None for a detector of landmarks."""
+    fit: PointFit | None = None
+    """How well the own points fit, for what `fit_points` gave."""
+
+    def __repr__(self) -> str:
+        found = counted(len(self.names), "landmark" if self.point_map is None else "point")
+        names = "" if self.point_map is None else f" ({', '.join(self.names)})"
+        return f"<Detector {self.source}: {found}{names}>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the points that `predict` finds."""
+        return self.point_map.names if self.point_map else default_names(self.network.landmarks)
+
+    def predict(
+        self,
+        source: Source,
+        *,
+        batch_size: int = 64,
+        workers: int | None = None,
+        progress: bool = False,
+        frame_rate: float | None = None,
+        every: int = 1,
+        start: float | None = None,
+        stop: float | None = None,
+    ) -> Points:
+        """Find the points in every image of a folder, zip, tar, file, list or array, or in a video.
+
+        Images that cannot be read are listed in `.skipped` of the result. Of a video there is a row
+        a frame: each one, or each n-th (`every`), from second `start` on and before second `stop`.
+        With `frame_rate` pictures are taken for the frames of a video, so many a second. Raises
+        InputError when no image can be used.
+        """
+        found = predict_points(
+            self.network,
+            source,
+            batch_size=batch_size,
+            workers=workers,
+            progress=progress,
+            frame_rate=frame_rate,
+            every=every,
+            start=start,
+            stop=stop,
+        )
+        return self.point_map.apply(found) if self.point_map else found
+
+    def evaluate(
+        self,
+        annotated: str | os.PathLike,
+        images: Source | None = None,
+        *,
+        split: float | None = None,
+        normaliser: str | None = None,
+        bootstrap: int = 1000,
+        draws: int = 10,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Evaluation:
+        """Measure how well the landmarks predict points that were marked by hand.
+
+        `annotated` is a zip or folder with images and marks.csv, or a table of marked points in any
+        format, whose images lie beside it or in `images`. A linear map is fitted on the images
+        whose split is `fit` and scored on those of `test`, and the other way round. Without splits,
+        `split=0.5` makes random halves; otherwise each fifth is scored by a map of the other four.
+        Groups stay whole. `normaliser` is what errors are measured in: two points as `name1,name2`,
+        `box` or `diagonal`. Intervals come from `bootstrap` redrawn test sets; the rows of the
+        few-shot curve average `draws` choices of images; `seed` decides both.
+        """
+        marked = read_annotated(annotated, images)
+        choose_normaliser(normaliser, marked.points.names)
+        return evaluate(
+            self._landmarks(marked, ("fit", "test"), progress),
+            marked.points,
+            normaliser=normaliser,
+            split=split,
+            bootstrap=bootstrap,
+            draws=draws,
+            seed=seed,
+        )
+
+    def fit_points(
+        self,
+        annotated: str | os.PathLike,
+        images: Source | None = None,
+        *,
+        normaliser: str | None = None,
+        draws: int = 10,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> "Detector":
+        """Learn own points, marked in a few images, and return the detector of these points.
+
+        The arguments are those of `evaluate`. Images whose split is `fit` are used, all where there
+        is no split. `.fit` of the result says what error to expect on new images, and whether more
+        marks would help; `save` keeps the points.
+        """
+        marked = read_annotated(annotated, images)
+        choose_normaliser(normaliser, marked.points.names)
+        fit = fit_points(
+            self._landmarks(marked, ("fit",), progress),
+            marked.points,
+            model=self.network.fingerprint,
+            normaliser=normaliser,
+            draws=draws,
+            seed=seed,
+        )
+        return replace(self, point_map=fit.map, fit=fit)
+
+    def _landmarks(self, marked: Annotated, splits: Sequence[str], progress: bool) -> Points:
+        """The landmarks in the images with a mark, where there are splits in those of `splits`."""
+        for note in marked.notes:
+            warnings.warn(note, LeftOutWarning, stacklevel=3)
+        wanted = marked.points.marked.any(axis=1)
+        if marked.points.split is not None:
+            wanted &= np.isin(marked.points.split, splits)
+        items = [marked.items[row] for row in np.flatnonzero(wanted)]
+        return predict_points(self.network, items, progress=progress)
+
+    def save(self, name: str, *, overwrite: bool = False) -> Path:
+        """Keep own points in the run, as RUN/points/NAME.json, for `load(RUN, points=NAME)`.
+
+        Raises InputError if the file exists and `overwrite` is not set, or there are no own points
+        or no folder to keep them in.
+        """
+        path = self.points_path(name)
+        if self.point_map is None:
+            raise InputError(f"{self!r} finds no own points. Make some with fit_points(ANNOTATED).")
+        assert self.folder is not None
+        self.point_map.save(self.folder, name, overwrite=overwrite)
+        return path
+
+    def points_path(self, name: str) -> Path:
+        """Where `save` keeps own points; InputError for no file's name, or without a folder."""
+        if self.folder is not None:
+            return point_map_path(self.folder, name)
+        if self.path.is_file():
+            advice = "Use the run that it was exported from."
+        else:
+            own = f"my-{Path(self.source).name}"
+            advice = f"Make one: swapmark export {self.source} --format hub --out {own}"
+        raise InputError(f"{self.source} has no folder here to keep points in. {advice}")
+
+    def metrics_path(self, annotated: str | os.PathLike) -> Path:
+        """Where the scores on `annotated` belong: in the run, or here where there is none.
+
+        >>> load("faces").metrics_path("data/lfw.zip").as_posix()
+        'faces-evaluation-lfw.json'
+        """
+        place = Path(annotated).resolve()
+        name = place.name if place.is_dir() else place.stem
+        if name in ("marks", "landmarks") and place.suffix.lower() == ".csv":
+            name = place.parent.name
+        if self.folder is not None:
+            return self.folder / "evaluation" / name / "metrics.json"
+        model = self.path.stem if self.path.is_file() else Path(self.source).name
+        return Path(f"{model}-evaluation-{name}.json")
+
+    def export(self, path: str | os.PathLike, *, overwrite: bool = False):
+        """Write what finds the landmarks as an .onnx file, which needs no torch to predict.
+
+        Returns an `OnnxExport` with the largest difference to torch. Raises ExportError where that
+        is too large.
+        """
+        from swapmark.export.onnx import export_onnx
+        from swapmark.model.store import load_model
+
+        model = load_model(self._model_folder())
+        return export_onnx(model, path, fingerprint=self.network.fingerprint, overwrite=overwrite)
+
+    def save_hub(
+        self, folder: str | os.PathLike, *, license: str | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write a folder that is a repository of the Hugging Face hub, and that `load` reads.
+
+        It holds what finds landmarks, without what draws pictures. `license` is one of the hub's
+        identifiers, such as `mit`.
+        """
+        from swapmark.export.hub import save_hub
+
+        return save_hub(self._model_folder(), folder, license=license, overwrite=overwrite)
+
+    def push_to_hub(self, name: str, *, license: str | None = None) -> str:
+        """Send the same to the hub as OWNER/NAME; returns its address. A new one is private."""
+        from swapmark.export.hub import push_to_hub
+
+        return push_to_hub(self._model_folder(), name, license=license)
+
+    def _model_folder(self) -> Path:
+        if self.path.is_file():
+            raise InputError(f"{self.path} is an ONNX file already. Export the run it is made of.")
+        return self.path
