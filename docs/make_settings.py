@@ -7,7 +7,7 @@ import textwrap
 from itertools import pairwise
 from pathlib import Path
 
-from swapmark.data.augment import Strength
+from swapmark.data.views import ViewsConfig
 from swapmark.model.model import ModelConfig
 from swapmark.objectives.c3 import C3Config
 from swapmark.training.config import Config, TrainingConfig
@@ -16,8 +16,8 @@ from swapmark.training.presets import PRESETS
 PAGE = Path(__file__).with_name("settings.md")
 SECTIONS = (
     ("", "Of the run", Config),
-    ("model.", "The nets", ModelConfig),
-    ("views.", "The views of a picture", Strength),
+    ("model.", "The networks", ModelConfig),
+    ("views.", "The views of a picture", ViewsConfig),
     ("c3.", "The objective of C³", C3Config),
     ("training.", "The loop", TrainingConfig),
 )
@@ -27,14 +27,14 @@ HEAD = """\
 All that a run can be told, with what holds where neither the preset nor you say otherwise, and what
 the preset `laptop` says (for `--method imm` it has
 [other rates](your-images.md#settings-that-matter)). Few need a change. Give one on the command
-line, several times if need be; or a YAML file, such as an edited `config.yaml` of a run; or a list
+line, several times if need be; or a YAML file, such as an edited `config.yaml` of a run; or mappings
 in Python:
 
     swapmark train photos/ --out runs/a --set model.image_size=96 --set views.flip=0
     swapmark train photos/ --out runs/a --config mine.yaml
 
 ```python
-swapmark.train("photos/", "runs/a", settings=["model.image_size=96", "views.flip=0"])
+swapmark.train("photos/", "runs/a", model={"image_size": 96}, views={"flip": 0})
 ```
 
 *Unit lengths*: a picture is 2 wide and 2 high, whatever its size in pixels. *Ours*: not from the
