@@ -72,11 +72,11 @@ NETWORKS: dict[str, dict[str, Any]] = {
 RUNS = tuple(f"{method}-{network}" for network in NETWORKS for method in METHODS)
 LANDMARKS = 10
 WARMUP, CLIP, WEIGHT_DECAY, AVERAGE = 100, 1.0, 1e-5, 0.99
-SCORED_AT = (0.1, 0.25, 0.5)
-"""The shares of its time at which a run is scored, besides the end."""
+SCORED_AT = (0.0, 0.1, 0.25, 0.5)
+"""The shares of its time at which a run is scored, besides the end; first of all untrained."""
 FEWEST_STEPS = 3000
 """Batches are as large as leaves a run this many steps."""
-DRAWN = 300
+DRAWN = 120
 """Faces, where there is no data."""
 
 
@@ -311,6 +311,9 @@ def training_job(options: argparse.Namespace, images: Tensor, sets: dict[str, Sc
 
     try:
         while (progress := (time.time() - began) / (options.until - began)) < 1:
+            if to_score and progress >= to_score[0]:
+                save()
+                to_score = [share for share in to_score if share > progress]
             terms = training.step(progress)
             if progress - logged >= 1 / 50:  # the only place where the loop waits for the device
                 values = {key: value.item() for key, value in terms.items()}
@@ -318,9 +321,6 @@ def training_job(options: argparse.Namespace, images: Tensor, sets: dict[str, Sc
                     raise FloatingPointError(f"the loss is {values['loss']}")
                 run.append_metrics({"step": training.steps, **values})
                 logged = progress
-            if to_score and progress >= to_score[0]:
-                save()
-                to_score = [share for share in to_score if share > progress]
         save(last=True)
     except Exception as error:
         traceback.print_exc()
@@ -334,7 +334,8 @@ def write_run(run: Run, training: Training, line: dict) -> None:
         old.unlink()
     probes = as_model_input(training.images[:8], training.device)
     draw_samples(run, training.average, probes, training.steps, swap_back=True)
-    draw_history(run)
+    if training.steps:
+        draw_history(run)
     card = f"A run of benchmarks/gpu.py: {line['run']}, {training.steps} steps.\n"
     save_model(run.model, deepcopy(training.average).half(), card)
     (run.path / "line.part").write_text(json.dumps(line), encoding="utf-8")
@@ -406,13 +407,17 @@ def measure_and_train(options: argparse.Namespace, work: Path, sizes: Sizes) -> 
             **circumstances(),
         }
         until = began + max(35.0, 0.14 * total)
-        report |= measure(images, sizes, until)
+        try:
+            report |= measure(images, sizes, until)
+        except Exception as error:  # the runs are made all the same
+            report["error"] = f"{type(error).__name__}: {error}"
         report["compiled"] = result_of_compiled(jobs["compile"], work, until)
         print(f"compiled: {report['compiled']}", flush=True)
         del images
+        torch.cuda.empty_cache()  # the memory is the runs' now
         # Take batches as large as leave enough steps, if the runs share the fastest rate.
         end = began + total - max(25.0, 0.06 * total)
-        seen = report["fastest_images_a_second"] * (end - time.time()) / len(RUNS)
+        seen = report.get("fastest_images_a_second", 0.0) * (end - time.time()) / len(RUNS)
         large = [batch for batch in sizes.batches if seen / batch >= FEWEST_STEPS]
         report["batch"] = batch = max(large, default=sizes.batches[0])
         write_text(options.out / "report.json", json.dumps(report, indent=1))
@@ -457,7 +462,7 @@ def main() -> int:
         state = line.get("error") or ("finished" if line["finished"] else "cut off")
         print(f"{line['run']}: {line.get('images_seen', 0)} images, NME {errors} % ({state})")
     print(f"{len(lines)} of {len(RUNS)} runs have a line in {options.out}.")
-    return 0 if len(lines) == len(RUNS) else 1
+    return 1 if len(lines) < len(RUNS) or any("error" in line for line in lines) else 0
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def device_rates(
     copy = seconds_of(lambda: target.copy_(source), device, 0.3)
     operations = 2 * 9 * batch * (channels * side) ** 2
     return {
-        "matrix_product_tflops": round(2 * matrix**3 / product / 1e12, 3),
-        "convolution_tflops": round(operations / convolved / 1e12, 3),
+        "matrix_product_tflops": float(f"{2 * matrix**3 / product / 1e12:.4g}"),
+        "convolution_tflops": float(f"{operations / convolved / 1e12:.4g}"),
         "copy_gb_a_second": round(2 * copied / copy / 1e9, 1),
     }
 
