@@ -33,6 +33,7 @@ def main(
     found, marks = swapmark.load(model).predict(marked.items), marked.points
     fit, test = (np.flatnonzero(np.array(marks.split) == split) for split in ("fit", "test"))
     normaliser = choose_normaliser(None, marks.names)
+    assert found.sizes is not None
     lengths = normaliser.lengths(marks.xy[test], found.sizes[test])
     for size in sizes:
         rows = []

@@ -40,8 +40,10 @@ from torch import Tensor
 
 from harness.device import device_rates, operations_of, profile_of, step_rate, waits_of
 from harness.machine import circumstances
-from swapmark.data.cache import load_images
+from swapmark.data.cache import ImageSet, load_images
 from swapmark.data.images import Placement
+from swapmark.data.items import Item
+from swapmark.data.sources import list_images
 from swapmark.data.tensors import as_model_input
 from swapmark.data.views import ViewsConfig, make_batch
 from swapmark.faces.drawn import draw_faces, save_faces
@@ -69,7 +71,6 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "imagenet": {"backbone": "efficientnet"},
     "random": {"backbone": "plain", "landmark_width": 128},
 }
-RUNS = tuple(f"{method}-{network}" for network in NETWORKS for method in METHODS)
 LANDMARKS = 10
 WARMUP, CLIP, WEIGHT_DECAY, AVERAGE = 100, 1.0, 1e-5, 0.99
 SCORED_AT = (0.0, 0.1, 0.25, 0.5)
@@ -83,16 +84,22 @@ DRAWN = 120
 class Sizes(NamedTuple):
     """What is run, on a GPU and, to try it out, on a CPU."""
 
+    runs: tuple[str, ...]
+    """A method and a network, such as `c3-imagenet`."""
     image: int
+    images: int
+    """Of a set, at about this many at most."""
     batches: tuple[int, ...]
     compiled_batch: int
     rates: tuple[int, tuple[int, int, int], int]
     """For `device_rates`."""
 
 
+ALL = tuple(f"{method}-{network}" for network in NETWORKS for method in METHODS)
+SOME = ("c3-imagenet", "c3-paper-random", "imm-random", "imm-plus-imagenet")
 SIZES = {
-    "cuda": Sizes(128, (32, 64, 128, 256, 512), 128, (8192, (64, 256, 64), 2**30)),
-    "cpu": Sizes(32, (4, 8), 4, (256, (2, 64, 32), 2**26)),
+    "cuda": Sizes(ALL, 128, 10**6, (32, 64, 128, 256, 512), 128, (8192, (64, 256, 64), 2**30)),
+    "cpu": Sizes(SOME, 32, 200, (4, 8), 4, (64, (2, 16, 32), 2**24)),
 }
 
 
@@ -150,9 +157,10 @@ class Training:
             torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
             self.optimizer.step()
             with torch.no_grad():
-                slow, fast = list(self.average.parameters()), list(self.model.parameters())
+                slow: list[Tensor] = list(self.average.parameters())
+                fast: list[Tensor] = list(self.model.parameters())
                 rate = 1 - min(AVERAGE, (self.steps + 1) / (self.steps + 10))
-                torch._foreach_lerp_(slow, fast, rate)
+                torch._foreach_lerp_(slow, fast, rate)  # pyright: ignore[reportPrivateImportUsage]
         self.steps += 1
         self.seen += self.batch
         return terms
@@ -161,31 +169,28 @@ class Training:
 # The data.
 
 
-class Scored(NamedTuple):
-    """Annotated images, decoded."""
-
-    pixels: np.ndarray
-    """uint8 (N, S, S, 3)."""
-    placements: list[Placement]
-    points: Points
+Scored = tuple[np.ndarray, list[Placement], Points]
+"""Annotated images: their pixels, uint8 (N, S, S, 3), places in the original ones, and marks."""
 
 
-def read_data(data: Path, size: int) -> tuple[np.ndarray, dict[str, Scored]]:
+def read_data(data: Path, sizes: Sizes) -> tuple[np.ndarray, dict[str, Scored]]:
     """The images to learn from, uint8 (N, S, S, 3), and the annotated sets that are there."""
+
+    def decoded(items: list[Item]) -> ImageSet:
+        chosen = items[:: max(1, len(items) // sizes.images)]
+        return load_images(chosen, sizes.image, progress=False)
+
     found = {}
     for path in sorted(data.glob("*.zip")):
-        if path.stem not in ("lfw", "aflw", "drawn"):
-            continue
-        marks = read_annotated(path)
-        rows = {
-            item.name: row
-            for row, item in enumerate(marks.items)
-            if marks.points.split and marks.points.split[row] != "train"
-        }
-        images = load_images([marks.items[row] for row in rows.values()], size, progress=False)
-        points = marks.points.take([rows[name] for name in images.names])
-        found[path.stem] = Scored(images.batch(np.arange(len(images))), images.placements, points)
-    images = load_images(data / "faces-unlabelled.zip", size, progress=False)
+        if path.stem in ("lfw", "aflw", "drawn"):
+            marks = read_annotated(path)
+            splits = marks.points.split or ()
+            rows = [row for row, split in enumerate(splits) if split in ("fit", "test")]
+            images = decoded([marks.items[row] for row in rows])
+            points = marks.points.take([marks.points.files.index(name) for name in images.names])
+            pixels = images.batch(np.arange(len(images)))
+            found[path.stem] = pixels, images.placements, points
+    images = decoded(list_images(data / "faces-unlabelled.zip"))
     return images.batch(np.arange(len(images))), found
 
 
@@ -362,28 +367,23 @@ def stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def publish(out: Path, work: Path) -> list[dict]:
-    """Bring the lines of all runs to OUT; those that were cut off as they were scored last."""
-    paths = [work / name / "line.json" for name in RUNS]
+def publish(out: Path, work: Path, runs: tuple[str, ...], *, zipped: bool = False) -> list[dict]:
+    """Bring the lines of all runs to OUT, and at the end their files, in zips of at most 15 MB."""
+    paths = [work / name / "line.json" for name in runs]
     lines = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
     about = circumstances()
-    text = "".join(json.dumps({**line, **about}) + "\n" for line in lines)
-    write_text(out / "runs.jsonl", text)
-    return lines
-
-
-def zip_runs(out: Path, work: Path) -> None:
-    """Bring the files of all runs to OUT, in zips of at most 15 MB."""
+    write_text(out / "runs.jsonl", "".join(json.dumps({**line, **about}) + "\n" for line in lines))
     parts: list[list[Path]] = [[]]
-    for name in RUNS:
+    for name in runs if zipped else ():
         files = [path for path in (work / name).rglob("*") if path.is_file()]
         if sum(path.stat().st_size for path in [*parts[-1], *files]) > 15e6:
             parts.append([])
         parts[-1] += files
-    for number, files in enumerate(parts, start=1):
+    for number, files in enumerate(parts if zipped else (), start=1):
         with zipfile.ZipFile(out / f"runs-{number}.zip", "w") as archive:
             for path in files:
                 archive.write(path, path.relative_to(work))
+    return lines
 
 
 def measure_and_train(options: argparse.Namespace, work: Path, sizes: Sizes) -> list[dict]:
@@ -394,19 +394,17 @@ def measure_and_train(options: argparse.Namespace, work: Path, sizes: Sizes) -> 
     try:
         # Read the data, for the jobs too, and measure.
         data = complete(options.data, work, sizes.image)
-        train, sets = read_data(data, sizes.image)
+        train, sets = read_data(data, sizes)
         images = torch.from_numpy(train).to(DEVICE)
         report = {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
             "device": torch.cuda.get_device_name() if images.is_cuda else "cpu",
+            "versions": [platform.python_version(), torch.__version__, torch.version.cuda],
+            "cudnn": torch.backends.cudnn.version(),
             "images": len(train),
-            "scored": {label: len(scored.points) for label, scored in sets.items()},
+            "scored": {label: len(marks) for label, (_, _, marks) in sets.items()},
             **circumstances(),
         }
-        until = began + max(35.0, 0.14 * total)
+        until = began + max(42.0, 0.14 * total)
         try:
             report |= measure(images, sizes, until)
         except Exception as error:  # the runs are made all the same
@@ -417,22 +415,21 @@ def measure_and_train(options: argparse.Namespace, work: Path, sizes: Sizes) -> 
         torch.cuda.empty_cache()  # the memory is the runs' now
         # Take batches as large as leave enough steps, if the runs share the fastest rate.
         end = began + total - max(25.0, 0.06 * total)
-        seen = report.get("fastest_images_a_second", 0.0) * (end - time.time()) / len(RUNS)
+        seen = report.get("fastest_images_a_second", 0.0) * (end - time.time()) / len(sizes.runs)
         large = [batch for batch in sizes.batches if seen / batch >= FEWEST_STEPS]
         report["batch"] = batch = max(large, default=sizes.batches[0])
         write_text(options.out / "report.json", json.dumps(report, indent=1))
         # Train, and bring the lines home while the runs go on.
-        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // len(RUNS)))
-        runs = {name: start(name, work, data=data, until=end, batch=batch) for name in RUNS}
+        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // len(sizes.runs)))
+        runs = {name: start(name, work, data=data, until=end, batch=batch) for name in sizes.runs}
         jobs |= runs
         while time.time() < began + total - 8 and any(run.poll() is None for run in runs.values()):
             time.sleep(2)
-            publish(options.out, work)
+            publish(options.out, work, sizes.runs)
     finally:
         for job in jobs.values():
             stop(job)
-    zip_runs(options.out, work)
-    return publish(options.out, work)
+    return publish(options.out, work, sizes.runs, zipped=True)
 
 
 def main() -> int:
@@ -452,7 +449,7 @@ def main() -> int:
         compiled_job(noise.to(DEVICE), sizes, options.work)
         return 0
     if options.job:
-        train, sets = read_data(options.data, sizes.image)
+        train, sets = read_data(options.data, sizes)
         training_job(options, torch.from_numpy(train).to(DEVICE), sets)
         return 0
     with tempfile.TemporaryDirectory() as folder:
@@ -461,8 +458,8 @@ def main() -> int:
         errors = {label: one["forward.imm.nme"] for label, one in line.get("scores", {}).items()}
         state = line.get("error") or ("finished" if line["finished"] else "cut off")
         print(f"{line['run']}: {line.get('images_seen', 0)} images, NME {errors} % ({state})")
-    print(f"{len(lines)} of {len(RUNS)} runs have a line in {options.out}.")
-    return 1 if len(lines) < len(RUNS) or any("error" in line for line in lines) else 0
+    print(f"{len(lines)} of {len(sizes.runs)} runs have a line in {options.out}.")
+    return 1 if len(lines) < len(sizes.runs) or any("error" in line for line in lines) else 0
 
 
 if __name__ == "__main__":

@@ -114,8 +114,8 @@ def profile_of(training: Steps, count: int = 3) -> list[dict]:
             training.step(LATE)
         wait(training.device)
     name = "self_device_time_total" if cuda else "self_cpu_time_total"
-    kind = torch.autograd.DeviceType.CUDA if cuda else torch.autograd.DeviceType.CPU
-    entries = [entry for entry in recorded.key_averages() if entry.device_type == kind]
+    kind = "CUDA" if cuda else "CPU"
+    entries = [entry for entry in recorded.key_averages() if entry.device_type.name == kind]
     total = sum(getattr(entry, name) for entry in entries) or 1
     return [
         {

@@ -59,16 +59,17 @@ def run_cell(cell: Cell, data: Path, folder: Path, *, again: bool) -> dict[str, 
     """Bring a cell to its end, from where an earlier call was stopped; `again`: from its start."""
     items = training_items(cell, data)
     resume, along = (folder / "config.yaml").exists() and not again, folder / "curve"
-    if not resume:
-        shutil.rmtree(along, ignore_errors=True)
 
     def keep(run: swapmark.Run, step: int) -> None:
         doublings, rest = divmod(step, _read(run, "config")["training"]["checkpoint_every"])
         if not rest and doublings in [2**n for n in range(cell["curve"] - 1)]:
             shutil.copytree(run.model, along / f"{step:07d}", dirs_exist_ok=True)
 
-    arguments = {"resume": True} if resume else _arguments(cell, items) | {"overwrite": again}
-    run = swapmark.train(items, folder, **arguments, on_checkpoint=keep)
+    arguments: dict[str, Any] = {"resume": True}
+    if not resume:
+        shutil.rmtree(along, ignore_errors=True)
+        arguments = _arguments(cell, items) | {"overwrite": again}
+    run = swapmark.train(items, folder, on_checkpoint=keep, **arguments)
     config, environment, last = _read(run, "config"), _read(run, "environment"), run.metrics()[-1]
     batch = config["training"]["batch_size"]
     places = {int(path.name): path for path in along.glob("*")} | {last["step"]: run.path}

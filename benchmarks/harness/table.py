@@ -2,6 +2,7 @@
 
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,6 +11,8 @@ from harness.plan import identity
 from swapmark.errors import InputError
 from swapmark.files import write_atomically
 
+Frame = Any
+"""A pandas table or column; pandas' own annotations leave open which."""
 # A method whose name begins with the second is compared with the first, seed by seed.
 COMPARED = (("imm", ""), ("imm-plus", "c3"), ("c3", "c3-"))
 CELL = ("dataset", "method", "seed", "setup")
@@ -19,7 +22,7 @@ HEAD = (
 )
 
 
-def results(records: list[dict]) -> pd.DataFrame:
+def results(records: list[dict]) -> Frame:
     """A row a run and annotated file, the last of each cell; what has one title may be compared."""
     rows = []
     for run in records:
@@ -34,7 +37,7 @@ def results(records: list[dict]) -> pd.DataFrame:
     return frame.drop_duplicates(["title", *CELL], keep="last")
 
 
-def rows_of(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def rows_of(runs: Frame) -> dict[str, Frame]:
     """The runs of a title by method, in the order of recording; of two setups by both."""
     groups = [(*key, rows) for key, rows in runs.groupby(["method", "setup"], sort=False)]
     methods = [method for method, _, _ in groups]
@@ -53,13 +56,13 @@ def tables(records: list[dict]) -> str:
     return "\n".join(parts + (["### Without a result", "", *lines, ""] if lines else []))
 
 
-def with_error(values: pd.Series, sign: bool = False) -> str:
+def with_error(values: Frame, sign: bool = False) -> str:
     """The mean ± its standard error, or a single value alone."""
     shown = f"{values.mean():{'+' if sign else ''}.2f}"
     return f"{shown} ± {values.sem():.2f}" if len(values) > 1 else shown
 
 
-def _section(title: str, runs: pd.DataFrame) -> str:
+def _section(title: str, runs: Frame) -> str:
     rows = dict(sorted(rows_of(runs).items(), key=lambda row: -row[1]["forward"].mean()))
     scores = runs.iloc[0]["scores"]
     shape = f"{scores['mean_shape.nme']:.2f}{_over_images(scores, 'mean_shape')}"
@@ -78,8 +81,8 @@ def _section(title: str, runs: pd.DataFrame) -> str:
     return "\n".join([*lines, _circumstances(list(runs["run"])), ""])
 
 
-def _line(name: str, row: pd.DataFrame, reference: float | None) -> str:
-    last = pd.DataFrame(list(row["run"]))
+def _line(name: str, row: Frame, reference: float | None) -> str:
+    last: Frame = pd.DataFrame(list(row["run"]))
     collapsed = sum(run.get("following", 1) < 0.3 for run in row["run"])
     cells = [
         f"`{name}`" + f" ({collapsed} of {len(row)} collapsed)" * bool(collapsed),
@@ -95,7 +98,7 @@ def _line(name: str, row: pd.DataFrame, reference: float | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _shown(row: pd.DataFrame, direction: str) -> str:
+def _shown(row: Frame, direction: str) -> str:
     """Mean ± standard error over seeds; of one seed the bootstrap interval over images."""
     if len(row) > 1:
         return with_error(row[direction])
@@ -108,7 +111,7 @@ def _over_images(scores: dict, name: str) -> str:
     return f" ({interval[0]:.2f} – {interval[1]:.2f} over images)" if interval else ""
 
 
-def _difference(name: str, other: str, rows: dict[str, pd.DataFrame]) -> str | None:
+def _difference(name: str, other: str, rows: dict[str, Frame]) -> str | None:
     """The errors of `name` less those of `other`, at the seeds of both."""
     one, two = (rows[row].set_index("seed")["forward"] for row in (name, other))
     values = (one - two).dropna()
@@ -134,7 +137,7 @@ def _circumstances(runs: list[dict]) -> str:
     return "; ".join(f"{k} {', '.join(sorted({*v}))}" for k, v in named.items() if v) + "."
 
 
-def _range(values: pd.Series, digits: int) -> str:
+def _range(values: Frame, digits: int) -> str:
     """`1,200`, or `980 – 1,020`."""
     shown = [f"{value:,.{digits}f}" for value in (values.min(), values.max())]
     return " – ".join(dict.fromkeys(shown))
@@ -151,7 +154,7 @@ def draw_curve(records: list[dict], title: str, out: Path) -> None:
     axes = figure.subplots()
     label = runs.iloc[0]["label"]
     for (name, row), dashes in zip(rows_of(runs).items(), cycle(("-", "--", "-.", ":"))):
-        points = pd.DataFrame([point for run in row["run"] for point in run["curve"]])
+        points: Frame = pd.DataFrame([point for run in row["run"] for point in run["curve"]])
         points["nme"] = [scores[label]["forward.imm.nme"] for scores in points["scores"]]
         by_images = points.groupby("images_seen")["nme"]
         errors = by_images.agg(["mean", "min", "max"])[by_images.count() == len(row)]
