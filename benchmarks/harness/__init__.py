@@ -1,1 +1,1 @@
-"""What benchmarks/quality.py is made of: read plan.py, then cell.py."""
+"""What the benchmarks share: plan, running and table of quality.py, device of gpu.py, machine."""

@@ -1,162 +1,143 @@
-"""One cell: train or go on training, score, and tell what it cost and what it gave."""
+"""One cell: train it, or go on, score it, and tell what it cost and what it gave."""
 
-import json
-import math
+import hashlib
 import shutil
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from harness.cells import Cell, planned_steps
-from harness.images import training_items
-from harness.machine import load_average, processor
-from harness.scoring import score
-from harness.timing import steps_in
-from swapmark.data.cache import load_images
+import numpy as np
+import yaml
+
+import swapmark
+from harness.plan import Cell
 from swapmark.data.items import Item
-from swapmark.environment import environment_report
-from swapmark.predict.detector import Detector
-from swapmark.predict.load import load
-from swapmark.training.config import Config, config_to_mapping
-from swapmark.training.monitor import LandmarkHealth
-from swapmark.training.run import Run
-from swapmark.training.state import make_accelerator, make_state
-from swapmark.training.train import read_config, train
+from swapmark.data.sources import list_images
+from swapmark.errors import InputError
+from swapmark.points.annotated import Annotated, read_annotated
+from swapmark.specimens.evaluate import evaluate
 
-HEALTH = ("spread", "spread_min", "coverage", "nearest", "nearest_min", "following")
+TRIAL_STEPS = 40
 
 
-def run_cell(
-    cell: Cell, data: Path, runs: Path, *, again: bool = False, progress: bool = True
-) -> dict:
-    """Bring a cell to its end, from where an earlier call was stopped, and tell what it gave.
+def training_items(cell: Cell, data: Path) -> list[Item]:
+    """List the pictures to learn from.
 
-    `again` starts from the beginning.
+    Raises InputError where one of them has the content of a picture that the score is taken on,
+    under whatever name: a `test` picture, and with `fit-folds` a `fit` picture as well.
     """
-    load_before = load_average()
-    if cell.method.method == "untrained":
-        config = cell.config()
-        found = {"steps": 0, "images_seen": 0, "seconds": 0.0}
-        detector = untrained(config)
-    else:
-        run = trained(cell, data, runs / cell.key, again=again, progress=progress)
-        config = read_config(run)
-        found = _history(run, config)
-        detector = load(run)
-    scores = score(detector, cell.dataset, data, cell.plan.score)
-    end = {"step": found["steps"], "images_seen": found["images_seen"], "scores": scores}
-    curve = [*_along(cell, data, runs / cell.key), end] if cell.plan.curve else []
-    return {
-        **found,
-        **_environment(),
-        "load": [load_before, load_average()],
-        "scores": scores,
-        **({"curve": curve} if curve else {}),
-        "config": config_to_mapping(config),
+    splits = ("train", "fit") if cell["fit_images"] else ("train",)
+    annotated = cell["annotated"].values()
+    items = []
+    for name in cell["train"]:
+        path = data / name
+        found = _of_splits(path, splits).items if name in annotated else list_images(path)
+        items += [replace(item, name=f"{name}/{item.name}") for item in found]
+    splits = ("test",) if cell["score"] == "test" else ("fit", "test")
+    apart = {
+        _digest(item): f"{name}/{item.name}"
+        for name in annotated
+        for item in _of_splits(data / name, splits).items
     }
+    for item in items:
+        if other := apart.get(_digest(item)):
+            raise InputError(
+                f"{item.name} would be trained on, and is {other}, which is kept apart for the "
+                f"score ({cell['score']}). Take it out of the training files."
+            )
+    return items
 
 
-def untrained(config: Config) -> Detector:
-    """The nets before the first step: a pretrained backbone, if asked for, and random landmarks."""
-    state = make_state(config, make_accelerator(config))
-    return Detector(state.average, fit=config.training.fit)
+def scored(path: Path, score: str) -> Annotated:
+    """The images that a score is taken on; for `fit-folds` without their split."""
+    marks = _of_splits(path, ("fit", "test") if score == "test" else ("fit",))
+    return marks if score == "test" else replace(marks, points=replace(marks.points, split=None))
 
 
-def trained(cell: Cell, data: Path, folder: Path, *, again: bool, progress: bool) -> Run:
-    """The run of a cell, trained to its end."""
-    items = training_items(cell.dataset, data, cell.plan.score)
-    points = cell.plan.curve
+def run_cell(cell: Cell, data: Path, folder: Path, *, again: bool) -> dict[str, Any]:
+    """Bring a cell to its end, from where an earlier call was stopped; `again`: from its start."""
+    items = training_items(cell, data)
+    resume, along = (folder / "config.yaml").exists() and not again, folder / "curve"
 
-    def keep(run: Run, step: int) -> None:
-        if points and step in curve_steps(read_config(run), points)[:-1]:
-            shutil.copytree(run.model, _snapshots(folder) / f"{step:07d}", dirs_exist_ok=True)
+    def keep(run: swapmark.Run, step: int) -> None:
+        doublings, rest = divmod(step, _read(run, "config")["training"]["checkpoint_every"])
+        if not rest and doublings in [2**n for n in range(cell["curve"] - 1)]:
+            shutil.copytree(run.model, along / f"{step:07d}", dirs_exist_ok=True)
 
-    if Run(folder).config.exists() and not again:
-        return train(items, folder, resume=True, progress=progress, on_checkpoint=keep)
-    remove_snapshots(folder)
-    steps = _steps(cell, items)
-    settings = cell.settings
-    if points:
-        settings = [*settings, f"training.checkpoint_every={max(1, steps >> (points - 1))}"]
-    return train(
-        items,
-        folder,
-        preset=cell.plan.preset,
-        settings=settings,
-        method=cell.config().method,
-        seed=cell.seed,
-        steps=steps,
-        overwrite=again,
-        progress=progress,
-        on_checkpoint=keep,
-    )
-
-
-def _steps(cell: Cell, items: list[Item]) -> int:
-    config, budget = cell.config(), cell.plan.budget
-    if budget.minutes is None:
-        return planned_steps(budget, config)
-    images = load_images(items, config.model.image_size, fit=config.training.fit)
-    return steps_in(budget.minutes, config, images)
-
-
-def curve_steps(config: Config, points: int) -> list[int]:
-    """The steps along a run that are scored too: each twice the one before, and the last.
-
-    The first is that of the first checkpoint.
-
-    >>> from swapmark.training.config import config_from_mapping
-    >>> config = config_from_mapping({"training": {"steps": 100, "checkpoint_every": 12}})
-    >>> curve_steps(config, points=4)
-    [12, 24, 48, 100]
-    """
-    last, first = config.training.steps, config.training.checkpoint_every
-    doubled = [first << power for power in range(points - 1)]
-    return [step for step in doubled if step < last] + [last]
-
-
-def _snapshots(folder: Path) -> Path:
-    """Where the models along a run lie until they are scored and recorded."""
-    return folder / "curve"
-
-
-def remove_snapshots(folder: Path) -> None:
-    """Delete the models along a run."""
-    shutil.rmtree(_snapshots(folder), ignore_errors=True)
-
-
-def _along(cell: Cell, data: Path, folder: Path) -> list[dict]:
-    """Scores along a run, before its end."""
-    batch_size = cell.config().training.batch_size
-    return [
-        {
-            "step": int(path.name),
-            "images_seen": int(path.name) * batch_size,
-            "scores": score(load(path), cell.dataset, data, cell.plan.score),
-        }
-        for path in sorted(_snapshots(folder).glob("*"))
+    arguments: dict[str, Any] = {"resume": True}
+    if not resume:
+        shutil.rmtree(along, ignore_errors=True)
+        arguments = _arguments(cell, items) | {"overwrite": again}
+    run = swapmark.train(items, folder, on_checkpoint=keep, **arguments)
+    config, environment, last = _read(run, "config"), _read(run, "environment"), run.metrics()[-1]
+    batch = config["training"]["batch_size"]
+    places = {int(path.name): path for path in along.glob("*")} | {last["step"]: run.path}
+    curve = [
+        {"step": n, "images_seen": n * batch, "scores": _score(places[n], cell, data)}
+        for n in sorted(places)
     ]
-
-
-def _history(run: Run, config: Config) -> dict:
-    """What a run cost, and the state of its landmarks at the end."""
-    last = run.metrics()[-1]
-    health = LandmarkHealth(**{name: last.get(name, math.nan) for name in HEALTH})
-    images = json.loads(run.images.read_text(encoding="utf-8"))
+    shutil.rmtree(along, ignore_errors=True)
     return {
-        "images": images["images"],
-        "fingerprint": images["fingerprint"],
-        "steps": last["step"],
-        "images_seen": last["step"] * config.training.batch_size,
-        "seconds": last["seconds"],
-        **{name: last[name] for name in HEALTH if name in last},
-        "warnings": list(health.warnings(config.method)),
+        "images": _read(run, "images")["images"],
+        "steps": last.pop("step"),
+        **last,
+        "images_seen": curve[-1]["images_seen"],
+        "threads": environment["torch_threads"],
+        "devices": environment["devices"],
+        "torch": environment["packages"]["torch"],
+        "config": config,
+        "scores": curve[-1]["scores"],
+        "curve": curve if cell["curve"] else None,
     }
 
 
-def _environment() -> dict:
-    report = environment_report()
-    return {
-        "threads": report["torch_threads"],
-        "devices": report["devices"],
-        "processor": processor(),
-        "torch": report["packages"]["torch"],
-    }
+def _arguments(cell: Cell, items: list[Item]) -> dict[str, Any]:
+    """What `swapmark.train` is given; the steps that fit into minutes are found by a short run."""
+    arguments, (amount, unit) = dict(cell["arguments"]), cell["budget"].split()
+    own, steps = arguments.pop("training", {}), float(amount)
+    if unit == "images":
+        steps /= cell["config"]["training"]["batch_size"]
+    if unit == "minutes":
+        every = dict.fromkeys(("log_every", "sample_every", "checkpoint_every"), TRIAL_STEPS)
+        with tempfile.TemporaryDirectory() as folder:
+            trial = {**arguments, "training": own | every, "steps": TRIAL_STEPS}
+            run = swapmark.train(items, Path(folder, "trial"), **trial)
+            steps *= 60 * TRIAL_STEPS / run.metrics()[-1]["seconds"]
+    steps = arguments.pop("steps", max(1, int(steps)))
+    if cell["curve"]:
+        own = own | {"checkpoint_every": max(1, steps >> (cell["curve"] - 1))}
+    return {**arguments, "training": own, "steps": steps}
+
+
+def _score(model: Path, cell: Cell, data: Path) -> dict[str, dict]:
+    """Errors in %, by the label of the annotated file, as in metrics.json of `evaluate`."""
+    detector, scores = swapmark.load(model), {}
+    for label, file in cell["annotated"].items():
+        marks = scored(data / file, cell["score"])
+        found = detector.predict(marks.items)
+        metrics = evaluate(found, marks.points, normaliser=cell["normaliser"], draws=0).metrics()
+        kept = {key: value for key, value in metrics.items() if ".nme" in key and value is not None}
+        scores[label] = kept | {name: metrics[name] for name in ("per_point", "normaliser")}
+    return scores
+
+
+def _of_splits(path: Path, splits: tuple[str, ...]) -> Annotated:
+    marks = read_annotated(path)
+    if marks.points.split is None:
+        raise InputError(f"{path} has no column split. Give it one with train, fit and test.")
+    rows = [row for row, split in enumerate(marks.points.split) if split in splits]
+    items = [marks.items[row] for row in rows]
+    return replace(marks, points=marks.points.take(rows), items=items)
+
+
+def _read(run: swapmark.Run, name: str) -> dict[str, Any]:
+    """A YAML or JSON file of a run, by its name."""
+    (path,) = run.path.glob(f"{name}.*")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _digest(item: Item) -> bytes:
+    content = item.read()
+    data = content.tobytes() if isinstance(content, np.ndarray) else content
+    return hashlib.blake2b(data, digest_size=16).digest()

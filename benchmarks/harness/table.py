@@ -1,233 +1,174 @@
-"""Markdown tables of recorded results: means over seeds, and nothing that was not measured."""
+"""Markdown tables and curves of recorded results: means over seeds, nothing not measured."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from statistics import mean
-from typing import NamedTuple
+from itertools import cycle
+from pathlib import Path
+from typing import Any
 
-from harness.cells import same_cell, setup_of
-from harness.intervals import with_interval
+import pandas as pd
+from matplotlib.figure import Figure
 
-PROTOCOL = "imm"
-BASELINE = "imm"
-BASELINE_PLUS = "imm-plus"
-RECIPE = "c3"
+from harness.plan import identity
+from swapmark.errors import InputError
+from swapmark.files import write_atomically
 
-
-class Kind(NamedTuple):
-    """Runs of one kind are rows of one table and lines of one picture."""
-
-    dataset: str
-    size: str
-    """Of the pictures that the nets see, such as `64 px`."""
-    budget: str
-    score: str
+Frame = Any
+"""A pandas table or column; pandas' own annotations leave open which."""
+# A method whose name begins with the second is compared with the first, seed by seed.
+COMPARED = (("imm", ""), ("imm-plus", "c3"), ("c3", "c3-"))
+CELL = ("dataset", "method", "seed", "setup")
+HEAD = (
+    "| method | seeds | steps | minutes | forward NME, % | each seed | of imm | backward NME, % "
+    "| spread |\n|---|---|---|---|---|---|---|---|---|"
+)
 
 
-@dataclass(frozen=True)
-class Row:
-    """A method in one setup."""
+def results(records: list[dict]) -> Frame:
+    """A row a run and annotated file, the last of each cell; what has one title may be compared."""
+    rows = []
+    for run in records:
+        size = f"{run['config']['model']['image_size']} px"
+        for label, scores in run.get("scores", {}).items():
+            parts = [f"{run.get('dataset', '')}: {label}".lstrip(": "), size, run.get("budget")]
+            row = {"title": ", ".join([*filter(None, parts), run.get("score", "test")])}
+            row |= dict(zip(CELL, identity(run), strict=True)) | {"label": label}
+            row |= {"forward": scores["forward.imm.nme"], "backward": scores["backward.imm.nme"]}
+            rows.append({**row, "run": run, "scores": scores})
+    frame = pd.DataFrame(rows, columns=None if rows else ["title", *CELL])
+    return frame.drop_duplicates(["title", *CELL], keep="last")
 
-    method: str
-    setup: str
-    runs: dict[int, dict]
-    """By seed."""
-    name: str = ""
-    """The method, with its setup where the method is there in several."""
 
-    def values(self, get: Callable[[dict], float | None]) -> list[float]:
-        """One number of each run, in the order of the seeds, where it is known."""
-        found = [get(self.runs[seed]) for seed in sorted(self.runs)]
-        return [value for value in found if value is not None]
+def rows_of(runs: Frame) -> dict[str, Frame]:
+    """The runs of a title by method, in the order of recording; of two setups by both."""
+    groups = [(*key, rows) for key, rows in runs.groupby(["method", "setup"], sort=False)]
+    methods = [method for method, _, _ in groups]
+    return {
+        method if methods.count(method) == 1 else f"{method} {setup}": rows.sort_values("seed")
+        for method, setup, rows in groups
+    }
 
 
 def tables(records: list[dict]) -> str:
-    """A section for every data set, size of the pictures, budget, way to score, annotated file."""
-    good = latest(record for record in records if "error" not in record)
-    if not good:
-        return "No run has ended yet.\n"
-    sections: dict[Kind, list[dict]] = {}
-    for record in good:
-        sections.setdefault(kind_of(record), []).append(record)
-    parts = []
-    for kind, runs in sections.items():
-        for label in dict.fromkeys(label for run in runs for label in run["scores"]):
-            of_label = [run for run in runs if label in run["scores"]]
-            parts.append(_section(kind, label, of_label))
-    return "\n".join([*parts, *_failures(records, good)])
+    """A section for every data set, annotated file, size of the pictures, budget, way to score."""
+    parts = [_section(str(t), runs) for t, runs in results(records).groupby("title", sort=False)]
+    ended = {run.get("key") for run in records if "error" not in run}
+    failed = {run["key"]: run["error"].splitlines()[0] for run in records if "error" in run}
+    lines = [f"- `{key}`: {error}" for key, error in failed.items() if key not in ended]
+    return "\n".join(parts + (["### Without a result", "", *lines, ""] if lines else []))
 
 
-def latest(records: Iterable[dict]) -> list[dict]:
-    """Of every cell the last record, in the order of the first."""
-    found: dict[tuple, dict] = {}
-    for record in records:
-        found[(record.get("dataset"), record["method"], record["seed"], setup_of(record))] = record
-    return list(found.values())
+def with_error(values: Frame, sign: bool = False) -> str:
+    """The mean ± its standard error, or a single value alone."""
+    shown = f"{values.mean():{'+' if sign else ''}.2f}"
+    return f"{shown} ± {values.sem():.2f}" if len(values) > 1 else shown
 
 
-def kind_of(record: dict) -> Kind:
-    """What runs have to share to be compared."""
-    return Kind(
-        record.get("dataset", ""),
-        f"{record['config']['model']['image_size']} px",
-        record.get("budget", ""),
-        record.get("score", "test"),
-    )
-
-
-def rows_of(runs: list[dict]) -> list[Row]:
-    """The runs by method and setup, in the order in which they were first recorded."""
-    rows: dict[tuple[str, str], Row] = {}
-    for run in runs:
-        place = (run["method"], setup_of(run))
-        rows.setdefault(place, Row(*place, {})).runs[run["seed"]] = run
-    methods = [row.method for row in rows.values()]
-    return [
-        replace(row, name=row.method if methods.count(row.method) == 1 else " ".join(place))
-        for place, row in rows.items()
-    ]
-
-
-def nme(label: str, direction: str = "forward") -> Callable[[dict], float | None]:
-    """Reads the error on an annotated file out of a record."""
-    return lambda run: run["scores"].get(label, {}).get(f"{direction}.{PROTOCOL}.nme")
-
-
-def _section(kind: Kind, label: str, runs: list[dict]) -> str:
-    rows = sorted(rows_of(runs), key=lambda row: -mean(row.values(nme(label)) or [0]))
-    baseline = next((row for row in rows if row.method == BASELINE), None)
-    parts = (f"{kind.dataset}: {label}".lstrip(": "), kind.size, kind.budget, kind.score)
-    title = ", ".join(part for part in parts if part)
-    lines = [
-        f"### {title}",
-        "",
-        "| method | seeds | steps | minutes | forward NME, % | each seed | of imm | "
-        "backward NME, % | spread |",
-        "|---|---|---|---|---|---|---|---|---|",
-        _mean_shape(label, runs),
-    ]
-    for row in rows:
-        lines.append(_line(row, label, baseline))
-    lines += ["", *_differences(rows, label), *_circumstances(runs), ""]
-    return "\n".join(lines)
-
-
-def _line(row: Row, label: str, baseline: Row | None) -> str:
-    forward = row.values(nme(label))
-    minutes = row.values(lambda run: run["seconds"] / 60)
-    spread = row.values(lambda run: run.get("spread"))
-    ratio = "–"
-    if baseline and forward and (reference := baseline.values(nme(label))):
-        ratio = f"{100 * mean(forward) / mean(reference):.0f} %"
-    cells = [
-        f"`{row.name}`" + _collapsed(row),
-        str(len(row.runs)),
-        _range(row.values(lambda run: run["steps"]), 0),
-        _range(minutes, 1),
-        _shown(row, label, "forward"),
-        ", ".join(f"{value:.2f}" for value in forward),
-        ratio,
-        _shown(row, label, "backward"),
-        f"{mean(spread):.3f}" if spread else "–",
-    ]
-    return "| " + " | ".join(cells) + " |"
-
-
-def _shown(row: Row, label: str, direction: str) -> str:
-    """Mean ± t-interval over seeds; of one seed the bootstrap interval over images, named so."""
-    values = row.values(nme(label, direction))
-    if not values:
-        return "–"
-    if len(values) > 1:
-        return with_interval(values)
-    (run,) = (run for run in row.runs.values() if nme(label, direction)(run) is not None)
-    interval = run["scores"][label].get(f"{direction}.{PROTOCOL}.nme_interval")
-    images = f" ({interval[0]:.2f} – {interval[1]:.2f} over images)" if interval else ""
-    return f"{values[0]:.2f}{images}, one seed"
-
-
-def _mean_shape(label: str, runs: list[dict]) -> str:
-    scores = runs[0]["scores"][label]
-    interval = scores.get("mean_shape.nme_interval")
-    images = f" ({interval[0]:.2f} – {interval[1]:.2f} over images)" if interval else ""
-    return f"| mean shape | – | – | – | {scores['mean_shape.nme']:.2f}{images} | – | – | – | – |"
-
-
-def _collapsed(row: Row) -> str:
-    count = sum("collapse" in run.get("warnings", []) for run in row.runs.values())
-    return f" ({count} of {len(row.runs)} collapsed)" if count else ""
-
-
-def _differences(rows: list[Row], label: str) -> list[str]:
-    """For every method the difference to the baseline at the same seeds; for those of C³ that to
-    the baseline with our own terms, which is what the swaps are worth; for variants that to C³."""
-    compared = {BASELINE: "", BASELINE_PLUS: RECIPE, RECIPE: f"{RECIPE}-"}
-    pairs = [
-        (row, other)
-        for name, beginning in compared.items()
-        for other in rows
-        if other.method == name
+def _section(title: str, runs: Frame) -> str:
+    rows = dict(sorted(rows_of(runs).items(), key=lambda row: -row[1]["forward"].mean()))
+    scores = runs.iloc[0]["scores"]
+    shape = f"{scores['mean_shape.nme']:.2f}{_over_images(scores, 'mean_shape')}"
+    lines = [f"### {title}", "", HEAD, f"| mean shape | – | – | – | {shape} | – | – | – | – |"]
+    reference = rows["imm"]["forward"].mean() if "imm" in rows else None
+    lines += [_line(name, row, reference) for name, row in rows.items()] + [""]
+    differences = [
+        line
+        for name, beginning in COMPARED
         for row in rows
-        if row.method.startswith(beginning)
+        if name in rows and row != name and row.startswith(beginning)
+        if (line := _difference(row, name, rows))
     ]
-    lines = [line for pair in pairs if (line := _difference(*pair, label))]
-    return ["Differences in forward NME, seed by seed:", "", *lines, ""] if lines else []
+    if differences:
+        lines += ["Differences in forward NME, seed by seed:", "", *differences, ""]
+    return "\n".join([*lines, _circumstances(list(runs["run"])), ""])
 
 
-def _difference(row: Row, other: Row, label: str) -> str | None:
-    """`row` less `other` at the seeds of both, if it is another row and has any of them."""
-    shared = sorted(row.runs.keys() & other.runs.keys())
-    scores = [(nme(label)(row.runs[seed]), nme(label)(other.runs[seed])) for seed in shared]
-    values = [one - two for one, two in scores if one is not None and two is not None]
-    if row is other or not values:
+def _line(name: str, row: Frame, reference: float | None) -> str:
+    last: Frame = pd.DataFrame(list(row["run"]))
+    collapsed = sum(run.get("following", 1) < 0.3 for run in row["run"])
+    cells = [
+        f"`{name}`" + f" ({collapsed} of {len(row)} collapsed)" * bool(collapsed),
+        str(len(row)),
+        _range(last["steps"], 0),
+        _range(last["seconds"] / 60, 1),
+        _shown(row, "forward"),
+        ", ".join(f"{value:.2f}" for value in row["forward"]),
+        f"{100 * row['forward'].mean() / reference:.0f} %" if reference else "–",
+        _shown(row, "backward"),
+        f"{last['spread'].mean():.3f}" if "spread" in last else "–",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _shown(row: Frame, direction: str) -> str:
+    """Mean ± standard error over seeds; of one seed the bootstrap interval over images."""
+    if len(row) > 1:
+        return with_error(row[direction])
+    interval = _over_images(row.iloc[0]["scores"], f"{direction}.imm")
+    return f"{row.iloc[0][direction]:.2f}{interval}, one seed"
+
+
+def _over_images(scores: dict, name: str) -> str:
+    interval = scores.get(f"{name}.nme_interval")
+    return f" ({interval[0]:.2f} – {interval[1]:.2f} over images)" if interval else ""
+
+
+def _difference(name: str, other: str, rows: dict[str, Frame]) -> str | None:
+    """The errors of `name` less those of `other`, at the seeds of both."""
+    one, two = (rows[row].set_index("seed")["forward"] for row in (name, other))
+    values = (one - two).dropna()
+    if values.empty:
         return None
-    note = "one seed, no interval" if len(values) == 1 else f"{len(values)} seeds"
-    return f"- `{row.name}` − `{other.name}`: {with_interval(values, sign=True)} ({note})"
+    note = "one seed, no error known" if len(values) == 1 else f"{len(values)} seeds"
+    return f"- `{name}` − `{other}`: {with_error(values, sign=True)} ({note})"
 
 
-def _circumstances(runs: list[dict]) -> list[str]:
+def _circumstances(runs: list[dict]) -> str:
     """Where, when and by which code the numbers were made."""
-
-    def all_of(get: Callable[[dict], object]) -> str:
-        return ", ".join(sorted({str(value) for run in runs if (value := get(run)) is not None}))
-
-    def code(run: dict) -> str:
-        return run["commit"] + (" with changes" if run.get("dirty") else "")
-
-    parts = {
-        "Machine": all_of(lambda run: run.get("processor") or run["devices"][0]["description"]),
-        "device": all_of(lambda run: run["devices"][0]["name"]),
-        "threads": all_of(lambda run: run["threads"]),
-        "torch": all_of(lambda run: run["torch"]),
-        "ended": all_of(lambda run: run["ended"][:10] if "ended" in run else None),
-        "commit": all_of(code),
-        "preset": all_of(lambda run: run.get("preset")),
-        "with": ", ".join(_shared_settings(runs)),
+    named = {
+        "Machine": [run.get("processor") or run["devices"][0]["description"] for run in runs],
+        "device": [run["devices"][0]["name"] for run in runs],
+        "threads": [str(run["threads"]) for run in runs],
+        "torch": [run["torch"] for run in runs],
+        "ended": [run["ended"][:10] for run in runs if "ended" in run],
+        "commit": [run["commit"] + " with changes" * bool(run.get("dirty")) for run in runs],
+        "preset": [run["preset"] for run in runs if "preset" in run],
     }
-    return ["; ".join(f"{name} {value}" for name, value in parts.items() if value) + "."]
+    given = [run.get("settings", []) for run in runs if run["steps"] > 1] or [[]]
+    named["with"] = [one for one in given[0] if all(one in own for own in given)]
+    return "; ".join(f"{k} {', '.join(sorted({*v}))}" for k, v in named.items() if v) + "."
 
 
-def _shared_settings(runs: list[dict]) -> list[str]:
-    """The settings that every run was given, in place of those of the preset."""
-    trained = [run.get("settings", []) for run in runs if not run.get("untrained")]
-    return (
-        [setting for setting in trained[0] if all(setting in own for own in trained)]
-        if trained
-        else []
-    )
-
-
-def _range(values: list[float], digits: int) -> str:
+def _range(values: Frame, digits: int) -> str:
     """`1,200`, or `980 – 1,020`."""
-    shown = dict.fromkeys(f"{value:,.{digits}f}" for value in (min(values), max(values)))
-    return " – ".join(shown)
+    shown = [f"{value:,.{digits}f}" for value in (values.min(), values.max())]
+    return " – ".join(dict.fromkeys(shown))
 
 
-def _failures(records: list[dict], good: list[dict]) -> list[str]:
-    """Cells that failed and have no result since."""
-    failed = {}
-    for record in records:
-        if "error" in record and not any(same_cell(record, other) for other in good):
-            failed[record["key"]] = record["error"].splitlines()[0]
-    lines = [f"- `{key}`: {error}" for key, error in failed.items()]
-    return ["### Without a result", "", *lines, ""] if lines else []
+def draw_curve(records: list[dict], title: str, out: Path) -> None:
+    """Draw a line for every method of the table `title` that was scored along its runs, as PNG."""
+    found = results([record for record in records if record.get("curve")])
+    runs = found[found["title"] == title]
+    if runs.empty:
+        titles = "; ".join(found["title"].unique()) or "none: give `curve: 6` in the plan"
+        raise InputError(f"No run of {title!r} has a curve. Those that have: {titles}.")
+    figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    label = runs.iloc[0]["label"]
+    for (name, row), dashes in zip(rows_of(runs).items(), cycle(("-", "--", "-.", ":"))):
+        points: Frame = pd.DataFrame([point for run in row["run"] for point in run["curve"]])
+        points["nme"] = [scores[label]["forward.imm.nme"] for scores in points["scores"]]
+        by_images = points.groupby("images_seen")["nme"]
+        errors = by_images.agg(["mean", "min", "max"])[by_images.count() == len(row)]
+        seeds = f"{name} ({len(row)} seed{'s' if len(row) > 1 else ''})"
+        (line,) = axes.plot(errors.index, errors["mean"], dashes, marker="o", ms=3, label=seeds)
+        band = (errors.index, errors["min"], errors["max"])
+        axes.fill_between(*band, color=line.get_color(), alpha=0.2, linewidth=0)
+    level = runs.iloc[0]["scores"]["mean_shape.nme"]
+    axes.axhline(level, color="grey", linestyle=":", label="mean shape")
+    axes.set(xscale="log", xlabel="images seen", ylabel=f"forward NME on {label}, %")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter("{x:,.0f}")
+    axes.tick_params(axis="x", which="both", labelrotation=45)
+    axes.set_title(title, fontsize=9)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize=8)
+    write_atomically(out, lambda partial: figure.savefig(partial, format="png"))

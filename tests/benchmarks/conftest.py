@@ -1,12 +1,10 @@
-"""What the tests of the benchmark share: drawn faces in a data folder, and a plan for them."""
+"""What the tests of the benchmarks share: drawn faces in a data folder, and a plan for them."""
 
 from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import TypeAdapter
 
-from harness.plan import Plan
 from swapmark.faces.drawn import draw_faces, save_faces
 
 
@@ -20,18 +18,28 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def plan_values(tiny_settings) -> dict:
+def plan_values() -> dict:
     """The plan of a comparison that takes seconds, as in its YAML file."""
-    settings = dict(setting.split("=") for setting in tiny_settings)
+    widths = {"backbone": 4, "landmark": 8, "appearance": 8, "decoder": 16}
+    model = {"backbone": "plain", "image_size": 32, "landmarks": 4}
     return {
         "budget": {"steps": 6},
-        "settings": {name: yaml.safe_load(value) for name, value in settings.items()},
+        "settings": {
+            "model": model | {f"{name}_width": width for name, width in widths.items()},
+            "training": {"batch_size": 4, "precision": "float32"},
+        },
         "datasets": {"faces": {"train": ["marked.zip"], "annotated": {"drawn": "marked.zip"}}},
-        "methods": {"imm": {"method": "imm"}, "c3": {"method": "c3"}},
+        "methods": {"imm": {"method": "imm"}, "c3": {}},
     }
 
 
 @pytest.fixture
-def plan(plan_values) -> Plan:
-    """The same, read."""
-    return TypeAdapter(Plan).validate_python(plan_values)
+def write_plan(plan_values, tmp_path):
+    """Writes the plan with some of it changed, and gives its path."""
+
+    def write(**changes) -> Path:
+        path = tmp_path / "plan.yaml"
+        path.write_text(yaml.safe_dump(plan_values | changes, sort_keys=False), encoding="utf-8")
+        return path
+
+    return write
