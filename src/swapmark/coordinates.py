@@ -18,22 +18,12 @@ Array = TypeVar("Array")  # numpy array or torch tensor of shape (..., 2)
 
 
 def pixels_to_unit(xy: Array, size) -> Array:
-    """Turn pixel coordinates (..., 2) into [-1, 1], given `size` = (width, height).
-
-    >>> import numpy as np
-    >>> pixels_to_unit(np.array([-0.5, 63.5]), np.array([64, 64])).tolist()
-    [-1.0, 1.0]
-    """
+    """Turn pixel coordinates (..., 2) into [-1, 1], given `size` = (width, height)."""
     return (xy + 0.5) / size * 2 - 1  # pyright: ignore[reportOperatorIssue]
 
 
 def unit_to_pixels(unit: Array, size) -> Array:
-    """Turn [-1, 1] coordinates (..., 2) into pixels, given `size` = (width, height).
-
-    >>> import numpy as np
-    >>> unit_to_pixels(np.array([0.0, 0.0]), np.array([64, 64])).tolist()
-    [31.5, 31.5]
-    """
+    """Turn [-1, 1] coordinates (..., 2) into pixels, given `size` = (width, height)."""
     return (unit + 1) / 2 * size - 0.5  # pyright: ignore[reportOperatorIssue]
 
 
@@ -41,21 +31,13 @@ def to_relative(xy: np.ndarray, sizes: np.ndarray, origin: Origin) -> np.ndarray
     """Pixels (N, P, 2) to coordinates from `origin` in units of each image's longer side.
 
     On square images of one size this is pixels up to a constant factor. `sizes` is (N, 2).
-
-    >>> corner = np.array([[[-0.5, -0.5]]])
-    >>> to_relative(corner, np.array([[64, 32]]), "centre").tolist()
-    [[[-0.5, -0.25]]]
     """
     shift = 1.0 if origin == "corner" else 0.0
     return (pixels_to_unit(xy, sizes[:, None]) + shift) * _half_extent(sizes)
 
 
 def to_pixels(relative: np.ndarray, sizes: np.ndarray, origin: Origin) -> np.ndarray:
-    """The inverse of `to_relative`.
-
-    >>> to_pixels(np.array([[[-0.5, -0.25]]]), np.array([[64, 32]]), "centre").tolist()
-    [[[-0.5, -0.5]]]
-    """
+    """The inverse of `to_relative`."""
     shift = 1.0 if origin == "corner" else 0.0
     return unit_to_pixels(relative / _half_extent(sizes) - shift, sizes[:, None])
 

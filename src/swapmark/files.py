@@ -1,10 +1,12 @@
 """Writing files so that a cut at any moment leaves the old one or the new one, whole."""
 
+import csv
+import io
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,7 @@ from swapmark.errors import InputError, OutputError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError while `path` is written into an OutputError that says what to do.
-
-    >>> with writing(Path("table.csv")):
-    ...     raise OSError("No space left")
-    Traceback (most recent call last):
-    swapmark.errors.OutputError: table.csv could not be written: No space left. ...
-    """
+    """Turn an OSError while `path` is written into an OutputError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -35,12 +31,6 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
 
     A link is followed; a device or a pipe, which has no old content to lose, is written directly.
     Raises OutputError, naming the file, when the disk is full or the folder cannot be written.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = write_atomically(Path(folder, "a.txt"), lambda partial: partial.write_text("whole"))
-    ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
-    [('a.txt', 'whole')]
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,14 +50,17 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text file in UTF-8, as `write_atomically` does.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     write_text(Path(folder, "a.txt"), "whole").name
-    'a.txt'
-    """
+    """Write a text file in UTF-8, as `write_atomically` does."""
     return write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def write_rows(path: Path, rows: Iterable[Sequence]) -> Path:
+    """Write rows of cells as CSV, as `write_atomically` does."""
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    # Names of files need not be valid text on every system.
+    content = table.getvalue().encode(errors="backslashreplace")
+    return write_atomically(path, lambda partial: partial.write_bytes(content))
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -85,8 +78,6 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         return []
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+        with suppress(json.JSONDecodeError):
             kept.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
     return kept

@@ -3,8 +3,6 @@
 import csv
 import os
 import shutil
-import subprocess
-import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -105,7 +103,7 @@ def test_cache_spares_decoding_until_something_changes(photos):
         lambda data: data[:-1],
         lambda data: data[1:],
         lambda data: data[:2000],
-        lambda data: data.replace(b"[[0, ", b"[[", 1),
+        lambda data: data.replace(b"[[40, 30], ", b"[", 1),
         lambda data: bytes(len(data)),
         lambda data: b"",
     ],
@@ -132,27 +130,6 @@ def test_process_that_finishes_second_leaves_a_whole_set(photos, root):
     images = load_images([slow, *items[1:]], 16)
     assert len(images) == 7
     assert np.array_equal(images.batch(np.arange(7)), load_images(photos, 16).batch(np.arange(7)))
-    assert len(sets_in(root)) == 1
-
-
-def test_two_processes_build_the_same_set_at_once(photos, root):
-    script = (
-        "import sys, numpy as np\n"
-        "from swapmark.data.cache import load_images\n"
-        "images = load_images(sys.argv[1], 16)\n"
-        "print(int(images.batch(np.arange(len(images))).sum()))\n"
-    )
-    command = [sys.executable, "-c", script, str(photos)]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    sums = []
-    for process in processes:
-        output, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        sums.append(output)
-    assert sums[0] == sums[1]
     assert len(sets_in(root)) == 1
 
 
@@ -207,7 +184,7 @@ def test_no_usable_image_tells_the_first_reasons(tmp_path):
     for _ in range(2):
         with pytest.raises(InputError) as caught:
             load_images(folder, 16)
-        for part in ("8 images", "0.png: not a JPEG", "1.png: the file is empty", "3 more"):
+        for part in ("8 images", "0.png: not a JPEG", "1.png: the file is empty"):
             assert part in str(caught.value)
 
 

@@ -49,7 +49,7 @@ def test_folder_is_walked_and_sorted(fill):
 def test_a_run_among_the_pictures_is_listed_with_what_is_left_out(fill):
     folder = fill("run/photos/b.png")
     fill("run/config.yaml", content=SETTINGS.encode())
-    with pytest.raises(InputError, match="1 run of swapmark"):
+    with pytest.raises(InputError, match="run: a run"):
         list_images(folder)
     with pytest.raises(InputError, match="run"):
         list_images(folder / "run")
@@ -155,10 +155,10 @@ def test_no_image_says_what_was_looked_for_and_what_was_there(fill):
     folder = fill("a.txt", "b.txt", "c.gif", ".hidden.png")
     with pytest.raises(InputError) as caught:
         list_images(folder)
-    for part in (str(folder), ".jpeg .jpg .png", "2 .txt", "1 .gif", "1 hidden", "ffmpeg"):
+    for part in (str(folder), "2 .txt", "1 .gif", "1 hidden", "ffmpeg"):
         assert part in str(caught.value)
     fill("a.HEIC", "live.mov")
-    with pytest.raises(InputError, match=r"1 \.heic.* Convert"):
+    with pytest.raises(InputError, match=r"1 \.heic"):
         list_images(folder)
 
 

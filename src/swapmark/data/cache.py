@@ -1,45 +1,43 @@
 """Image sets ready for training: every image decoded once, kept as one memory-mapped array.
 
 A set is a file of the cache, named by a hash of what went in: size, resize, and each item's name
-and fingerprint. It holds the uint8 values of shape (N, size, size, 3), an index in JSON (see
-`_Index`), and the index's length in 8 bytes. It is written beside its place and put there whole, so
-processes that make the same set at once do not disturb one another. A set that is larger than
-MAX_CACHED_BYTES keeps only the index there, and its images are decoded batch by batch.
+and fingerprint. It holds the uint8 values of shape (N, size, size, 3), an index in JSON, and the
+index's length in 8 bytes. The index says of each item its original [width, height], or why it
+cannot be used. A set is written beside its place and put there whole, so processes that make the
+same one at once do not disturb one another. Of a set that is larger than MAX_CACHED_BYTES only the
+index is kept, and its images are decoded batch by batch.
 """
 
-import csv
 import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENOSPC
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import PIL
 
-from swapmark.data.decoding import default_workers, load_item, stream_images, track
+from swapmark.data.decoding import Loaded, stream_images, track
 from swapmark.data.images import RESIZE_MODES, ImageProblem, Placement
 from swapmark.data.items import Item, Skipped
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError, OutputError
-from swapmark.files import write_atomically, writing
+from swapmark.files import write_atomically, write_rows, writing
 
 MAX_CACHED_BYTES = 8 * 2**30
 """Sets whose squares take more than this are decoded on demand."""
-FORMAT_VERSION = 2  # part of the hash; counts up whenever decoding or the file changes
+FORMAT_VERSION = 3  # part of the hash; counts up whenever decoding or the file changes
 SPARE_BYTES = 64 * 2**20
 """Free space to leave on the disk, which also holds the index."""
 ABANDONED_SECONDS = 24 * 3600
 """Half-written sets older than this were left by a process that was killed."""
+Index = list[list[int] | str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +70,15 @@ class ImageSet:
         """
         if self.pixels is not None:
             return np.asarray(self.pixels[indices])
-        with ThreadPoolExecutor(default_workers()) as executor:
-            return np.stack(list(executor.map(self._decode, np.asarray(indices).tolist())))
-
-    def _decode(self, index: int) -> np.ndarray:
-        item = self.items[index]
-        try:
-            return load_item(item, self.size, self.placements[index].resize)[0]
-        except ImageProblem as problem:
-            raise InputError(
-                f"{item.name} could be read when the set was checked but not now: {problem}. Leave "
-                "the images in place while they are in use, and start again."
-            ) from problem
+        chosen, squares = [self.items[index] for index in indices], []
+        for item, result in stream_images(chosen, self.size, self.placements[0].resize):
+            if isinstance(result, ImageProblem):
+                raise InputError(
+                    f"{item.name} could be read when the set was checked but not now: {result}. "
+                    "Leave the images in place while they are in use, and start again."
+                ) from result
+            squares.append(result[0])
+        return np.stack(squares)
 
 
 def load_images(
@@ -101,29 +96,28 @@ def load_images(
     if len(items) * bytes_each > MAX_CACHED_BYTES:
         bytes_each = 0
     path = cache_folder() / _file_name(items, size, resize, keep_pixels=bytes_each > 0)
-    index = _read_index(path, bytes_each)
+    index = _read_index(path, len(items), bytes_each)
     if index is None:
         decoded = stream_images(items, size, resize)
         shown = track(decoded, len(items), "Decoding images", show=progress)
         index = _make_set(path, shown, len(items), bytes_each)
-    skipped = [Skipped(*entry) for entry in index.skipped] + unread
-    if not index.positions:
-        raise InputError(_nothing_usable(source, skipped))
-    used = [items[position] for position in index.positions]
-    placements = [Placement(width, height, size, resize) for width, height in index.sizes]
+    used, placements, skipped = [], [], []
+    for item, entry in zip(items, index, strict=True):
+        if isinstance(entry, str):
+            skipped.append(Skipped(item.name, entry))
+        else:
+            used.append(item)
+            placements.append(Placement(*entry, size, resize))
+    skipped += unread
+    if not used:
+        first = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:5])
+        raise InputError(
+            f"None of the {len(skipped)} images that were given can be used ({first}). Give JPEG, "
+            "PNG, WebP, TIFF or BMP files that an image viewer opens."
+        )
     shape = (len(used), size, size, 3)
     pixels = np.memmap(path, np.uint8, "r", shape=shape) if bytes_each else None
     return ImageSet(size, used, placements, skipped, pixels)
-
-
-def _nothing_usable(source: Source, skipped: list[Skipped]) -> str:
-    where = str(source) if isinstance(source, str | os.PathLike) else "what was given"
-    reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:5])
-    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-    return (
-        f"None of the {len(skipped)} images in {where} can be used ({reasons}{more}). Give JPEG, "
-        "PNG, WebP, TIFF or BMP files that an image viewer opens."
-    )
 
 
 def cache_folder() -> Path:
@@ -131,15 +125,9 @@ def cache_folder() -> Path:
 
     It may be deleted at any time and is then built anew.
     """
-    if chosen := os.environ.get("SWAPMARK_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "darwin":
-        parent = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        parent = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return parent.absolute() / "swapmark"
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    chosen = os.environ.get("SWAPMARK_CACHE") or f"{caches}/swapmark"
+    return Path(chosen).expanduser().absolute()
 
 
 def write_skipped(path: str | os.PathLike, skipped: Iterable[Skipped]) -> None:
@@ -147,26 +135,7 @@ def write_skipped(path: str | os.PathLike, skipped: Iterable[Skipped]) -> None:
 
     Raises OutputError if it cannot be written.
     """
-
-    def write(partial: Path) -> None:
-        # Names of files need not be valid text on every system.
-        with partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file", "reason"])
-            writer.writerows([entry.file, entry.reason] for entry in skipped)
-
-    write_atomically(Path(path), write)
-
-
-class _Index(NamedTuple):
-    """What a set says about the items that were listed, N of them usable."""
-
-    positions: list[int]
-    """N positions among the items."""
-    sizes: list[tuple[int, int]]
-    """N original (width, height) in pixels."""
-    skipped: list[tuple[str, str]]
-    """Names of the items that could not be used, and why."""
+    write_rows(Path(path), [Skipped._fields, *skipped])
 
 
 def _file_name(items: list[Item], size: int, resize: str, *, keep_pixels: bool) -> str:
@@ -181,24 +150,20 @@ def _file_name(items: list[Item], size: int, resize: str, *, keep_pixels: bool) 
 
 
 def _make_set(
-    path: Path,
-    decoded: Iterable[tuple[Item, tuple[np.ndarray, Placement] | ImageProblem]],
-    count: int,
-    bytes_each: int,
-) -> _Index:
+    path: Path, decoded: Iterable[tuple[Item, Loaded]], count: int, bytes_each: int
+) -> Index:
     """Write `count` decoded items as a set, without their pixels if `bytes_each` is 0."""
-    index = _Index([], [], [])
+    index: Index = []
 
     def write(partial: Path) -> None:
         # Written, not mapped: a disk that fills up stops a write, but kills who writes to a map.
         with partial.open("wb") as file:
-            for position, (item, result) in enumerate(decoded):
+            for _, result in decoded:
                 if isinstance(result, ImageProblem):
-                    index.skipped.append((item.name, str(result)))
+                    index.append(str(result))
                     continue
                 pixels, placement = result
-                index.positions.append(position)
-                index.sizes.append((placement.width, placement.height))
+                index.append([placement.width, placement.height])
                 if bytes_each:
                     file.write(np.ascontiguousarray(pixels).data)
             text = json.dumps(index).encode()
@@ -210,7 +175,7 @@ def _make_set(
             write_atomically(path, write)
     except OutputError as error:
         # Windows does not replace a file that a faster process made meanwhile and has mapped.
-        if _read_index(path, bytes_each) is None:
+        if _read_index(path, count, bytes_each) is None:
             raise InputError(
                 f"The image cache in {path.parent} cannot be written: {error.__cause__}. Set the "
                 "environment variable SWAPMARK_CACHE to a folder with space that you may write to."
@@ -232,15 +197,16 @@ def _make_room(folder: Path, bytes_needed: int) -> None:
         raise OSError(ENOSPC, message)
 
 
-def _read_index(path: Path, bytes_each: int) -> _Index | None:
+def _read_index(path: Path, count: int, bytes_each: int) -> Index | None:
     """The index of a set; None if the set is not there or is damaged."""
     try:
         with path.open("rb") as file:
             end = file.seek(-8, os.SEEK_END)
             length = int.from_bytes(file.read(8), "little")
             pixel_bytes = file.seek(end - length)
-            index = _Index(*json.loads(file.read(length)))
+            index = json.loads(file.read(length))
+            usable = sum(not isinstance(entry, str) for entry in index)
     except (OSError, ValueError, TypeError):
         return None
-    is_whole = pixel_bytes == len(index.positions) * bytes_each
-    return index if is_whole and len(index.positions) == len(index.sizes) else None
+    is_whole = len(index) == count and pixel_bytes == usable * bytes_each
+    return index if is_whole else None

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from swapmark.data.images import (
-    Decoded,
     ImageProblem,
     Placement,
     array_to_rgb,
@@ -21,18 +20,14 @@ from swapmark.data.images import (
 )
 from swapmark.data.items import Item
 
+Loaded = tuple[np.ndarray, Placement] | ImageProblem
+"""The network's square and where the image lies in it, or why there is none."""
+
 SECONDS_BETWEEN_LINES = 10.0
 Thing = TypeVar("Thing")
 
 
-def default_workers() -> int:
-    """Threads to decode with: the cores this process may use, at most 16."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(16, len(os.sched_getaffinity(0)))
-    return min(16, os.cpu_count() or 1)
-
-
-def decode_item(item: Item, *, draft_size: int | None = None) -> Decoded:
+def decode_item(item: Item, *, draft_size: int | None = None) -> tuple[np.ndarray, tuple[int, int]]:
     """Read one item as upright 8-bit RGB, see `decode_image`; raises ImageProblem."""
     try:
         content = item.read()
@@ -40,7 +35,7 @@ def decode_item(item: Item, *, draft_size: int | None = None) -> Decoded:
         raise ImageProblem(f"cannot be read: {error.strerror or error}") from error
     if isinstance(content, np.ndarray):
         pixels = array_to_rgb(content)
-        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+        return pixels, pixels.shape[1::-1]
     return decode_image(content, draft_size=draft_size)
 
 
@@ -50,18 +45,20 @@ def load_item(item: Item, size: int, resize: str = "pad") -> tuple[np.ndarray, P
     Large JPEGs are decoded at a fraction of their size that is still twice `size` or more.
     Raises ImageProblem when the item cannot be read or decoded.
     """
-    decoded = decode_item(item, draft_size=2 * size)
-    return resize_image(decoded.pixels, size, resize, original_size=decoded.size)
+    pixels, original_size = decode_item(item, draft_size=2 * size)
+    return resize_image(pixels, size, resize, original_size=original_size)
 
 
 def stream_images(
     items: Iterable[Item], size: int, resize: str = "pad", workers: int | None = None
-) -> Iterator[tuple[Item, tuple[np.ndarray, Placement] | ImageProblem]]:
+) -> Iterator[tuple[Item, Loaded]]:
     """Decode items with `workers` threads, in their order, a few ahead of the reader.
 
-    Yields each item with what `load_item` gives, or with the problem that keeps it from being used.
+    Without `workers` there is one for each core that this process may use, at most 16. Yields each
+    item with what `load_item` gives, or with the problem that keeps it from being used.
     """
-    workers = workers or default_workers()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = workers or min(16, cores or 1)
     remaining = iter(items)
     executor = ThreadPoolExecutor(workers, thread_name_prefix="swapmark-decode")
     ahead: deque[tuple[Item, Future]] = deque()
@@ -77,9 +74,7 @@ def stream_images(
         executor.shutdown(cancel_futures=True)
 
 
-def _load_or_problem(
-    item: Item, size: int, resize: str
-) -> tuple[np.ndarray, Placement] | ImageProblem:
+def _load_or_problem(item: Item, size: int, resize: str) -> Loaded:
     try:
         return load_item(item, size, resize)
     except ImageProblem as problem:

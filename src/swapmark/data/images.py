@@ -12,7 +12,6 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -46,17 +45,10 @@ class ImageProblem(SwapmarkError):  # noqa: N818 - a reason on a list more often
     """One image that cannot be used; the message is the reason that skipped.csv gives."""
 
 
-class Decoded(NamedTuple):
-    """An image in memory, perhaps shrunk while decoding, and its full size."""
-
-    pixels: np.ndarray
-    """uint8 (H, W, 3), covering the whole image."""
-    size: tuple[int, int]
-    """Original (width, height) in pixels after the EXIF turn."""
-
-
-def decode_image(data: bytes, *, draft_size: int | None = None) -> Decoded:
-    """Decode the bytes of an image file, turned upright, as 8-bit RGB.
+def decode_image(
+    data: bytes, *, draft_size: int | None = None
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Decode an image file, turned upright: uint8 (H, W, 3), and its full width and height.
 
     With `draft_size`, a larger JPEG is decoded at 1/2, 1/4 or 1/8 of its size, both sides still
     at least `draft_size` pixels; it is several times faster.
@@ -81,10 +73,10 @@ def decode_image(data: bytes, *, draft_size: int | None = None) -> Decoded:
                 # The last row and column of a draft reach past the image unless its size divides.
                 image.load()
                 upright = ImageOps.exif_transpose(image.resize(image.size, box=drafted[1]))
-                return Decoded(_to_rgb(upright), original[::-1] if turned else original)
+                return _to_rgb(upright), original[::-1] if turned else original
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        return Decoded(_to_rgb(image), image.size)
+        return _to_rgb(image), image.size
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -97,9 +89,9 @@ def image_size(data: bytes) -> tuple[int, int]:
         image = reader(io.BytesIO(data))
         turned = _is_turned(image)
     except Exception:  # as in decode_image, which says what is wrong
-        return decode_image(data).size
+        return decode_image(data)[1]
     if turned and reader is TiffImageFile:  # some versions of Pillow turn the size of these already
-        return decode_image(data).size
+        return decode_image(data)[1]
     check_size(*image.size)
     return image.size[::-1] if turned else image.size
 
@@ -202,7 +194,7 @@ def _stretch(values: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255)).astype(np.uint8)
 
 
-def _decode_with_tifffile(data: bytes, error: Exception) -> Decoded:
+def _decode_with_tifffile(data: bytes, error: Exception) -> tuple[np.ndarray, tuple[int, int]]:
     """Decode the kinds of TIFF that Pillow does not know, such as 64-bit floats."""
     try:
         import tifffile
@@ -219,7 +211,7 @@ def _decode_with_tifffile(data: bytes, error: Exception) -> Decoded:
         values = page.asarray()
         planar = values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
         pixels = array_to_rgb(np.moveaxis(values, 0, -1) if planar else values)
-        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+        return pixels, pixels.shape[1::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +221,6 @@ class Placement:
     `pad` keeps the whole image, scaled until its longer side is `size` and centred; `crop` scales
     until its shorter side is `size` and keeps the centre. Sides are rounded to whole pixels and
     points follow the rounded sides, so `to_original` undoes `to_model` exactly.
-
-    >>> placement = Placement(200, 100, 64)
-    >>> placement.to_original(placement.to_model(np.array([10.0, 20.0]))).round(9).tolist()
-    [10.0, 20.0]
     """
 
     width: int

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +36,7 @@ class Item:
     """Returns the file's bytes or the array; raises ImageProblem or OSError. Thread-safe."""
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(NamedTuple):
     """An image that could not be used, and why."""
 
     file: str

@@ -23,8 +23,6 @@ from swapmark.data.archives import archive_entries
 from swapmark.data.images import ImageProblem, pillow_to_rgb
 from swapmark.data.items import (
     IMAGE_SUFFIXES,
-    UNREAD_SUFFIXES,
-    VIDEO_SUFFIXES,
     Entry,
     Item,
     LeftOut,
@@ -205,16 +203,15 @@ def _array_item(thing: np.ndarray | Image.Image, name: str) -> Item:
 
 
 def _nothing_found(where: str, others: list[LeftOut]) -> str:
-    kinds: Counter[str] = Counter()
-    for name, reason in ((entry.name, entry.reason) for entry in others):
-        kind = "hidden" if is_hidden(name) else suffix_of(name) or "without ending"
-        kinds["run of swapmark" if reason == _RUN else kind] += 1
-    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
-    advice = "Give a folder, zip, tar, image file or a list of them."
-    if kinds.keys() & (set(UNREAD_SUFFIXES) - set(VIDEO_SUFFIXES)):
-        advice = "Convert pictures of other kinds to PNG or JPEG."
-    elif kinds.keys() & set(VIDEO_SUFFIXES):
-        advice = _FRAMES_OF_A_VIDEO
+    names = [entry.name for entry in others]
+    kinds = ["hidden" if is_hidden(name) else suffix_of(name) or "without ending" for name in names]
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common(6))
+    told = [f"{entry.name}: {entry.reason}." for entry in others if entry.reason]
+    if any(map(is_video_name, names)):
+        told.append(_FRAMES_OF_A_VIDEO)
+    advice = " ".join(told[:1] + told[1:][-1:]) or (
+        "Give a folder, zip, tar, image file or a list of them."
+    )
     return (
         f"No images in {where}: looked for {' '.join(IMAGE_SUFFIXES)} in capitals or not, folders "
         f"inside included; found {counts or 'no file at all'}. {advice}"

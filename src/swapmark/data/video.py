@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -42,15 +42,7 @@ Frames = Generator[VideoFrame | Skipped, None, None]
 
 @dataclass(frozen=True)
 class FrameSource:
-    """A video, a folder of frames, or a camera of your own: anything that yields frames.
-
-    >>> def noise():
-    ...     for index in range(3):
-    ...         pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), np.uint8)
-    ...         yield VideoFrame(index, index / 25, "noise", lambda pixels=pixels: pixels)
-    >>> [frame.index for frame in FrameSource("noise", noise).frames()]
-    [0, 1, 2]
-    """
+    """A video, a folder of frames, or a camera of your own: anything that yields frames."""
 
     name: str
     """What to call it in messages."""
@@ -82,13 +74,13 @@ def frames_of_images(source: Source, frame_rate: float) -> FrameSource:
     def frames() -> Frames:
         yield from unread
         for index, item in enumerate(items):
-            yield VideoFrame(index, index / frame_rate, item.name, partial(_picture, item))
+            yield VideoFrame(index, index / frame_rate, item.name, partial(_pixels_of, item))
 
     return FrameSource(str(source) if named else "the pictures", frames, len(items), rate)
 
 
-def _picture(item: Item) -> np.ndarray:
-    return decode_item(item).pixels
+def _pixels_of(item: Item) -> np.ndarray:
+    return decode_item(item)[0]
 
 
 def natural_order(name: str) -> tuple[list, str]:
@@ -151,18 +143,20 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _frames(path: Path) -> Frames:
-    """Every frame in the order of decoding, then what was wrong with the file."""
+    """Every frame in the order of decoding, and what is wrong with the file where it turns up."""
     from av.sidedata.sidedata import Type
 
     index, last, seen, matrix = 0, None, None, None
-    damage = _Damage()
     with _opened(path) as (container, stream):
         stream.thread_type = "AUTO"
         interval = float(1 / stream.average_rate) if stream.average_rate else 0.0
-        for frame in _decoded(container, stream, damage):
+        for frame in _decoded(container, stream):
+            if isinstance(frame, str):
+                yield Skipped(str(path), frame)
+                continue
             time = frame.time
             if frame.is_corrupt:
-                damage.left_out.append(f"number {index} at {_clock(time)}")
+                yield Skipped(str(path), f"frame {index} at {_clock(time)} is damaged")
             else:
                 # Looked at only where it may differ: a frame and its side data hold on to each
                 # other, and would stay in memory until the garbage collector comes.
@@ -172,52 +166,27 @@ def _frames(path: Path) -> Frames:
                 yield VideoFrame(index, time, str(path), partial(_pixels, frame, matrix))
             index, last = index + 1, last if time is None else time + interval
         end = _announced_end(container, stream) or 0.0
-        for reason in damage.reasons(index, last, end):
-            yield Skipped(str(path), reason)
-
-
-@dataclass
-class _Damage:
-    """What went wrong in one pass over a file."""
-
-    undecodable: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    end: str = ""
-
-    def reasons(self, frames: int, last: float | None, end: float) -> Iterator[str]:
-        """The damage in words, after `frames` frames of which the last one stopped at `last`."""
-        if lost := self.undecodable:
-            yield (
-                f"packets that cannot be decoded: {len(lost)}, the first {lost[0]}; frame numbers "
-                "after it are too low, times are right"
-            )
-        if lost := self.left_out:
-            yield f"damaged frames left out: {len(lost)}, the first {lost[0]}"
-        if self.end:
-            yield f"cannot be read on after {frames} frames: {self.end}"
-        elif not frames:
-            yield "holds no frame that can be decoded"
+        if not index:
+            yield Skipped(str(path), "holds no frame that can be decoded")
         elif last is not None and end - last > SHORT_BY:
-            yield (
-                f"ends after {frames} frames, at {last:.2f} s of the {end:.2f} s that its header "
-                "says; it is cut off or damaged"
-            )
+            found = f"ends after {index} frames, at {last:.2f} s of the {end:.2f} s that its header"
+            yield Skipped(str(path), f"{found} says; it is cut off or damaged")
 
 
-def _decoded(container, stream, damage: _Damage) -> Iterator[Any]:
-    """PyAV's frames; what cannot be read or decoded is noted and passed over."""
+def _decoded(container, stream) -> Iterator[Any]:
+    """PyAV's frames, and in words what cannot be read or decoded."""
     av = import_av()
     try:
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
-                place = packet.pts and float(packet.pts * packet.time_base)
-                damage.undecodable.append(f"at {_clock(place)} ({error.strerror})")
+                where = _clock(packet.pts and float(packet.pts * packet.time_base))
+                yield f"a packet at {where} is lost ({error.strerror}): later frames count too low"
                 continue
             yield from frames
     except av.FFmpegError as error:
-        damage.end = error.strerror or str(error)
+        yield f"cannot be read on: {error.strerror or error}"
 
 
 def _pixels(frame, matrix: np.ndarray | None) -> np.ndarray:

@@ -76,35 +76,23 @@ def make_batch(
 
     `images` are all images of the step, or those of `share` alone with the others left blank.
     """
-    count = len(images)
+    count, turn = len(images), {"rotation": config.rotation, "scale": config.scale}
+    near, far = config.translation / 2, config.translation
     view = random_warp(
-        count,
-        generator,
-        side=3,
-        warp=0.0,
-        rotation=config.rotation,
-        scale=config.scale,
-        translation=config.translation / 2,
-        flip=config.flip,
+        count, generator, side=3, warp=0.0, translation=near, flip=config.flip, **turn
     )
     copy = random_warp(
-        count,
-        generator,
-        side=config.controls,
-        warp=config.warp,
-        rotation=config.rotation,
-        scale=config.scale,
-        translation=config.translation,
+        count, generator, side=config.controls, warp=config.warp, translation=far, **turn
     )
     gains = 1 + config.colour * (2 * torch.rand(count, 5, generator=generator) - 1)
     between = random_warp(count, generator) if config.pairs == "tps" else None
-    view, copy = _take(view, share).to(device), _take(copy, share).to(device)
+    view, copy = view[share].to(device), copy[share].to(device)
     pictures = jitter_colours(as_model_input(images[share], device), gains[share].to(device))
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     seen = warp_images(pictures, view)
     mask = inside(view, *seen.shape[-2:])
     if between is not None:
-        seen, mask = _pair_with_warps(seen, mask, _take(between, share).to(device))
+        seen, mask = _pair_with_warps(seen, mask, between[share].to(device))
     return Batch(images=seen, warped=warp_images(seen, copy), mask=mask, warp=copy)
 
 
@@ -118,10 +106,6 @@ def _pair_with_warps(images: Tensor, mask: Tensor, warp: Warp) -> tuple[Tensor, 
         torch.where(choose, warp_images(images[first], warp), images),
         torch.where(choose, warped_mask, mask),
     )
-
-
-def _take(warp: Warp, share: slice) -> Warp:
-    return Warp(warp.matrix[share], warp.shift[share], warp.displacements[share])
 
 
 def jitter_colours(

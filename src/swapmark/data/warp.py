@@ -85,6 +85,10 @@ class Warp:
         matrix = torch.eye(2).expand(batch, 2, 2)
         return Warp(matrix, torch.zeros(batch, 2), torch.zeros(batch, side * side, 2))
 
+    def __getitem__(self, share: slice) -> "Warp":
+        """Some of the warps."""
+        return Warp(self.matrix[share], self.shift[share], self.displacements[share])
+
     def to(self, device) -> "Warp":
         """The same warps on another device."""
         return Warp(self.matrix.to(device), self.shift.to(device), self.displacements.to(device))

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
+from swapmark.data.items import IMAGE_SUFFIXES
 from swapmark.errors import InputError
 from swapmark.files import write_atomically
 
@@ -23,18 +24,12 @@ CODES = """
 whose nearest neighbour among those before it is farthest in Oklab, to the eye that tells them apart
 worst: normal, red-blind or green-blind (Machado, Oliveira and Fernandes 2009)."""
 COLOURS = tuple(tuple(bytes.fromhex(code)) for code in CODES.split())
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-"""Of the pictures that are written."""
 SMOOTHING = 4
 """Dots are drawn this many times enlarged and averaged down."""
 
 
 def landmark_colours(count: int) -> tuple[tuple[int, ...], ...]:
-    """`count` sRGB colours, the same for a landmark however many there are; repeated after 64.
-
-    >>> landmark_colours(2)
-    ((230, 159, 0), (86, 180, 233))
-    """
+    """`count` sRGB colours, the same for a landmark however many there are; repeated after 64."""
     return tuple(COLOURS[index % len(COLOURS)] for index in range(count))
 
 
@@ -57,9 +52,6 @@ def draw_landmarks(
     radius: of a dot, in pixels of the result; None is 2 % of the longer side, 3 at least.
     numbers: write 1 … K beside the dots, as in the tables.
     marker: coloured dots, or white crosses for points marked by hand.
-
-    >>> draw_landmarks(np.zeros((64, 48, 3), np.uint8), np.array([[10.0, 20.0]]), scale=3).shape
-    (192, 144, 3)
     """
     height, width = image.shape[:2]
     size = np.array([width, height]) * scale
@@ -119,9 +111,9 @@ def save_image(array: np.ndarray, path: str | Path) -> Path:
 def picture_format(path: Path) -> str:
     """Pillow's name of the format that a file's ending stands for; InputError if it writes none."""
     ending = path.suffix.lower()
-    if ending not in PICTURE_ENDINGS:
+    if ending not in IMAGE_SUFFIXES:
         raise InputError(
             f"{path}: no picture is written with the ending {path.suffix!r}. Use one of "
-            f"{', '.join(PICTURE_ENDINGS)}."
+            f"{', '.join(IMAGE_SUFFIXES)}."
         )
     return Image.registered_extensions()[ending]

@@ -30,9 +30,6 @@ def contact_sheet(
 
     images: N uint8 (H, W, 3); where sizes differ, each is centred in a tile of the largest.
     captions: N lines of text, one under each picture; of a longer one its end is shown.
-
-    >>> contact_sheet(np.zeros((5, 10, 20, 3), np.uint8), columns=3).shape
-    (32, 76, 3)
     """
     height, width = np.max([image.shape[:2] for image in images], axis=0).tolist()
     text = LINE_HEIGHT if captions else 0

@@ -49,6 +49,7 @@ class Face:
         self.pitch = about(0, 0.09)  # radians; positive looks down
         self.scale = about(0.76, 0.055)  # half the head's height in unit coordinates
         self.width = between(0.7, 0.84)  # half the head's, seen from the front
+        self.depth = self.width * 1.05  # half the head's, seen from the side
         # As photos are cropped: what the turn does to the middle of the features, the crop half
         # undoes.
         centre = np.array([about(0, 0.045), about(0.06, 0.045)])
@@ -85,11 +86,6 @@ class Face:
         self.iris = tone(IRISES)
         self.mouth_colour = mix(self.skin, (200, 40, 60), between(0.35, 0.75))
         self.shirt = vivid(random, 0.7)
-
-    @property
-    def depth(self) -> float:
-        """Half the head's depth."""
-        return self.width * 1.05
 
     @property
     def edge(self) -> float:

@@ -115,7 +115,7 @@ def _eye(face: Face, side: int) -> Iterator[Part]:
     glint = ring(0.2 * iris, 0.2 * iris, face.light * 0.3 * iris, -0.3 * iris)
     yield Part(f"glint_{name}", glint, WHITE)
     lid_x, arch = x + 1.08 * face.eye_width * ACROSS, np.sqrt(ARCH)
-    lid = _band(face, lid_x, y - (height + 0.045) * arch, y - (height + 0.0) * arch)
+    lid = _band(face, lid_x, y - (height + 0.045) * arch, y - height * arch)
     yield Part(f"lid_{name}", lid, mix(face.skin, DARK, 0.75))
     brow_x = x + 1.25 * face.eye_width * ACROSS
     brow_y = y - height - face.brow_gap - 0.07 * ARCH - side * face.brow_tilt * ACROSS

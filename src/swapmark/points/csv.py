@@ -6,7 +6,6 @@ the top left pixel. `Points.columns` and `Points.rows` are the way back. Further
 or dates say, are left out with a warning, unless they look like one of these misspelt.
 """
 
-import csv
 import re
 import warnings
 from collections import Counter
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from swapmark.errors import InputError, LeftOutWarning
-from swapmark.files import write_atomically
+from swapmark.files import write_rows
 from swapmark.points.checks import check_points, plain_name, whole
 from swapmark.points.table import Points
 from swapmark.points.text import TextTable, read_text_table
@@ -46,14 +45,7 @@ def write_csv(points: Points, path: Path) -> tuple[str, ...]:
 
 def write_cells(rows: list[list], path: Path) -> None:
     """Write rows of cells as CSV, NaN as an empty one."""
-
-    def write(partial: Path) -> None:
-        # Names of files need not be valid text on every system.
-        with partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerows(["" if cell != cell else cell for cell in row] for row in rows)
-
-    write_atomically(path, write)
+    write_rows(path, (["" if cell != cell else cell for cell in row] for row in rows))
 
 
 def points_of_text(table: TextTable) -> Points:

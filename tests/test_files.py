@@ -1,10 +1,11 @@
 import errno
+import json
 import os
 
 import pytest
 
 from swapmark.errors import OutputError
-from swapmark.files import write_atomically, write_text, writing
+from swapmark.files import read_json_lines, write_atomically, write_text
 
 
 def names(folder) -> list[str]:
@@ -13,32 +14,37 @@ def names(folder) -> list[str]:
 
 def test_a_file_is_replaced_whole_and_folders_are_made(tmp_path):
     path = tmp_path / "a" / "b" / "file.txt"
-    write_text(path, "old")
-    write_text(path, "ü new")
+    for text in ("old", "ü new"):
+        write_text(path, text)
     assert path.read_text(encoding="utf-8") == "ü new"
     assert names(path.parent) == ["file.txt"]
 
 
-def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path):
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), OutputError),
+        (KeyboardInterrupt("file.txt"), KeyboardInterrupt),
+        (ValueError("file.txt"), ValueError),  # a mistake of ours is not taken for a full disk
+    ],
+)
+def test_what_stops_a_write_leaves_the_old_file_alone(tmp_path, raised, told):
     path = tmp_path / "file.txt"
     path.write_text("old")
 
     def fill_half_of_it(partial):
         partial.write_text("ne")
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise raised
 
-    with pytest.raises(OutputError) as caught:
+    with pytest.raises(told, match=r"file\.txt"):
         write_atomically(path, fill_half_of_it)
-    assert f"{path} could not be written: No space left on device. " in str(caught.value)
-    for advice in ("Make room", f"permissions of {tmp_path}", "--out", "--resume"):
-        assert advice in str(caught.value)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["file.txt"]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(OutputError, match=r"table\.csv could not be written: "):
+    with pytest.raises(OutputError, match=r"table\.csv"):
         write_text(tmp_path / "file" / "table.csv", "new")
     assert (tmp_path / "file").read_text() == "precious"
 
@@ -71,16 +77,8 @@ def test_nothing_is_put_in_place_before_it_is_on_the_disk(tmp_path, monkeypatch)
     assert order == [False]
 
 
-def test_ctrl_c_while_writing_leaves_nothing_half_done(tmp_path):
-    def interrupt(partial):
-        partial.write_text("ne")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(tmp_path / "file.txt", interrupt)
-    assert names(tmp_path) == []
-
-
-def test_a_mistake_of_ours_is_not_taken_for_a_full_disk(tmp_path):
-    with pytest.raises(ZeroDivisionError), writing(tmp_path / "file.txt"):
-        raise ZeroDivisionError
+def test_a_json_line_that_was_cut_short_is_left_out(tmp_path):
+    path = tmp_path / "a.jsonl"
+    assert read_json_lines(path) == []
+    path.write_text(json.dumps({"step": 1}) + '\n{"step": 2, "lo')
+    assert read_json_lines(path) == [{"step": 1}]
