@@ -10,25 +10,14 @@ from swapmark.errors import InputError, OutputError
 from swapmark.faces.drawn import draw_face, draw_faces, save_faces
 
 
-@pytest.fixture(scope="module")
-def faces():
-    return draw_faces(120, size=32)
-
-
-def test_images_and_points_belong_together(faces):
-    assert faces.images.shape == (120, 32, 32, 3)
-    assert faces.images.dtype == np.uint8
-    assert len(faces) == len(faces.points) == len(set(faces.points.files)) == 120
-    assert faces.points.xy.shape == (120, 5, 2)
-    assert faces.points.confidence is None
-
-
 def test_an_image_is_the_same_whatever_the_count_and_the_order():
-    many = draw_faces(6, seed=4)
+    many = draw_faces(60, size=16, seed=4)
+    assert len(many) == len(many.points) == len(set(many.points.files)) == 60
     for index in (5, 2, 0):
-        image, xy = draw_face(index, seed=4)
+        image, xy = draw_face(index, size=16, seed=4)
         np.testing.assert_array_equal(image, many.images[index])
         np.testing.assert_array_equal(xy, many.points.xy[index])
+    assert draw_faces(17, size=16).points.split == many.points.split[:17]
 
 
 @pytest.mark.parametrize(("clutter", "mean"), [(False, 133.104), (True, 127.434)])
@@ -57,8 +46,8 @@ def test_a_face_is_the_same_at_every_size(clutter):
         assert abs(shrunk - small).mean() < 8  # blur and noise are those of the pixels
 
 
-def test_the_mean_shape_is_a_poor_guess_and_the_nose_moves_against_the_eyes(faces):
-    xy = faces.points.xy
+def test_the_mean_shape_is_a_poor_guess_and_the_nose_moves_against_the_eyes():
+    xy = draw_faces(120, size=16).points.xy
     distances = np.linalg.norm(xy - xy.mean(axis=0), axis=-1).mean(axis=1)
     eyes = np.linalg.norm(xy[:, 0] - xy[:, 1], axis=-1)
     assert 0.15 < (distances / eyes).mean() < 0.25
@@ -76,16 +65,12 @@ def test_clutter_leaves_the_landmarks_alone():
 
 @pytest.mark.parametrize(
     ("fit", "test", "expected"),
-    [(0.1, 0.1, (4, 4)), (0.25, 0.5, (10, 20)), (0.0, 0.0, (0, 0)), (0.0, 1.0, (0, 40))],
+    [(0.1, 0.1, (2, 2)), (0.25, 0.5, (5, 10)), (0.0, 0.0, (0, 0)), (0.0, 1.0, (0, 20))],
 )
 def test_splits_have_their_shares(fit, test, expected):
-    split = draw_faces(40, size=16, fit=fit, test=test).points.split
+    split = draw_faces(20, size=16, fit=fit, test=test).points.split
     assert (split.count("fit"), split.count("test")) == expected
     assert set(split) <= {"train", "fit", "test"}
-
-
-def test_more_faces_do_not_change_the_split_of_the_first(faces):
-    assert draw_faces(37, size=16).points.split == faces.points.split[:37]
 
 
 @pytest.mark.parametrize(

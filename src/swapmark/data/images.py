@@ -65,18 +65,14 @@ def decode_image(
         raise ImageProblem(f"unreadable or truncated header: {error}") from error
     check_size(*image.size)
     with _damage_told():
-        if draft_size is not None and isinstance(image, JpegImageFile):
-            original = image.size
-            turned = _is_turned(image)
-            drafted = image.draft("RGB", (draft_size, draft_size))
-            if drafted is not None and image.size != original:
-                # The last row and column of a draft reach past the image unless its size divides.
-                image.load()
-                upright = ImageOps.exif_transpose(image.resize(image.size, box=drafted[1]))
-                return _to_rgb(upright), original[::-1] if turned else original
+        size = _upright_size(image)
+        drafted = image.draft("RGB", (draft_size, draft_size)) if draft_size else None
         image.load()
+        # The last row and column of a draft reach past the image unless its size divides.
+        if drafted and drafted[1][2:] != image.size:
+            image = image.resize(image.size, box=drafted[1])
         ImageOps.exif_transpose(image, in_place=True)
-        return _to_rgb(image), image.size
+        return _to_rgb(image), size if drafted else image.size
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -87,13 +83,12 @@ def image_size(data: bytes) -> tuple[int, int]:
     reader = _reader_for(data)
     try:
         image = reader(io.BytesIO(data))
-        turned = _is_turned(image)
+        size = _upright_size(image)
     except Exception:  # as in decode_image, which says what is wrong
         return decode_image(data)[1]
-    if turned and reader is TiffImageFile:  # some versions of Pillow turn the size of these already
-        return decode_image(data)[1]
     check_size(*image.size)
-    return image.size[::-1] if turned else image.size
+    # Some versions of Pillow turn the size of a TIFF already.
+    return decode_image(data)[1] if size != image.size and reader is TiffImageFile else size
 
 
 def pillow_to_rgb(image: Image.Image) -> np.ndarray:
@@ -163,9 +158,11 @@ def _damage_told() -> Iterator[None]:
         raise ImageProblem(f"truncated or damaged: {error or type(error).__name__}") from error
 
 
-def _is_turned(image: Image.Image) -> bool:
-    """Whether width and height change places when the EXIF turn is applied."""
-    return image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height once the EXIF turn is applied."""
+    width, height = image.size
+    is_turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+    return (height, width) if is_turned else (width, height)
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from swapmark.drawing.draw import landmark_colours, save_image
-from swapmark.errors import InputError
 
 TERMS = (
     *("loss", "reconstruction", "known_equivariance", "separation"),
@@ -22,38 +21,31 @@ def plot_losses(history: Sequence[dict], path: str | Path) -> Path:
     """Plot losses (logarithmic) over the landmark spread, against the step, into an image file.
 
     history: one dict a logged step, as in metrics.jsonl, with "step" and some of `TERMS` and
-    `SPREADS`. What is not finite or, on the logarithmic axis, not above zero is left out. Raises
-    InputError if no entry has a loss.
+    `SPREADS`. What is not finite or, on the logarithmic axis, not above zero is left out.
     """
     # Heavy, so not before it is needed; Figure alone leaves pyplot's global state untouched.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    losses, spreads = (
-        [name for name in names if any(name in entry for entry in history)]
-        for names in (TERMS, SPREADS)
-    )
-    if not losses:
-        raise InputError(f"There is no loss to plot into {path}: no entry has {', '.join(TERMS)}.")
-    figure = Figure(figsize=(8, 7 if spreads else 4), dpi=120, layout="constrained")
+    figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    panels = figure.subplots(2 if spreads else 1, 1, sharex=True, squeeze=False)[:, 0]
-    _plot_curves(panels[0], history, losses, above=0.0)
-    panels[0].set(ylabel="loss", title="Loss, and its terms before they are weighted")
-    if any(line.get_ydata().size for line in panels[0].lines):
-        panels[0].set_yscale("log")
-    if spreads:
-        _plot_curves(panels[1], history, spreads, above=-math.inf)
-        panels[1].set(ylabel="standard deviation, unit lengths", title="Spread of the landmarks")
-        panels[1].set_ylim(bottom=0)
-    panels[-1].set_xlabel("step")
-    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    losses, spreads = figure.subplots(2, 1, sharex=True)
+    _plot_curves(losses, history, TERMS, above=0.0)
+    losses.set(ylabel="loss", title="Loss, and its terms before they are weighted")
+    if any(line.get_ydata().size for line in losses.lines):
+        losses.set_yscale("log")
+    _plot_curves(spreads, history, SPREADS, above=-math.inf)
+    spreads.set(ylabel="standard deviation, unit lengths", title="Spread of the landmarks")
+    spreads.set_ylim(bottom=0)
+    spreads.set_xlabel("step")
+    spreads.xaxis.get_major_locator().set_params(integer=True)
     canvas.draw()
     return save_image(np.asarray(canvas.buffer_rgba())[..., :3].copy(), path)
 
 
-def _plot_curves(panel, history: Sequence[dict], names: list[str], *, above: float) -> None:
-    """Draw one curve a name, the first one thick and black."""
+def _plot_curves(panel, history: Sequence[dict], known: Sequence[str], *, above: float) -> None:
+    """Draw one curve for each known name that is there, the first one thick and black."""
+    names = [name for name in known if any(name in entry for entry in history)]
     colours = [(0, 0, 0), *landmark_colours(len(names) - 1)]
     for name, colour in zip(names, colours, strict=True):
         points = [(entry["step"], entry[name]) for entry in history if name in entry]
