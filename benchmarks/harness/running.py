@@ -33,7 +33,7 @@ def training_items(cell: Cell, data: Path) -> list[Item]:
     for name in cell["train"]:
         path = data / name
         found = _of_splits(path, splits).items if name in annotated else list_images(path)
-        items += [replace(item, name=f"{name}/{item.name}") for item in found]
+        items += [item._replace(name=f"{name}/{item.name}") for item in found]
     splits = ("test",) if cell["score"] == "test" else ("fit", "test")
     apart = {
         _digest(item): f"{name}/{item.name}"

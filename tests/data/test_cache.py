@@ -196,12 +196,6 @@ def test_image_lost_while_decoding_on_demand_is_named(photos, monkeypatch):
         images.batch(np.array([4]))
 
 
-def test_wrong_options_are_refused(photos):
-    for options in ({"size": 16, "resize": "stretch"}, {"size": 0}):
-        with pytest.raises(InputError, match="size"):
-            load_images(photos, **options)
-
-
 def test_skipped_table_survives_odd_names(tmp_path):
     odd = [Skipped('a, "b".png', "empty"), Skipped("ä\udcff.png", "line\nbreak")]
     write_skipped(tmp_path / "skipped.csv", odd)

@@ -34,7 +34,7 @@ def archive_entries(path: Path) -> Iterable[Entry] | None:
     """
     name = path.name.lower()
     if name.endswith(".zip") or (not name.endswith(TAR_ENDINGS) and zipfile.is_zipfile(path)):
-        return sorted(_zip_entries(path), key=lambda entry: entry.name)
+        return sorted(_zip_entries(path), key=lambda entry: entry[0])
     return _tar_entries(path) if name.endswith(TAR_ENDINGS) or tarfile.is_tarfile(path) else None
 
 

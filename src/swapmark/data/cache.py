@@ -24,7 +24,7 @@ import numpy as np
 import PIL
 
 from swapmark.data.decoding import Loaded, stream_images, track
-from swapmark.data.images import RESIZE_MODES, ImageProblem, Placement
+from swapmark.data.images import ImageProblem, Placement
 from swapmark.data.items import Item, Skipped
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError, OutputError
@@ -89,8 +89,6 @@ def load_images(
     A set of more than MAX_CACHED_BYTES is checked once and then decoded on demand. Raises
     InputError when no image can be used or the cache cannot be written.
     """
-    if size < 1 or resize not in RESIZE_MODES:
-        raise InputError(f"size={size}, resize={resize!r}; expected size ≥ 1 and pad or crop.")
     items, unread = list_with_unread(source)
     bytes_each = size * size * 3
     if len(items) * bytes_each > MAX_CACHED_BYTES:
@@ -107,7 +105,8 @@ def load_images(
             skipped.append(Skipped(item.name, entry))
         else:
             used.append(item)
-            placements.append(Placement(*entry, size, resize))
+            width, height = entry
+            placements.append(Placement(width, height, size, resize))
     skipped += unread
     if not used:
         first = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:5])

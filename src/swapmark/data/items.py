@@ -1,7 +1,6 @@
 """What every source of images is turned into: items, each with a name and a way to read it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -24,8 +23,7 @@ MAX_FILE_BYTES = 512 * 2**20
 """Larger files and archive members are not read: 120 million pixels of 4 bytes are less."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One image that can be read: an encoded file, or an array of its pixels."""
 
     name: str
@@ -43,15 +41,8 @@ class Skipped(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """What lies in a folder or archive and is no image; no reason where nobody has to be told."""
-
-    name: str
-    reason: str
-
-
-Entry = Item | LeftOut
+Entry = Item | Skipped
+"""What lies in a folder or archive, its name first; skipped without reason is what need not be told."""
 
 
 def suffix_of(name: str) -> str:
@@ -75,11 +66,11 @@ def is_video_name(name: str) -> bool:
     return suffix_of(name) in VIDEO_SUFFIXES
 
 
-def left_out(name: str) -> LeftOut:
+def left_out(name: str) -> Skipped:
     """The entry of a file that is no image; told are pictures of kinds that are not read."""
     kind = suffix_of(name)
     told = kind in UNREAD_SUFFIXES and not is_hidden(name)
-    return LeftOut(name, f"the kind {kind} is not read; convert it to PNG or JPEG" if told else "")
+    return Skipped(name, f"the kind {kind} is not read; convert it to PNG or JPEG" if told else "")
 
 
 def problem_item(name: str, reason: str) -> Item:

@@ -12,7 +12,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from swapmark.data.items import (
     IMAGE_SUFFIXES,
     Entry,
     Item,
-    LeftOut,
     Skipped,
     is_hidden,
     is_image_name,
@@ -79,10 +77,10 @@ def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
         )
     entries = list(entries)
     items = [entry for entry in entries if isinstance(entry, Item)]
-    others = [entry for entry in entries if isinstance(entry, LeftOut)]
+    others = [entry for entry in entries if isinstance(entry, Skipped)]
     if not items:
         raise InputError(_nothing_found(where, others))
-    return items, [Skipped(entry.name, entry.reason) for entry in others if entry.reason]
+    return items, [entry for entry in others if entry.reason]
 
 
 def _of_path(path: Path) -> Iterable[Entry]:
@@ -92,7 +90,7 @@ def _of_path(path: Path) -> Iterable[Entry]:
                 f"{path} is a run of swapmark. Give the folder or archive of the images that it "
                 f"was trained on, see {path / 'images.json'}."
             )
-        return sorted(_walk(path), key=lambda entry: entry.name)
+        return sorted(_walk(path), key=lambda entry: entry[0])
     if not path.is_file():
         raise InputError(
             f"There is no file or folder {path} (looked in {Path.cwd()}). Give a folder, zip, tar "
@@ -109,19 +107,17 @@ def _walk(root: Path) -> Iterator[Entry]:
     unlisted: list[OSError] = []
     visited: set[str] = set()
     for folder, below, files in os.walk(root, followlinks=True, onerror=unlisted.append):
-        real = os.path.realpath(folder)
-        is_left_out = real in visited
-        visited.add(real)
-        if not is_left_out and "config.yaml" in files and is_run(Path(folder)):
-            yield LeftOut(Path(folder).relative_to(root).as_posix(), _RUN)
-            is_left_out = True
-        if is_left_out:
+        here, real = Path(folder), os.path.realpath(folder)
+        if real in visited:
             below.clear()
-            continue
-        for file in files:
-            path = Path(folder, file)
-            name = path.relative_to(root).as_posix()
-            yield _file_item(path, name) if is_image_name(name) else left_out(name)
+        elif is_run(here):
+            yield Skipped(here.relative_to(root).as_posix(), _RUN)
+            below.clear()
+        else:
+            for path in (here / file for file in files):
+                name = path.relative_to(root).as_posix()
+                yield _file_item(path, name) if is_image_name(name) else left_out(name)
+        visited.add(real)
     for error in unlisted:
         yield problem_item(str(error.filename), f"the folder cannot be listed: {error.strerror}")
 
@@ -180,8 +176,8 @@ def _of_listed_path(given: str) -> Iterator[Entry]:
         yield problem_item(given, _RUN)
     else:
         for entry in _of_path(path):
-            name = given if entry.name == str(path) else f"{given}/{entry.name}"
-            yield replace(entry, name=name)
+            name = entry[0]
+            yield type(entry)(given if name == str(path) else f"{given}/{name}", *entry[1:])
 
 
 def _split(array: np.ndarray) -> list[np.ndarray]:
@@ -202,11 +198,11 @@ def _array_item(thing: np.ndarray | Image.Image, name: str) -> Item:
     return Item(name, f"{array.shape} {array.dtype} {digest}", lambda: array)
 
 
-def _nothing_found(where: str, others: list[LeftOut]) -> str:
-    names = [entry.name for entry in others]
+def _nothing_found(where: str, others: list[Skipped]) -> str:
+    names = [entry.file for entry in others]
     kinds = ["hidden" if is_hidden(name) else suffix_of(name) or "without ending" for name in names]
     counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common(6))
-    told = [f"{entry.name}: {entry.reason}." for entry in others if entry.reason]
+    told = [f"{entry.file}: {entry.reason}." for entry in others if entry.reason]
     if any(map(is_video_name, names)):
         told.append(_FRAMES_OF_A_VIDEO)
     advice = " ".join(told[:1] + told[1:][-1:]) or (
