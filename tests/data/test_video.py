@@ -211,20 +211,16 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_frames_of_a_folder_come_in_natural_order_with_their_times(folder):
-    frames = list(frames_of_images(folder, 2.0).frames())
-    assert [frame.name for frame in frames] == ["frame1.png", "frame2.png", "Frame10.png"]
-    assert [frame.index for frame in frames] == [0, 1, 2]
-    assert [frame.time for frame in frames] == [0, 0.5, 1]
-    assert [frame.read()[0, 0, 0] for frame in frames] == [1, 2, 10]
-
-
-def test_archives_are_ordered_like_folders_and_lists_keep_their_order(folder, tmp_path):
+def test_pictures_come_in_natural_order_with_their_times_and_lists_keep_theirs(folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "frames.zip", "w") as archive:
         for name in NAMES:
             archive.write(folder / name, name)
-    frames = frames_of_images(tmp_path / "frames.zip", 1).frames()
-    assert [frame.name for frame in frames] == ["frame1.png", "frame2.png", "Frame10.png"]
+    for source in (folder, tmp_path / "frames.zip"):
+        frames = list(frames_of_images(source, 2.0).frames())
+        assert [frame.name for frame in frames] == ["frame1.png", "frame2.png", "Frame10.png"]
+        assert [frame.index for frame in frames] == [0, 1, 2]
+        assert [frame.time for frame in frames] == [0, 0.5, 1]
+        assert [frame.read()[0, 0, 0] for frame in frames] == [1, 2, 10]
     listed = frames_of_images([folder / name for name in NAMES], 1).frames()
     assert [frame.name for frame in listed] == [str(folder / name) for name in NAMES]
 

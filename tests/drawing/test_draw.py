@@ -6,6 +6,7 @@ from swapmark.drawing.draw import draw_landmarks, landmark_colours, save_image
 from swapmark.errors import InputError
 
 GREY = np.full((64, 48, 3), 128, np.uint8)
+BLACK = np.zeros((256, 200, 3), np.uint8)
 
 
 def changed(image, **options):
@@ -17,7 +18,7 @@ def changed(image, **options):
 @pytest.mark.parametrize("scale", [1, 3, 4])
 @pytest.mark.parametrize("xy", [[20.0, 30.0], [20.3, 30.8], [24.5, 17.25]])
 def test_a_mark_is_centred_on_its_landmark(marker, scale, xy):
-    image = draw_landmarks(0 * GREY, np.array([xy]), scale=scale, radius=5, marker=marker)
+    image = draw_landmarks(BLACK, np.array([xy]), scale=scale, marker=marker)
     light = image.sum(axis=-1, dtype=float)
     y, x = np.mgrid[: light.shape[0], : light.shape[1]]
     drawn = np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
@@ -27,12 +28,12 @@ def test_a_mark_is_centred_on_its_landmark(marker, scale, xy):
 
 def test_dots_have_the_colours_of_their_landmarks_and_a_dark_outline():
     xy = np.stack([np.linspace(6, 42, 5), np.full(5, 30)], axis=-1)
-    image = draw_landmarks(GREY, xy, scale=4, radius=8)
+    image = draw_landmarks(GREY, xy, scale=4)
     assert (GREY == 128).all(), "the image itself is unchanged"
     for (x, y), colour in zip(xy, landmark_colours(5), strict=True):
         column, row = round((x + 0.5) * 4 - 0.5), round((y + 0.5) * 4 - 0.5)
         assert image[row, column].tolist() == list(colour)
-        assert image[row, column - 9].max() < 90
+        assert image[row, column - 6].max() < 90
 
 
 def test_there_are_64_colours_which_then_repeat():
@@ -56,7 +57,7 @@ def test_missing_points_are_left_out_and_points_outside_do_no_harm():
 
 
 def test_a_mark_over_the_border_is_cut():
-    difference = changed(GREY, xy=np.array([[-0.5, 20.0]]), scale=4, radius=6)
+    difference = changed(GREY, xy=np.array([[-0.5, 20.0]]), scale=4)
     assert difference[:, 0].max() > 0
     assert difference[:, 20:].max() == 0
 

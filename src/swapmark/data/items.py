@@ -42,7 +42,7 @@ class Skipped(NamedTuple):
 
 
 Entry = Item | Skipped
-"""What lies in a folder or archive, its name first; skipped without reason is what need not be told."""
+"""What lies in a folder or archive, name first; without a reason where nobody has to be told."""
 
 
 def suffix_of(name: str) -> str:

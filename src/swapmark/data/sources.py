@@ -177,7 +177,9 @@ def _of_listed_path(given: str) -> Iterator[Entry]:
     else:
         for entry in _of_path(path):
             name = entry[0]
-            yield type(entry)(given if name == str(path) else f"{given}/{name}", *entry[1:])
+            name = given if name == str(path) else f"{given}/{name}"
+            is_item = isinstance(entry, Item)
+            yield entry._replace(name=name) if is_item else entry._replace(file=name)
 
 
 def _split(array: np.ndarray) -> list[np.ndarray]:

@@ -39,7 +39,6 @@ def draw_landmarks(
     *,
     confidence: np.ndarray | None = None,
     scale: int = 1,
-    radius: float | None = None,
     numbers: bool = False,
     marker: Literal["dot", "cross"] = "dot",
 ) -> np.ndarray:
@@ -49,13 +48,12 @@ def draw_landmarks(
     confidence: (K,) in [0, 1]; an unsure landmark is see-through within its outline, and so is one
         of unknown confidence (NaN).
     scale: whole number to enlarge by.
-    radius: of a dot, in pixels of the result; None is 2 % of the longer side, 3 at least.
     numbers: write 1 … K beside the dots, as in the tables.
     marker: coloured dots, or white crosses for points marked by hand.
     """
     height, width = image.shape[:2]
     size = np.array([width, height]) * scale
-    radius = radius or max(3.0, 0.02 * size.max())
+    radius = max(3.0, 0.02 * size.max())
     canvas = Image.fromarray(image).resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
     centres = unit_to_pixels(pixels_to_unit(np.asarray(xy), np.array([width, height])), size)
     sure = np.ones(len(centres)) if confidence is None else np.nan_to_num(confidence)

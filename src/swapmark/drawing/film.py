@@ -24,11 +24,11 @@ class Film:
     Sides are even, as the pixel format needs it: the last row or column of an odd one is cut off.
     """
 
-    def __init__(self, path: Path, ending: str, frame_rate: Fraction | None = None):
+    def __init__(self, path: Path, ending: str, frame_rate: Fraction):
         """Open `path` for writing in the format of `ending`, about `frame_rate` a second."""
         self.av = import_av()
         self.path = path
-        self.rate = frame_rate or Fraction(25)
+        self.rate = frame_rate
         with writing(path):
             self.container = self.av.open(str(path), "w", format=CONTAINERS[ending.lower()])
         self.stream: Any = None
