@@ -85,11 +85,12 @@ class PointFit:
         """Everything but the weights, for JSON: None where there is no number."""
         same = (
             *("error", "mean_shape", "per_point", "per_point_pixels", "marked", "curve"),
-            *("normaliser", "missing", "skipped"),
+            *("normaliser", "missing"),
         )
         return {
             **self.counts,
             **plain({name: getattr(self, name) for name in same}),
+            "skipped": [entry._asdict() for entry in self.skipped],
             "error_pixels": plain(self.pixels),
             "unit": "% of the normaliser",
             "strength": {"separate": SEPARATE, "ridge": self.ridge},
