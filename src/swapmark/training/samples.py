@@ -9,7 +9,8 @@ from torch import Tensor
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.tensors import partners_of
 from swapmark.drawing.draw import save_image
-from swapmark.drawing.sheets import plot_losses, sample_sheet
+from swapmark.drawing.plots import plot_losses
+from swapmark.drawing.sheets import sample_sheet
 from swapmark.model.model import SwapModel
 from swapmark.training.run import Run
 
