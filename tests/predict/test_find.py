@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swapmark.errors import InputError, RunError
+from swapmark.errors import RunError
 from swapmark.predict import find
 from swapmark.predict.find import find_model, open_network
 
@@ -108,7 +108,7 @@ def hub(monkeypatch, tmp_path):
 
 def test_a_model_of_the_hub_is_found_by_owner_and_name(hub, tiny_run, tmp_path):
     (tmp_path / "snapshot").mkdir()
-    with pytest.raises(RunError, match=r"someone/faces.*config\.json"):
+    with pytest.raises(RunError, match=r"no model in .*snapshot"):
         find_model("someone/faces")
     shutil.copytree(tiny_run.model, tmp_path / "snapshot", dirs_exist_ok=True)
     assert find_model("someone/faces") == tmp_path / "snapshot"
@@ -138,7 +138,7 @@ def test_a_hub_that_does_not_answer_is_told(tmp_path):
     assert "RunError: There is no folder someone/faces" in done.stderr.splitlines()[-1]
 
 
-def test_without_the_hub_s_package_the_line_to_install_it_is_told(monkeypatch):
+def test_without_the_hub_s_package_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match="pip install huggingface_hub"):
+    with pytest.raises(RunError, match="huggingface_hub"):
         find_model("someone/faces")

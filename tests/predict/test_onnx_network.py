@@ -98,8 +98,8 @@ def test_a_damaged_file_is_refused(tiny_onnx, tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("swapmark_format", None, "format none"),
-        ("swapmark_format", "9", "format 9"),
+        ("swapmark_format", None, "swapmark_format"),
+        ("swapmark_format", "9", "9"),
         ("resize", None, "'fit'"),
         ("resize", "stretch", "'stretch'"),
         ("image_size", None, "'image_size'"),
