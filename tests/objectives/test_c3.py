@@ -9,9 +9,6 @@ from swapmark.data.views import Batch
 from swapmark.data.warp import Warp
 from swapmark.objectives.c3 import C3
 
-FULL = 1.0
-"""The end of the run, where every term has its full weight."""
-
 APPEARANCES, PLACES = [1.0, 2.0, 3.0, 4.0], [0.1, -0.2, 0.3, -0.4]
 LENT = [1.5, 2.5, 3.5, 4.5]
 """What is read of the warped copies of these."""
@@ -19,7 +16,7 @@ LENT = [1.5, 2.5, 3.5, 4.5]
 
 def tagged_terms(model: TaggedModel, batch: Batch | None = None, **weights) -> dict[str, Tensor]:
     objective = C3(model, PixelDistance(), config(**weights)).eval()
-    return objective(batch or tagged_batch(APPEARANCES, PLACES), FULL)
+    return objective(batch or tagged_batch(APPEARANCES, PLACES))
 
 
 def exchanged(values: list[float]) -> list[float]:
@@ -113,7 +110,7 @@ def test_the_flow_carries_the_partner_s_landmarks(stages, weights):
             **weights,
         )
         objective = C3(FixedModel(points), PixelDistance(), settings).eval()
-        return objective(batch, FULL)["equivariance"].item() / stages
+        return objective(batch)["equivariance"].item() / stages
 
     assert equivariance(0.5) < 1e-3
     assert equivariance(0.0) == pytest.approx(0.5**2, rel=0.1)
@@ -128,6 +125,6 @@ def test_the_learned_flow_computes_the_enlarged_features_once_a_picture():
     points = torch.zeros(2, 1, 2)
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     batch = Batch(images, images, torch.ones(2, 1, 64, 64), Warp.identity(2))
-    terms = C3(FixedModel(points), distance, settings)(batch, FULL)
+    terms = C3(FixedModel(points), distance, settings)(batch)
     assert "flow" in terms
     assert seen.count(128) == 2, "of the pictures and of their warped copies"

@@ -17,8 +17,6 @@ ALL_ON = dict.fromkeys(TERMS, 1.0) | {
     "equivariance": 10.0,
 }
 LATE = ("swap", "cycle", "inverse", "equivariance")
-FULL = 1.0
-"""The end of the run, where every term has its full weight."""
 
 
 def small_model(**changes) -> SwapModel:
@@ -58,7 +56,7 @@ def assert_trained(module: nn.Module) -> None:
 def test_the_whole_loss_trains_every_weight(perceptual, appearance, pairs, mirror_pairs):
     model = small_model(appearance=appearance)
     settings = config(**ALL_ON, mirror_pairs=mirror_pairs)
-    terms = C3(model, perceptual, settings).train()(views(2, pairs=pairs), FULL)
+    terms = C3(model, perceptual, settings).train()(views(2, pairs=pairs))
     terms["loss"].backward()
     assert terms.keys() == {"loss", *TERMS}
     assert all(value.isfinite() for value in terms.values())
@@ -68,14 +66,14 @@ def test_the_whole_loss_trains_every_weight(perceptual, appearance, pairs, mirro
 
 def test_the_default_settings_train_the_pretrained_nets(perceptual):
     model = small_model(backbone="efficientnet")
-    C3(model, perceptual, C3Config()).train()(views(2), FULL)["loss"].backward()
+    C3(model, perceptual, C3Config()).train()(views(2))["loss"].backward()
     assert_trained(model)
 
 
 def gradients(perceptual: PerceptualDistance, batch: Batch, **weights) -> Tensor:
     model = small_model(image_size=32)
     objective = C3(model, perceptual, config(**weights)).eval()
-    objective(batch, FULL)["loss"].backward()
+    objective(batch)["loss"].backward()
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
@@ -110,20 +108,20 @@ def test_the_late_terms_fade_in_and_the_loss_is_the_weighted_sum(perceptual, pro
 
 def test_reconstruction_alone_is_imm(perceptual):
     model, batch = small_model(), views(2)
-    alone = C3(model, perceptual, config(reconstruction=1.0)).eval()(batch, FULL)["loss"]
+    alone = C3(model, perceptual, config(reconstruction=1.0)).eval()(batch)["loss"]
     torch.testing.assert_close(alone, Imm(model, perceptual).eval()(batch)["loss"])
 
 
 def test_running_means_move_in_training_alone_and_by_the_reconstruction(perceptual):
     batch, before = views(2), perceptual.running.clone()
     objective = C3(small_model(), perceptual, config(**ALL_ON))
-    objective.eval()(batch, FULL)
+    objective.eval()(batch)
     assert torch.equal(perceptual.running, before)
-    objective.train()(batch, FULL)
+    objective.train()(batch)
     moved = perceptual.running.clone()
     assert not torch.equal(moved, before)
     perceptual.running.copy_(before)
-    C3(small_model(), perceptual, config(reconstruction=1.0)).train()(batch, FULL)
+    C3(small_model(), perceptual, config(reconstruction=1.0)).train()(batch)
     torch.testing.assert_close(perceptual.running, moved)
 
 
@@ -136,7 +134,7 @@ def test_the_consensus_filter_is_taught_by_known_warps(perceptual):
     nn.init.normal_(learned.over_j.weight, std=0.1)  # off zero, where W2 gets no gradient
     batch = views(2)
     assert "flow" not in objective(batch, 0.0)
-    terms = objective(batch, FULL)
+    terms = objective(batch)
     terms["loss"].backward()
     assert terms["flow"] > 0
     for layer in (learned.over_i, learned.over_j):
@@ -146,7 +144,7 @@ def test_the_consensus_filter_is_taught_by_known_warps(perceptual):
 
 def test_the_flow_trains_the_pose_alone(perceptual):
     model = small_model(image_size=32)
-    terms = C3(model, perceptual, config(equivariance=1.0)).eval()(views(2, 32), FULL)
+    terms = C3(model, perceptual, config(equivariance=1.0)).eval()(views(2, 32))
     terms["loss"].backward()
     trained = {name for name, value in model.named_parameters() if value.grad is not None}
     assert {name.split(".")[0] for name in trained if model.get_parameter(name).grad.any()} == {

@@ -58,8 +58,7 @@ def load_model(folder: Path) -> PoseModel:
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 of the weights of a model folder, by which a point map knows its model."""
-    with (folder / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
 def _config(folder: Path) -> ModelConfig:

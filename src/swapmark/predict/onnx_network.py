@@ -34,7 +34,8 @@ class OnnxNetwork:
                 f"{path} is damaged, or not made by swapmark ({type(error).__name__}: "
                 f"{one_line(error)}). Make it anew: swapmark export RUN --out {path.name}"
             ) from error
-        self.fingerprint = self.properties.get("fingerprint") or _sha256(path)
+        named = self.properties.get("fingerprint")
+        self.fingerprint = named or hashlib.sha256(path.read_bytes()).hexdigest()
 
     def find(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (B, K, 2) in pixels of the squares, and their confidence (B, K)."""
@@ -58,11 +59,6 @@ class OnnxNetwork:
         found = {part.name: list(part.shape[1:]) for part in parts}
         if found != expected:
             raise ValueError(f"inputs and outputs are {found}, expected {expected}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _session(path: Path, device: str):
