@@ -74,14 +74,13 @@ def decode_image(data: bytes, *, draft_size: int | None = None) -> Decoded:
     check_size(*image.size)
     with _damage_told():
         if draft_size is not None and isinstance(image, JpegImageFile):
-            original = image.size
-            turned = _is_turned(image)
+            original, upright_size = image.size, _upright_size(image)
             drafted = image.draft("RGB", (draft_size, draft_size))
             if drafted is not None and image.size != original:
                 # The last row and column of a draft reach past the image unless its size divides.
                 image.load()
                 upright = ImageOps.exif_transpose(image.resize(image.size, box=drafted[1]))
-                return Decoded(_to_rgb(upright), original[::-1] if turned else original)
+                return Decoded(_to_rgb(upright), upright_size)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return Decoded(_to_rgb(image), image.size)
@@ -95,13 +94,13 @@ def image_size(data: bytes) -> tuple[int, int]:
     reader = _reader_for(data)
     try:
         image = reader(io.BytesIO(data))
-        turned = _is_turned(image)
+        size = _upright_size(image)
     except Exception:  # as in decode_image, which says what is wrong
         return decode_image(data).size
-    if turned and reader is TiffImageFile:  # some versions of Pillow turn the size of these already
+    if size != image.size and reader is TiffImageFile:  # some Pillows turn these sizes already
         return decode_image(data).size
-    check_size(*image.size)
-    return image.size[::-1] if turned else image.size
+    check_size(*size)
+    return size
 
 
 def pillow_to_rgb(image: Image.Image) -> np.ndarray:
@@ -171,9 +170,10 @@ def _damage_told() -> Iterator[None]:
         raise ImageProblem(f"truncated or damaged: {error or type(error).__name__}") from error
 
 
-def _is_turned(image: Image.Image) -> bool:
-    """Whether width and height change places when the EXIF turn is applied."""
-    return image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """The size after the EXIF turn, by the header."""
+    turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+    return (image.height, image.width) if turned else image.size
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
