@@ -7,7 +7,7 @@ import textwrap
 from itertools import pairwise
 from pathlib import Path
 
-from swapmark.data.augment import Strength
+from swapmark.data.views import ViewsConfig
 from swapmark.model.model import ModelConfig
 from swapmark.objectives.c3 import C3Config
 from swapmark.training.config import Config, TrainingConfig
@@ -17,7 +17,7 @@ PAGE = Path(__file__).with_name("settings.md")
 SECTIONS = (
     ("", "Of the run", Config),
     ("model.", "The nets", ModelConfig),
-    ("views.", "The views of a picture", Strength),
+    ("views.", "The views of a picture", ViewsConfig),
     ("c3.", "The objective of C³", C3Config),
     ("training.", "The loop", TrainingConfig),
 )
@@ -34,7 +34,7 @@ in Python:
     swapmark train photos/ --out runs/a --config mine.yaml
 
 ```python
-swapmark.train("photos/", "runs/a", settings=["model.image_size=96", "views.flip=0"])
+swapmark.train("photos/", "runs/a", model={"image_size": 96}, views={"flip": 0})
 ```
 
 *Unit lengths*: a picture is 2 wide and 2 high, whatever its size in pixels. *Ours*: not from the
