@@ -80,7 +80,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """All lines, oldest first; none where there is no file. A line cut short is left out."""
+    """All lines, oldest first; none without a file, and none that a crash cut short."""
     if not path.exists():
         return []
     kept = []
