@@ -198,8 +198,8 @@ class Detector:
         if not wanted.any():
             where = "" if marked.points.split is None else f" whose split is {' or '.join(splits)}"
             raise InputError(
-                f"Of {counted(len(wanted), 'image')} none{where} has a marked point. Mark points, "
-                f"or mend the column split."
+                f"Of {counted(len(marked.items), 'image')} none{where} has a marked point. Mark "
+                f"points, or mend the column split."
             )
         items = [marked.items[row] for row in np.flatnonzero(wanted)]
         return predict_points(self.network, items, progress=progress)
