@@ -3,6 +3,7 @@
 # make test-onnx     predict from an ONNX file in an environment without torch
 # make lint          linter, formatter, type checker, order of imports
 # make test-formats  read our point files with other programs, in an environment of its own
+# make test-gpu-run  try the prepared GPU run on this machine, on drawn faces, in two minutes
 # make clean         remove the virtual environments
 #
 # Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
@@ -25,7 +26,7 @@ IN_OUTSIDE := $(OUTSIDE)/bin/python
 INSTALL_OUTSIDE := $(IN_OUTSIDE) -m pip install --quiet --disable-pip-version-check \
 	--constraint tests_outside/constraints.txt
 
-.PHONY: help demo test test-formats test-onnx lint clean
+.PHONY: help demo test test-formats test-onnx test-gpu-run lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -44,6 +45,10 @@ test-onnx: $(VENV)/installed-test $(WITHOUT_TORCH)/installed
 	$(IN_VENV) tests/without_torch/make_model.py $(WITHOUT_TORCH)/made
 	SWAPMARK_ONNX_FOLDER=$(WITHOUT_TORCH)/made $(WITHOUT_TORCH)/bin/python -m pytest --noconftest \
 	tests/without_torch/check_prediction.py
+
+test-gpu-run: $(VENV)/installed
+	folder=$$(mktemp -d) && $(IN_VENV) benchmarks/gpu.py --out $$folder --minutes 2; \
+	code=$$?; rm -rf $$folder; exit $$code
 
 lint: $(VENV)/installed-lint
 	$(IN_VENV) -m ruff check

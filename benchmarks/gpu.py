@@ -442,6 +442,8 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
     options = parser.parse_args()
     sizes = SIZES[DEVICE.type]
+    if DEVICE.type == "cpu":
+        torch.set_num_threads(1)  # several processes share it
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     if options.job == "compile":

@@ -1,10 +1,12 @@
 """The verbs of a detector."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import swapmark
 from swapmark.errors import InputError, RunError
@@ -81,3 +83,16 @@ def test_scores_belong_into_the_run_or_here(tiny_run, tiny_onnx, tmp_path):
         assert detector.metrics_path(annotated) == place
     expected = Path(f"{tiny_onnx.stem}-evaluation-wings.json")
     assert swapmark.load(tiny_onnx).metrics_path("data/wings.zip") == expected
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "fit_points"])
+@pytest.mark.parametrize(
+    "change", [{"split": ("train",) * 30}, {"xy": np.full((30, 5, 2), np.nan)}]
+)
+def test_a_table_without_a_mark_to_use_is_told(verb, change, tiny_run, faces, tmp_path):
+    replace(faces.points, **change).save(tmp_path / "marks.csv")
+    for name, image in zip(faces.points.files, faces.images, strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / name)
+    with pytest.raises(InputError, match="30 images none"):
+        getattr(swapmark.load(tiny_run), verb)(tmp_path)

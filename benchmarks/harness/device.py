@@ -45,8 +45,9 @@ def seconds_of(work: Callable[[], object], device: torch.device, least: float) -
         wait(device)
         return (time.perf_counter() - began) / count
 
-    timed(2)
-    return timed(max(2, min(200, int(least / timed(1)))))
+    timed(1)
+    once = timed(1)
+    return once if once > least else timed(max(2, min(200, int(least / once))))
 
 
 def device_rates(

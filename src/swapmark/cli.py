@@ -148,10 +148,11 @@ def train(
         resume: Go on with the run in OUT.
     """
     from swapmark.training.config import override, parse_settings, read_yaml
+    from swapmark.training.processes import tells_user
     from swapmark.training.train import train as train_run
 
     settings = override(read_yaml(config) if config else {}, parse_settings(set or []))
-    first_process = os.environ.get("RANK", "0") == "0"  # under torchrun each runs this command
+    tells = tells_user()
     try:
         run = train_run(
             _source(images),
@@ -168,12 +169,12 @@ def train(
             progress=not quiet,
         )
     except KeyboardInterrupt:
-        if first_process and (out / "config.yaml").exists():
+        if tells and (out / "config.yaml").exists():
             again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
             again += ["--devices", str(devices)] if devices != 1 else []
             _tell(f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}")
         raise
-    if first_process:
+    if tells:
         print(f"The run is in {run.path}; look at {run.samples}. Next:")
         print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
 

@@ -195,6 +195,12 @@ class Detector:
         wanted = marked.points.marked.any(axis=1)
         if marked.points.split is not None:
             wanted &= np.isin(marked.points.split, splits)
+        if not wanted.any():
+            where = "" if marked.points.split is None else f" whose split is {' or '.join(splits)}"
+            raise InputError(
+                f"Of {counted(len(marked.items), 'image')} none{where} has a marked point. Mark "
+                f"points, or mend the column split."
+            )
         items = [marked.items[row] for row in np.flatnonzero(wanted)]
         return predict_points(self.network, items, progress=progress)
 

@@ -32,6 +32,12 @@ class LeftOutWarning(UserWarning):
     """Something in a file that was read past, such as the curves of a TPS file."""
 
 
+def one_line(error: Exception) -> str:
+    """The beginning of a message: torch, say, lists every tensor that does not fit."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]} …"
+
+
 def counted(count: int, thing: str) -> str:
     """A number and what it counts, as messages say it; things whose plural ends in s.
 

@@ -20,14 +20,10 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def plan_values() -> dict:
     """The plan of a comparison that takes seconds, as in its YAML file."""
-    widths = {"backbone": 4, "landmark": 8, "appearance": 8, "decoder": 16}
-    model = {"backbone": "plain", "image_size": 32, "landmarks": 4}
+    model = {"backbone": "plain", "backbone_width": 4, "image_size": 32, "landmarks": 4}
     return {
         "budget": {"steps": 6},
-        "settings": {
-            "model": model | {f"{name}_width": width for name, width in widths.items()},
-            "training": {"batch_size": 4, "precision": "float32"},
-        },
+        "settings": {"model": model, "training": {"batch_size": 4, "precision": "float32"}},
         "datasets": {"faces": {"train": ["marked.zip"], "annotated": {"drawn": "marked.zip"}}},
         "methods": {"imm": {"method": "imm"}, "c3": {}},
     }

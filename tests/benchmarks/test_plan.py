@@ -21,46 +21,35 @@ def test_every_plan_compares_both_methods_with_the_same_networks(path: Path):
         assert len({config[section][name] for config in configs}) == 1
 
 
-def test_the_cells_of_a_seed_come_before_those_of_the_next(write_plan):
-    cells = read_plan(write_plan(seeds=[3, 5]))
-    assert [(cell["arguments"]["seed"], cell["method"]) for cell in cells] == [
-        *((3, "imm"), (3, "c3")),
-        *((5, "imm"), (5, "c3")),
-    ]
-
-
 def test_the_settings_of_a_method_win_over_those_of_the_data_set_and_of_all(
     write_plan, plan_values
 ):
-    c3 = {"cycle": 1, "inverse": 1, "separation": 1}
-    faces = plan_values["datasets"]["faces"] | {"settings": {"c3": {"cycle": 2, "inverse": 2}}}
-    plan = write_plan(
-        settings=plan_values["settings"] | {"c3": c3},
-        datasets={"faces": faces},
-        methods={"c3": {"c3": {"cycle": 3}}},
-    )
-    (cell,) = read_plan(plan)
+    faces = {**plan_values["datasets"]["faces"], "settings": {"c3": {"cycle": 2, "inverse": 2}}}
+    settings = plan_values["settings"] | {"c3": {"cycle": 1, "inverse": 1, "separation": 1}}
+    methods = {"c3": {"c3": {"cycle": 3}}}
+    (cell,) = read_plan(write_plan(settings=settings, datasets={"faces": faces}, methods=methods))
     found = cell["config"]["c3"]
-    assert [found[name] for name in c3] == [3, 2, 1]
+    assert (found["cycle"], found["inverse"], found["separation"]) == (3, 2, 1)
 
 
-def test_a_setup_changes_with_all_that_decides_the_result(write_plan, plan_values):
+def test_a_setup_changes_with_all_that_decides_the_result_and_with_nothing_else(
+    write_plan, plan_values
+):
+    def setups(**change) -> set[str]:
+        cells = read_plan(write_plan(**{"methods": {"c3": {}}, **change}))
+        return {identity(cell)[-1] for cell in cells}
+
     faces = plan_values["datasets"]["faces"]
     changes = [
+        {},
         {"budget": {"steps": 7}},
         {"score": "fit-folds"},
         {"methods": {"c3": {"c3": {"cycle": 1}}}},
         {"datasets": {"faces": faces | {"fit_images": True}}},
         {"datasets": {"faces": faces | {"normaliser": "box"}}},
     ]
-    plans = [read_plan(write_plan(**{"methods": {"c3": {}}} | change)) for change in [{}, *changes]]
-    setups = {identity(cell)[-1] for plan in plans for cell in plan}
-    assert len(setups) == len(plans)
-
-
-def test_a_setup_does_not_change_with_the_seed_or_with_what_is_only_written(write_plan):
-    plan = write_plan(methods={"c3": {}, "often": {"training": {"log_every": 1}}}, seeds=[0, 1])
-    assert len({identity(cell)[-1] for cell in read_plan(plan)}) == 1
+    assert len(set.union(*(setups(**change) for change in changes))) == len(changes)
+    assert setups(seeds=[0, 1], methods={"c3": {"training": {"log_every": 1}}}) == setups()
 
 
 @pytest.mark.parametrize(

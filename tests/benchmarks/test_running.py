@@ -24,11 +24,6 @@ def test_of_an_annotated_file_only_what_is_not_scored_is_trained_on(data, fit_im
     assert {item.name for item in items} == {f"marked.zip/{f}" for f in files_of(data, *splits)}
 
 
-def test_fit_images_that_are_scored_on_are_not_trained_on(data):
-    with pytest.raises(InputError, match="fit-folds"):
-        training_items(FACES | {"fit_images": True, "score": "fit-folds"}, data)
-
-
 def test_a_test_image_is_found_in_another_file_under_another_name(data, tmp_path):
     test = min(files_of(data, "test"))
     with zipfile.ZipFile(data / "marked.zip") as source:
@@ -40,7 +35,9 @@ def test_a_test_image_is_found_in_another_file_under_another_name(data, tmp_path
         training_items(FACES | train, data)
 
 
-def test_a_score_by_folds_never_sees_a_test_image(data):
+def test_a_score_by_folds_keeps_the_fit_images_apart_and_never_sees_a_test_image(data):
+    with pytest.raises(InputError, match="fit-folds"):
+        training_items(FACES | {"fit_images": True, "score": "fit-folds"}, data)
     assert set(scored(data / "marked.zip", "test").points.files) == files_of(data, "fit", "test")
     marks = scored(data / "marked.zip", "fit-folds")
     assert set(marks.points.files) == files_of(data, "fit") == {item.name for item in marks.items}

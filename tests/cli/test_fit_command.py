@@ -1,7 +1,6 @@
 """From a run and marked faces to a table with the user's names, by commands."""
 
 import csv
-import json
 import shutil
 import zipfile
 
@@ -149,16 +148,6 @@ def test_rows_of_the_test_split_are_never_used_nor_their_images_read(run, marked
     assert "Skipped" not in capsys.readouterr().err
     by_path, whole = (predicted(run, marked, name).xy for name in ("by_path", "face"))
     assert np.allclose(by_path, whole, atol=1e-6)
-
-
-def test_a_map_of_another_model_is_refused_before_any_image_is_read(run, marked, tmp_path, capsys):
-    assert fit(run, marked) == 0
-    path = run / "points" / "face.json"
-    values = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(values | {"model": "0" * 64}), encoding="utf-8")
-    command = ["predict", str(run), str(tmp_path / "nowhere"), "-o", str(tmp_path / "points.csv")]
-    assert main([*command, "--points", "face"]) == 2
-    assert "face.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

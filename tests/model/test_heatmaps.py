@@ -84,22 +84,6 @@ def test_two_far_peaks_are_not_certain_and_confidence_falls_as_a_peak_widens():
     assert all(0 <= value <= 1 for value in values)
 
 
-def test_gradients_reach_the_scores_from_each_measure():
-    scores = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    scores.requires_grad_()
-    maps = spatial_softmax(scores)
-    points = soft_argmax(maps)
-    measures = {
-        "points": points,
-        "gaussians": gaussians(points, 8, 8, 0.2),
-        "confidences": confidences(maps, points, 0.2),
-    }
-    for name, measure in measures.items():
-        (gradient,) = torch.autograd.grad(measure.square().sum(), scores, retain_graph=True)
-        assert gradient.isfinite().all(), name
-        assert gradient.abs().amax(dim=(-2, -1)).min() > 0, name
-
-
 def test_autocast_does_not_round_the_points():
     maps = spatial_softmax(torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)))
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -23,27 +23,19 @@ def random_images(size: int = 64, count: int = 2) -> torch.Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(size))
 
 
-@pytest.mark.parametrize("size", [64, 96, 128])
-@pytest.mark.parametrize("appearance", ["map", "vector", "landmarks"])
+@pytest.mark.parametrize(
+    ("size", "appearance", "landmarks"),
+    [(64, "map", 4), (96, "vector", 1), (128, "landmarks", 7), (32, "landmarks", 40)],
+)
 @torch.no_grad()
-def test_pictures_come_back_in_their_own_size(size, appearance):
-    model = small_model(image_size=size, appearance=appearance, landmarks=4)
-    images = random_images(size)
-    pose = model.pose(images)
-    assert pose.points.shape == (2, 4, 2)
-    assert pose.probabilities.shape == (2, 4, size // 4, size // 4)
-    assert model.decode(model.appearance(images), pose).shape == images.shape
-
-
-@pytest.mark.parametrize("landmarks", [1, 7, 40])
-@torch.no_grad()
-def test_any_number_of_landmarks_and_any_widths(landmarks):
+def test_pictures_come_back_in_their_own_size_at_any_widths(size, appearance, landmarks):
     odd = {"landmark_width": 50, "appearance_width": 33, "decoder_width": 70, "backbone_width": 5}
-    model = small_model(landmarks=landmarks, appearance="landmarks", image_size=32, **odd)
-    images = random_images(32)
+    model = small_model(image_size=size, appearance=appearance, landmarks=landmarks, **odd)
+    images = random_images(size)
     pose = model.pose(images)
     assert pose.points.shape == (2, landmarks, 2)
     assert pose.points.abs().max() <= 1
+    assert pose.probabilities.shape == (2, landmarks, size // 4, size // 4)
     assert model.decode(model.appearance(images), pose).shape == images.shape
 
 

@@ -42,13 +42,6 @@ def test_the_parts_of_a_pose_belong_together_and_landmarks_start_apart(finder):
     assert torch.pdist(pose.points[0]).min() > 0.005
 
 
-def test_a_pose_is_reordered_as_a_whole(finder):
-    pose = finder(PYRAMID)
-    swapped = pose[torch.tensor([1, 0])]
-    for name in ("probabilities", "points", "gaussians"):
-        assert torch.equal(getattr(swapped, name), getattr(pose, name).flip(0))
-
-
 def test_confidence_tells_a_peak_from_a_flat_map(finder):
     maps = torch.full((1, 2, 16, 16), 1 / 256)
     maps[0, 1] = 0

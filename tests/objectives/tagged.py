@@ -8,9 +8,19 @@ from swapmark.data.warp import Warp
 from swapmark.model.heatmaps import gaussians
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.model.networks import Pose
+from swapmark.objectives.c3 import C3Config
 from swapmark.objectives.perceptual import PerceptualDistance
 
 SIZE = 64
+TERMS = (
+    *("reconstruction", "known_equivariance", "separation"),
+    *("swap", "cycle", "inverse", "equivariance"),
+)
+
+
+def config(**changes) -> C3Config:
+    """Settings with all terms switched off but those that are named."""
+    return C3Config(**{**dict.fromkeys(TERMS, 0.0), **changes})
 
 
 def pose_at(points: Tensor) -> Pose:
@@ -97,7 +107,6 @@ class PixelDistance(PerceptualDistance):
         nn.Module.__init__(self)
         self.network = nn.Identity()
         self.shared = False
-        self.momentum = 0.99
         self.register_buffer("running", torch.tensor([1.0, float("inf"), float("inf")]))
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -6,6 +6,9 @@ import torch.nn.functional as F
 
 from swapmark.objectives.perceptual import PerceptualDistance
 
+ALL = torch.ones(2, 1, 64, 64)
+"""A mask that hides nothing."""
+
 
 def smooth_images(count: int = 2, size: int = 64, seed: int = 0) -> torch.Tensor:
     coarse = torch.rand(
@@ -24,20 +27,13 @@ def distance() -> PerceptualDistance:
     """With running means as after a first step, so that every layer counts about 1."""
     whole = PerceptualDistance()
     images = smooth_images()
-    whole(whole.targets(images), blurred(images, 2), update=True)
+    whole(whole.targets(images), blurred(images, 2), ALL, update=True)
     return whole
-
-
-def only_layer(distance: PerceptualDistance, index: int) -> PerceptualDistance:
-    """Let one layer count, by 1, and the others not at all."""
-    distance.running.fill_(float("inf"))
-    distance.running[index] = 1
-    return distance
 
 
 def test_an_image_is_at_no_distance_from_itself(distance):
     images = smooth_images()
-    assert distance(distance.targets(images), images) == 0
+    assert distance(distance.targets(images), images, ALL) == 0
 
 
 def test_the_compared_maps_are_the_pixels_and_strides_4_8_and_16(distance):
@@ -56,31 +52,23 @@ def test_a_layer_s_error_is_its_mean_square_over_its_running_mean(distance):
         (target - layer).square().mean() / running
         for target, layer, running in zip(targets, maps, (0.5, 2.0, 3.0, 4.0), strict=True)
     )
-    torch.testing.assert_close(distance(targets, other), expected)
+    torch.testing.assert_close(distance(targets, other, ALL), expected)
 
 
 def test_running_means_start_at_the_first_error_and_then_follow():
-    distance = PerceptualDistance(momentum=0.9)
-    images = smooth_images()
-    targets = distance.targets(images)
-    errors = []
-    for cells in (1, 3, 6):
-        maps = distance.features(blurred(images, cells))
-        errors.append(
-            torch.stack(
-                [(a - b).square().mean() for a, b in zip(targets, maps, strict=True)]
-            ).detach()
-        )
-    first = distance(targets, blurred(images, 1), update=True)
-    torch.testing.assert_close(distance.running, errors[0])
-    assert first.item() == pytest.approx(4, rel=1e-4)
-    distance(targets, blurred(images, 3), update=True)
-    after_two = 0.9 * errors[0] + 0.1 * errors[1]
-    torch.testing.assert_close(distance.running, after_two)
-    distance(targets, blurred(images, 6))  # without `update`
-    torch.testing.assert_close(distance.running, after_two)
-    distance(targets, blurred(images, 6), update=True)
-    torch.testing.assert_close(distance.running, 0.9 * after_two + 0.1 * errors[2])
+    distance, images = PerceptualDistance(), smooth_images()
+    targets, expected = distance.targets(images), torch.zeros(4)
+    for cells, update in ((1, True), (3, True), (6, False), (6, True)):
+        other = blurred(images, cells)
+        pairs = zip(targets, distance.features(other), strict=True)
+        errors = torch.stack([(a - b).square().mean() for a, b in pairs]).detach()
+        value = distance(targets, other, ALL, update=update)
+        if cells == 1:
+            assert value.item() == pytest.approx(4, rel=1e-4)
+            expected = errors
+        elif update:
+            expected = 0.99 * expected + 0.01 * errors
+        torch.testing.assert_close(distance.running, expected)
 
 
 def test_a_mask_hides_a_change_from_the_deep_layers_too(distance):
@@ -90,7 +78,7 @@ def test_a_mask_hides_a_change_from_the_deep_layers_too(distance):
     mask = torch.ones(2, 1, 64, 64)
     mask[..., :32] = 0  # the maps see beyond their cells, hence the margin
     targets = distance.targets(images)
-    assert distance(targets, changed, mask) < 0.1 * distance(targets, changed)
+    assert distance(targets, changed, mask) < 0.1 * distance(targets, changed, ALL)
 
 
 def test_an_image_counts_the_same_whatever_shares_its_batch(distance):
@@ -117,7 +105,7 @@ def test_gradients_reach_the_image_and_not_the_network(distance):
     painted = blurred(images, 4).requires_grad_()
     targets = distance.targets(images.requires_grad_())
     assert not any(target.requires_grad for target in targets)
-    distance(targets, painted).backward()
+    distance(targets, painted, ALL).backward()
     assert painted.grad is not None
     assert painted.grad.abs().amax(dim=(1, 2, 3)).min() > 0
     assert not any(parameter.requires_grad for parameter in distance.parameters())

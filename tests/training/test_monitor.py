@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from swapmark.data.warp import Warp, inverse_points, random_warp
-from swapmark.model.landmark_encoder import Pose
 from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.model.networks import Pose
 from swapmark.training.config import Config, config_to_mapping
 from swapmark.training.monitor import LandmarkHealth, check_landmarks, landmark_health
 

@@ -90,7 +90,7 @@ def test_under_torchrun_one_process_alone_writes_and_tells(
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(str(run.path)) == 2, "where the run is, and what comes next"
+    assert done.stdout.count("swapmark predict") == 1, "one process says what comes next"
     assert_same_run(run, shared_run)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from swapmark import __version__
-from swapmark.errors import InputError, OutputError
+from swapmark.errors import InputError, OutputError, one_line
 from swapmark.files import refuse_existing
 from swapmark.model.store import load_model, save_model
 from swapmark.predict.find import MODEL_FILES
@@ -47,7 +47,7 @@ def save_hub(
     )
     if name:
         card = card.replace("THIS_FOLDER", name)
-    save_model(folder, load_model(model).detector_only(), with_metadata(card, license=license))
+    save_model(folder, load_model(model), with_metadata(card, license=license))
     return folder
 
 
@@ -80,9 +80,8 @@ def push_to_hub(model: Path, name: str, *, license: str | None = None) -> str:
                 commit_message=f"Model exported by swapmark {__version__}",
             )
         except Exception as error:  # also those of the HTTP library, which changes with the version
-            reason = " ".join(str(error).split())[:200]
             raise OutputError(
-                f"The Hugging Face hub did not take {name}: {reason}. Log in with `hf auth login` "
-                f"and check that you may write to {name}."
+                f"The Hugging Face hub did not take {name}: {one_line(error)}. Log in with "
+                f"`hf auth login` and check that you may write to {name}."
             ) from error
     return str(address)

@@ -146,7 +146,7 @@ def _onnx_model(model: PoseModel) -> "ModelProto":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                _Graph(model.detector_only()).eval(),
+                _Graph(model).eval(),
                 (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
                 dynamo=True,
                 opset_version=OPSET,

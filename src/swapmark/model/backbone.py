@@ -15,8 +15,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-STRIDES = (4, 8, 16)
-
 
 class ConvBlock(nn.Sequential):
     """3×3 (or `kernel`) convolution, group norm, ReLU; `stride` 2 halves the resolution.
@@ -35,7 +33,7 @@ class ConvBlock(nn.Sequential):
 
 
 class Backbone(nn.Module):
-    """What both forms are: images to maps at the strides in `STRIDES`."""
+    """What both forms are: images to maps at strides 4, 8 and 16."""
 
     channels: tuple[int, ...]
     """Width of each of the maps, from fine to coarse."""

@@ -63,18 +63,16 @@ class ConsensusFilter(nn.Module):
         )
 
 
-def matches(volume: Volume, temperature: float, locality: float | None = None) -> Volume:
+def matches(volume: Volume, temperature: float, locality: float) -> Volume:
     """S(i→j)(x_j): softmax of Ĉ / temperature over all cells of i; sums to 1 for each cell of j.
 
     `locality` (ours) adds a weak preference for the same place: a Gaussian of this standard
     deviation, in unit lengths, on the distance of the two cells. It keeps repeated structure apart.
     """
-    scores = volume / temperature
-    if locality is not None:
-        yj, xj, yi, xi = (cell_centres(length, volume.device) for length in volume.shape[1:])
-        vertical = (yj[:, None] - yi)[:, None, :, None] ** 2
-        horizontal = (xj[:, None] - xi)[None, :, None, :] ** 2
-        scores = scores - (vertical + horizontal) / (2 * locality**2)
+    yj, xj, yi, xi = (cell_centres(length, volume.device) for length in volume.shape[1:])
+    vertical = (yj[:, None] - yi)[:, None, :, None] ** 2
+    horizontal = (xj[:, None] - xi)[None, :, None, :] ** 2
+    scores = volume / temperature - (vertical + horizontal) / (2 * locality**2)
     flat = rearrange(scores, "b yj xj yi xi -> b yj xj (yi xi)").softmax(dim=-1)
     return rearrange(flat, "b yj xj (yi xi) -> b yj xj yi xi", yi=volume.shape[3])
 

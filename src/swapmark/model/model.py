@@ -78,13 +78,6 @@ class PoseModel(nn.Module):
         """p = E_p(N(I))."""
         return self.landmark_encoder(self.features(images))
 
-    def detector_only(self) -> "PoseModel":
-        """A copy of N and E_p alone, in evaluation mode."""
-        own = self.state_dict()
-        alone = PoseModel(self.config, pretrained=False)
-        alone.load_state_dict({name: own[name] for name in alone.state_dict()})
-        return alone.eval()
-
 
 class SwapModel(PoseModel):
     """N, E_p, E_a and D with one set of weights, used in every place of the method."""

@@ -41,10 +41,7 @@ class PyramidFusion(nn.Module):
 
 @dataclass(frozen=True)
 class Pose:
-    """What E_p says of a batch of images: p_i of the method.
-
-    `pose[partners]` takes the images in another order, as for a swap.
-    """
+    """What E_p says of a batch of images: p_i of the method."""
 
     probabilities: Float[Tensor, "batch landmark height width"]
     """Softmax of the heatmaps over their cells."""
@@ -52,9 +49,6 @@ class Pose:
     """Soft-argmax points in unit coordinates."""
     gaussians: Float[Tensor, "batch landmark height width"]
     """A Gaussian drawn at each point: all of the pose that the decoder gets to see."""
-
-    def __getitem__(self, order) -> "Pose":
-        return Pose(self.probabilities[order], self.points[order], self.gaussians[order])
 
 
 class LandmarkEncoder(nn.Module):

@@ -14,19 +14,19 @@ from safetensors.torch import save
 
 from swapmark.errors import RunError
 from swapmark.files import write_atomically, write_text
-from swapmark.model.model import ModelConfig, PoseModel, SwapModel
+from swapmark.model.model import ModelConfig, PoseModel
 
 FORMAT = 2
 """Format 1 had `resize` beside the settings of the networks, under the name `fit`."""
 WEIGHTS = "model.safetensors"
 _PAINTERS = ("appearance_encoder.", "decoder.")
-"""How the names of the weights begin that finding landmarks does not need."""
+"""How the names of those weights begin that only training needs."""
 
 
 def save_model(folder: Path, model: PoseModel, card: str) -> None:
     """Write config.json, model.safetensors and README.md, each in one step.
 
-    Of a SwapModel all networks are written, of a PoseModel those that find landmarks.
+    Of a SwapModel all networks are written; `load_model` reads those that find landmarks.
     """
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     # Not by `save_file` of safetensors, whose files nobody but their owner may read.
@@ -36,11 +36,10 @@ def save_model(folder: Path, model: PoseModel, card: str) -> None:
     write_text(folder / "README.md", card)
 
 
-def load_model(folder: Path, *, whole: bool = False) -> PoseModel:
+def load_model(folder: Path) -> PoseModel:
     """The networks of a model folder that find landmarks, in float32 and evaluation mode.
 
-    With `whole` a SwapModel, which paints pictures too. Raises RunError that says what is wrong
-    with the folder.
+    Raises RunError that says what is wrong with the folder.
     """
     for name in ("config.json", WEIGHTS):
         if not (folder / name).is_file():
@@ -49,7 +48,7 @@ def load_model(folder: Path, *, whole: bool = False) -> PoseModel:
                 f"`swapmark train`, or the folder model/ in it."
             )
     try:
-        return _filled(SwapModel if whole else PoseModel, _config(folder), folder)
+        return _filled(_config(folder), folder)
     except (SafetensorError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise RunError(
             f"The model in {folder} cannot be read: {error}. Copy the folder again, or write it "
@@ -59,11 +58,7 @@ def load_model(folder: Path, *, whole: bool = False) -> PoseModel:
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 of the weights of a model folder, by which a point map knows its model."""
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise RunError(f"{folder} holds no {WEIGHTS}. Make a run with: swapmark train")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
 def _config(folder: Path) -> ModelConfig:
@@ -85,28 +80,20 @@ def _config(folder: Path) -> ModelConfig:
     return ModelConfig(**settings)
 
 
-def _filled(kind: type[PoseModel], config: ModelConfig, folder: Path) -> PoseModel:
-    """The networks with their weights; raises RunError, SafetensorError or ValueError."""
+def _filled(config: ModelConfig, folder: Path) -> PoseModel:
+    """The networks with their weights; raises SafetensorError or ValueError."""
     with torch.device("meta"):  # of the right sizes, and without memory
-        model = kind(config, pretrained=False)
+        model = PoseModel(config, pretrained=False)
     expected = {name: list(value.shape) for name, value in model.state_dict().items()}
     with safe_open(folder / WEIGHTS, framework="pt") as file:
-        names = set(file.keys())
-        if kind is PoseModel:
-            names = {name for name in names if not name.startswith(_PAINTERS)}
-        elif not any(name.startswith(_PAINTERS) for name in names):
-            raise RunError(
-                f"{folder} holds only the networks that find landmarks. Use the run that it was "
-                f"made from."
-            )
+        names = {name for name in file.keys() if not name.startswith(_PAINTERS)}  # noqa: SIM118
         if differ := names ^ expected.keys():
             raise ValueError(f"{WEIGHTS} lacks or should not have {_some(differ)}")
         for name, shape in expected.items():
             if (found := file.get_slice(name).get_shape()) != shape:
                 raise ValueError(f"{name} has shape {found}; expected {shape}")
-        model.to_empty(device="cpu").load_state_dict(
-            {name: file.get_tensor(name) for name in names}
-        )
+        weights = {name: file.get_tensor(name) for name in names}
+    model.to_empty(device="cpu").load_state_dict(weights)
     wrong = {name for name, value in model.state_dict().items() if not value.isfinite().all()}
     if wrong:
         raise ValueError(f"{WEIGHTS} has values that are not finite in {_some(wrong)}")

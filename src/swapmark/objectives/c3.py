@@ -5,8 +5,8 @@ Source: Xu, Yang, Liu, Dai, Zhou 2020, "Unsupervised Landmark Learning from Unpa
 I_ij = D(a_i, p_j) is the first swap, and a prime marks what is found in a swapped image.
 
 A batch holds pairs; σ gives each image's partner. Every line is written for image i with partner
-j = σ(i), for all images at once, so x[σ] is x_j. `swapped` is I_ji = D(a_j, p_i), the picture in
-the pose of i; what is found in it is p_i' and a_j', so that a_j'[σ] is a_i'.
+j = σ(i), for all images at once, so x_i[σ] is x_j. In I_ji, the picture in the pose of i, p_i' and
+a_j' are found; a_j'[σ] is a_i'. The sums over the two images of a pair are means over the batch.
 
 The paper's three losses alone have a trivial solution with constant landmarks. What keeps the
 landmarks alive here is not from the paper and marked "ours"; docs/how-it-works.md gives reasons.
@@ -78,20 +78,23 @@ class C3Config:
         check_bounds(self)
 
     def ramp(self, progress: float) -> float:
-        """The share of their weight that the late terms have when `progress` of the run is over.
-
-        >>> [C3Config(ramp_start=0.5, ramp_end=0.6).ramp(share) for share in (0.5, 0.6, 1.0)]
-        [0.0, 1.0, 1.0]
-        """
+        """The share of their weight that the late terms have when `progress` of the run is over."""
         start, end = self.ramp_start, self.ramp_end
         return min(1.0, max(0.0, (progress - start) / max(end - start, 1e-9)))
 
     def weights(self, progress: float) -> dict[str, float]:
         """λ of every term when `progress` of the run is over."""
-        always = ("reconstruction", "known_equivariance", "separation")
-        late, ramp = ("swap", "cycle", "inverse", "equivariance"), self.ramp(progress)
-        weights = {name: getattr(self, name) for name in always}
-        return {**weights, **{name: ramp * getattr(self, name) for name in late}, "flow": 1.0}
+        ramp = self.ramp(progress)
+        return {
+            "reconstruction": self.reconstruction,
+            "known_equivariance": self.known_equivariance,
+            "separation": self.separation,
+            "swap": ramp * self.swap,
+            "cycle": ramp * self.cycle,
+            "inverse": ramp * self.inverse,
+            "equivariance": ramp * self.equivariance,
+            "flow": 1.0,
+        }
 
 
 class C3(nn.Module):
@@ -113,81 +116,77 @@ class C3(nn.Module):
 
         `progress` is the share of the run that is over, in [0, 1].
         """
-        config, model, perceptual = self.config, self.model, self.perceptual
-        sigma = model.config.sigma
-        images, σ, λ = batch.images, batch.partners, config.weights(progress)
-        features = model.features(images)
-        targets = perceptual.targets(images, features)
+        config, model, P = self.config, self.model, self.perceptual
+        N, E_p, E_a, D = model.features, model.landmark_encoder, model.appearance_of, model.decode
+        I_i, mask, σ, λ = batch.images, batch.mask, batch.partners, config.weights(progress)
         terms = {}
-        # Pose p_i = E_p(N(I_i)).
-        p = model.landmark_encoder(features)
-        # Appearance a_i = E_a(N(·)). Ours: of a warped copy of I_i, which can't carry the pose p_i;
-        # the copy has the pose q_i.
-        copy_features, q = features_and_pose(model, batch.warped, config.mirror_pairs)
-        a = model.appearance_of(copy_features, q)
+
+        # Pose: p_i = E_p(N(I_i)).
+        f_i = N(I_i)
+        targets = P.targets(I_i, f_i)
+        p_i = E_p(f_i)
+        # Appearance: a_i = E_a(N(·)). Ours: of a warped copy of I_i, which cannot carry p_i; the
+        # copy has the pose q_i.
+        f_copy, q_i = features_and_pose(model, batch.warped, config.mirror_pairs)
+        a_i = E_a(f_copy, q_i)
         # Ours: P(I_i, D(a_i, p_i)), as in IMM. It moves the running means of P.
-        rebuilt = model.decode(a, p)
-        terms["reconstruction"] = perceptual(targets, rebuilt, batch.mask, update=self.training)
+        terms["reconstruction"] = P(targets, D(a_i, p_i), mask, update=self.training)
         # Ours: L_equiv between I_i and its copy, where T is known.
         if λ["known_equivariance"]:
-            terms["known_equivariance"] = known_equivariance(p.points, q.points, batch.warp)
+            terms["known_equivariance"] = known_equivariance(p_i.points, q_i.points, batch.warp)
         # Ours: no two landmarks in one place.
         if λ["separation"]:
-            terms["separation"] = separation(p.points, config.separation_width)
+            terms["separation"] = separation(p_i.points, config.separation_width)
 
-        stages = [p]
+        poses = [p_i]
         if λ["swap"] or λ["cycle"] or λ["inverse"]:
             # First swap: I_ji = D(a_j, p_i), p_i' = E_p(N(I_ji)). Ours: I_ji is data for N.
-            swapped = model.decode(a[σ], p)
-            swapped_features = model.features(swapped if config.through_swap else swapped.detach())
-            p_prime = model.landmark_encoder(swapped_features)
-            stages.append(p_prime)
+            I_ji = D(a_i[σ], p_i)
+            f_ji = N(I_ji if config.through_swap else I_ji.detach())
+            p_i_prime = E_p(f_ji)
+            poses.append(p_i_prime)
             # Ours: P(I_j, I_ji), the lender of the appearance, which has another pose.
             if λ["swap"]:
-                lent = [layer[σ] for layer in targets]
-                terms["swap"] = perceptual(lent, swapped, batch.mask[σ])
+                terms["swap"] = P([layer[σ] for layer in targets], I_ji, mask[σ])
             # Second swap: a_j' = E_a(N(I_ji)), I_i' = D(a_i', p_i').
             # L_cycle = P(I_i, I_i') + P(I_j, I_j')
             if λ["cycle"]:
-                a_prime = model.appearance_of(swapped_features, p_prime)
-                restored = model.decode(a_prime[σ], p_prime)
-                terms["cycle"] = perceptual(targets, restored, batch.mask)
+                a_j_prime = E_a(f_ji, p_i_prime)
+                I_i_prime = D(a_j_prime[σ], p_i_prime)
+                terms["cycle"] = P(targets, I_i_prime, mask)
             # L_inv = |p_i' - p_i|² + |p_j' - p_j|². Ours: p is the target, and not taught by it.
-            terms["inverse"] = _squared(p_prime.points - p.points.detach())
+            terms["inverse"] = _squared(p_i_prime.points, p_i.points.detach())
 
         if λ["equivariance"]:
-            # L_equiv = |p_i - T(j→i)∘p_j|² + |p_j - T(i→j)∘p_i|² in both stages; I_ji has the
-            # geometry of I_i, so the T of p' is the same. Ours: T∘p is the target, not taught.
-            maps = self._flow_features(images, targets)
+            # L_equiv = |p_i - T(j→i)∘p_j|² + |p_j - T(i→j)∘p_i|² in both stages, with one T: I_ji
+            # has the geometry of I_i. Ours: T∘p_j is the target, and not taught by it.
+            maps_i = self._flow_features(I_i)
             with torch.no_grad():
-                match = self.flow(maps[σ], maps)
-            terms["equivariance"] = torch.stack(
-                [
-                    _squared(x.points - carried_points(match, x.points[σ].detach(), sigma))
-                    for x in stages
-                ]
-            ).sum()
+                S_ji = self.flow(maps_i[σ], maps_i)
+            carried = [
+                carried_points(S_ji, p.points[σ].detach(), model.config.sigma) for p in poses
+            ]
+            stages = [_squared(p.points, target) for p, target in zip(poses, carried, strict=True)]
+            terms["equivariance"] = torch.stack(stages).sum()
             # Ours: T's filter learns from the warp between I_i and its copy.
             if self.flow.filter is not None:
-                copy_maps = self._flow_features(batch.warped)
-                truth = warp_grid(batch.warp, *copy_maps.shape[-2:])
-                terms["flow"] = self.flow.filter_loss(maps, copy_maps, truth)
+                maps_copy = self._flow_features(batch.warped)
+                truth = warp_grid(batch.warp, *maps_copy.shape[-2:])
+                terms["flow"] = self.flow.filter_loss(maps_i, maps_copy, truth)
 
         loss = torch.stack([λ[name] * term for name, term in terms.items()]).sum()
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     @torch.no_grad()
-    def _flow_features(self, images: Tensor, targets: list[Tensor] | None = None) -> Tensor:
-        """What T compares: the frozen network's features, of pictures enlarged by `flow_scale`.
-
-        `targets` are the features of the pictures in their own size, where they are at hand.
-        """
-        if self.config.flow_scale > 1:
-            factor, targets = float(self.config.flow_scale), None
-            images = F.interpolate(images, scale_factor=factor, mode="bilinear")
-        return flow_features((targets or self.perceptual.targets(images))[-2:])
+    def _flow_features(self, images: Tensor) -> Tensor:
+        """What T compares: the frozen network's features, of pictures enlarged by `flow_scale`."""
+        scale = float(self.config.flow_scale)
+        enlarged = F.interpolate(images, scale_factor=scale, mode="bilinear")
+        return flow_features(self.perceptual.targets(enlarged)[-2:])
 
 
-def _squared(difference: Float[Tensor, "batch landmark 2"]) -> Float[Tensor, ""]:
-    """Mean squared distance over landmarks and images, in squared unit lengths."""
-    return difference.square().sum(dim=-1).mean()
+def _squared(
+    points: Float[Tensor, "batch landmark 2"], targets: Float[Tensor, "batch landmark 2"]
+) -> Float[Tensor, ""]:
+    """|p - q|²: the mean over landmarks and images, in squared unit lengths."""
+    return (points - targets).square().sum(dim=-1).mean()

@@ -1,8 +1,8 @@
 """IMM, the TPS-paired baseline: both images of a pair are warps of one picture.
 
 Source: Jakab, Gupta, Bilen, Vedaldi 2018, "Unsupervised Learning of Object Landmarks through
-Conditional Image Generation". Symbols: I the target view, I' its thin-plate-spline warp, a' the
-appearance of I', p the pose of I.
+Conditional Image Generation". Symbols: I the target view, p its pose, I' its thin-plate-spline
+warp, a' the appearance of I'.
 """
 
 from torch import Tensor, nn
@@ -22,12 +22,10 @@ class Imm(nn.Module):
 
     def forward(self, batch: Batch, progress: float = 0.0) -> dict[str, Tensor]:
         """The terms by name, and their sum as `loss`. `progress` is not used."""
-        model = self.model
+        model, P = self.model, self.perceptual
         features = model.features(batch.images)
-        targets = self.perceptual.targets(batch.images, features)
+        targets = P.targets(batch.images, features)
         p = model.landmark_encoder(features)
-        a = model.appearance(batch.warped)
-        reconstruction = self.perceptual(
-            targets, model.decode(a, p), batch.mask, update=self.training
-        )
-        return {"loss": reconstruction, "reconstruction": reconstruction.detach()}
+        a_prime = model.appearance(batch.warped)
+        loss = P(targets, model.decode(a_prime, p), batch.mask, update=self.training)
+        return {"loss": loss, "reconstruction": loss.detach()}

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, one_line
 from swapmark.model.backbone import EfficientNetLite0
 from swapmark.model.devices import mean_over_devices
 
@@ -21,6 +21,8 @@ _VGG_REPEATS = {"VGG-16": (2, 2, 3, 3, 3), "VGG-19": (2, 2, 4, 4, 4)}
 _VGG_WIDTHS = (64, 128, 256, 512, 512)
 # Mean and standard deviation of the red, green and blue of ImageNet, as torchvision's nets expect.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_MOMENTUM = 0.99
+"""Of the layers' running means."""
 
 
 class VggFeatures(nn.Module):
@@ -34,21 +36,15 @@ class VggFeatures(nn.Module):
 
     def __init__(self, path: str | Path):
         super().__init__()
-        weights = _read_vgg(Path(path))
-        layout = "VGG-19" if "features.34.weight" in weights else "VGG-16"
-        self.features = nn.Sequential()
-        self._taps = []
-        inputs = 3
-        for repeats, width in zip(_VGG_REPEATS[layout], _VGG_WIDTHS, strict=True):
-            self._taps.append(len(self.features) + 3)  # the second ReLU of the stage
-            for _ in range(repeats):
-                self.features.extend([nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()])
-                inputs = width
-            self.features.append(nn.MaxPool2d(2))
         try:
+            weights = _read_vgg(Path(path))
+            self._build("VGG-19" if "features.34.weight" in weights else "VGG-16")
             self.load_state_dict(weights)
-        except RuntimeError as error:
-            raise InputError(f"{path} does not hold the weights of {layout}: {error}") from error
+        except Exception as error:  # a damaged or hostile file raises a dozen different errors
+            raise InputError(
+                f"{path} holds no weights of VGG-16 or VGG-19. Expected a state dict as "
+                f"torchvision has it, without batch norm ({one_line(error)})."
+            ) from error
         for name, values in zip(("mean", "deviation"), _IMAGENET, strict=True):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
@@ -61,31 +57,31 @@ class VggFeatures(nn.Module):
                 kept.append(maps)
         return kept
 
+    def _build(self, layout: str) -> None:
+        self.features = nn.Sequential()
+        self._taps = []
+        inputs = 3
+        for repeats, width in zip(_VGG_REPEATS[layout], _VGG_WIDTHS, strict=True):
+            self._taps.append(len(self.features) + 3)  # the second ReLU of the stage
+            for _ in range(repeats):
+                self.features.extend([nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()])
+                inputs = width
+            self.features.append(nn.MaxPool2d(2))
+
 
 def _read_vgg(path: Path) -> dict[str, Tensor]:
     """The tensors named features.* of a .pth or .safetensors file."""
-    if not path.is_file():
-        raise InputError(f"There are no VGG weights at {path}. Expected a torchvision .pth file.")
-    try:
-        if path.suffix == ".safetensors":
-            weights = load_file(path)
-        else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-        kept = {k: v for k, v in weights.items() if k.startswith("features.") and v.numel()}
-    except Exception as error:  # a damaged or hostile file raises a dozen different errors
-        raise InputError(f"{path} cannot be read as a state dict: {error}") from error
-    if not kept:
-        raise InputError(
-            f"{path} has no tensors named features.*. Expected a torchvision VGG-16 or VGG-19 "
-            f"state dict without batch norm."
-        )
-    return kept
+    if path.suffix == ".safetensors":
+        weights = load_file(path)
+    else:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    return {name: value for name, value in weights.items() if name.startswith("features.")}
 
 
 class PerceptualDistance(nn.Module):
     """P(I, Î): the pixels and the maps of a frozen network, compared layer by layer.
 
-    Each layer's mean squared difference is divided by its running mean (momentum 0.99) over the
+    Each layer's mean squared difference is divided by its running mean over the
     calls with `update`, a buffer that is kept in checkpoints, so that every layer counts about 1.
     `vgg` names a VGG file to use in place of EfficientNet-Lite0. `shared` says that the backbone N
     is this very network, frozen too, so that what N made of a picture need not be computed again.
@@ -93,16 +89,12 @@ class PerceptualDistance(nn.Module):
 
     running: Tensor
 
-    def __init__(
-        self, vgg: str | Path | None = None, *, shared: bool = False, momentum: float = 0.99
-    ):
+    def __init__(self, vgg: str | Path | None = None, *, shared: bool = False):
         super().__init__()
         self.shared = shared
         self.network = VggFeatures(vgg) if vgg else EfficientNetLite0.pretrained().folded()
         self.network.requires_grad_(False).eval()
-        self.momentum = momentum
-        count = 6 if vgg else 4
-        self.register_buffer("running", torch.zeros(count))
+        self.register_buffer("running", torch.zeros(6 if vgg else 4))
 
     def train(self, mode: bool = True) -> "PerceptualDistance":
         super().train(mode)
@@ -135,7 +127,7 @@ class PerceptualDistance(nn.Module):
         self,
         targets: list[Tensor],
         images: Float[Tensor, "batch 3 height width"],
-        mask: Float[Tensor, "batch 1 height width"] | None = None,
+        mask: Float[Tensor, "batch 1 height width"],
         *,
         update: bool = False,
     ) -> Float[Tensor, ""]:
@@ -146,20 +138,14 @@ class PerceptualDistance(nn.Module):
         pairs = zip(targets, self.features(images), strict=True)
         errors = torch.stack([_masked_error(target, maps, mask) for target, maps in pairs])
         if update:
-            self._update(errors.detach())
+            found = mean_over_devices(errors)
+            moved = _MOMENTUM * self.running + (1 - _MOMENTUM) * found
+            self.running.copy_(torch.where(self.running == 0, found, moved))
         return (errors / self.running.clamp_min(1e-8)).sum()
 
-    def _update(self, errors: Tensor) -> None:
-        errors = mean_over_devices(errors)
-        fresh = self.running == 0
-        moved = self.momentum * self.running + (1 - self.momentum) * errors
-        self.running.copy_(torch.where(fresh, errors, moved))
 
-
-def _masked_error(target: Tensor, maps: Tensor, mask: Tensor | None) -> Tensor:
+def _masked_error(target: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
     squared = (target.float() - maps.float()).square().mean(dim=1, keepdim=True)
-    if mask is None:
-        return squared.mean()
     weights = F.interpolate(mask, size=squared.shape[-2:], mode="area")
     # Each image by itself: the mean over a batch is then the same however devices share it.
     total = (squared * weights).sum(dim=(1, 2, 3))

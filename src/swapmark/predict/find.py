@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from swapmark.data.sources import is_run
-from swapmark.errors import InputError, RunError
+from swapmark.errors import InputError, RunError, one_line
 from swapmark.predict.network import Network, TorchNetwork
 from swapmark.predict.onnx_network import OnnxNetwork
 
@@ -104,23 +104,13 @@ def _nearest(path: Path) -> str:
 def _from_hub(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise InputError(
-            f"There is no folder {name} here. To look for it on the Hugging Face hub, install: "
-            f"pip install huggingface_hub"
-        ) from error
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=list(MODEL_FILES)))
+
+        return _model_in(Path(snapshot_download(name, allow_patterns=list(MODEL_FILES))))
+    except RunError:
+        raise
     except Exception as error:  # also those of the HTTP library, which changes with the version
-        reason = " ".join(str(error).split())[:200]
         raise RunError(
             f"There is no folder {name} here, and the Hugging Face hub did not give a model of "
-            f"that name: {reason}. Check the name and the connection; a private model needs "
-            f"`hf auth login` first."
+            f"that name: {one_line(error)}. Check the name and the connection; a private model "
+            f"needs `hf auth login` first."
         ) from error
-    for file in MODEL_FILES[:2]:
-        if not (folder / file).is_file():
-            raise RunError(
-                f"{name} on the Hugging Face hub is no model of swapmark: it has no {file}."
-            )
-    return folder

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from swapmark.data.images import RESIZE_MODES
-from swapmark.errors import InputError, RunError
+from swapmark.errors import InputError, RunError, one_line
 
 ONNX_FORMAT = 1
 """Raised when the inputs, outputs or properties of an exported file change their meaning."""
@@ -24,18 +24,18 @@ class OnnxNetwork:
 
     def __init__(self, path: str | os.PathLike, device: str | None = None):
         path = Path(path)
-        self.session = _session(path, device or "cpu")
-        self.properties: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
-        """What the file says of itself; docs/export.md lists the keys."""
-        anew = f"Make it anew: swapmark export RUN --out {path.name}"
-        if (found := self.properties.get("swapmark_format", "none")) != str(ONNX_FORMAT):
-            raise RunError(f"{path} has format {found}; expected swapmark's {ONNX_FORMAT}. {anew}")
         try:
+            self.session = _session(path, device or "cpu")
             self._read_properties()
-        except (KeyError, TypeError, ValueError) as error:
-            wrong = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise RunError(f"{path} was changed after its export: {wrong}. {anew}") from error
-        self.fingerprint = self.properties.get("fingerprint") or _sha256(path)
+        except InputError:
+            raise
+        except Exception as error:  # onnxruntime has a dozen classes of error, none of them public
+            raise RunError(
+                f"{path} is damaged, or not made by swapmark ({type(error).__name__}: "
+                f"{one_line(error)}). Make it anew: swapmark export RUN --out {path.name}"
+            ) from error
+        named = self.properties.get("fingerprint")
+        self.fingerprint = named or hashlib.sha256(path.read_bytes()).hexdigest()
 
     def find(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (B, K, 2) in pixels of the squares, and their confidence (B, K)."""
@@ -44,9 +44,12 @@ class OnnxNetwork:
 
     def _read_properties(self) -> None:
         """Set what the file says; KeyError, TypeError or ValueError where its graph differs."""
+        self.properties: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
+        """What the file says of itself; docs/export.md lists the keys."""
         properties = self.properties
-        # Files of version 0.1 call it fit.
-        self.resize = properties["resize"] if "resize" in properties else properties["fit"]
+        if (found := properties["swapmark_format"]) != str(ONNX_FORMAT):
+            raise ValueError(f"swapmark_format is {found}, expected {ONNX_FORMAT}")
+        self.resize = properties.get("resize") or properties["fit"]  # the name in version 0.1
         if self.resize not in RESIZE_MODES:
             raise ValueError(f"resize is {self.resize!r}, expected {' or '.join(RESIZE_MODES)}")
         self.image_size = size = int(properties["image_size"])
@@ -58,13 +61,8 @@ class OnnxNetwork:
             raise ValueError(f"inputs and outputs are {found}, expected {expected}")
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _session(path: Path, device: str):
-    """An onnxruntime session on one device; raises InputError and RunError in words."""
+    """An onnxruntime session on one device; raises InputError where one of them is not there."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -84,11 +82,4 @@ def _session(path: Path, device: str):
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():
         options.intra_op_num_threads = int(threads)
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=[_PROVIDERS[device]])
-    except Exception as error:  # onnxruntime has a dozen classes of error, none of them public
-        reason = " ".join(str(error).split())[:200]
-        raise RunError(
-            f"{path} cannot be read as ONNX: {reason}. Make it anew: swapmark export RUN --out "
-            f"{path.name}"
-        ) from error
+    return onnxruntime.InferenceSession(path, options, providers=[_PROVIDERS[device]])

@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,17 +22,18 @@ from swapmark.points.table import Points, default_names
 from swapmark.predict.network import Network
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """A picture, or a frame of a video, as the network takes it."""
+class _Seen(NamedTuple):
+    """What is kept of a picture, or of a frame of a video, once its landmarks are found."""
 
     name: str
-    square: np.ndarray
-    """uint8 (image_size, image_size, 3)."""
     placement: Placement
     """Where the picture lies in the square."""
-    frame: int = -1
+    frame: int = 0
     time: float | None = None
+
+
+_Stream = Generator[tuple[_Seen, np.ndarray], None, None]
+"""With the squares, uint8 (image_size, image_size, 3), that the network takes."""
 
 
 def predict_points(
@@ -70,57 +71,46 @@ def predict_points(
             "every, start and stop are for videos. If the pictures are the frames of one, give "
             "their frame_rate, too (--frame-rate 25)."
         )
+    seen: list[_Seen] = []
     found = []
     with closing(pictures):
         batches = iter(lambda: list(itertools.islice(pictures, batch_size)), [])
         with closing(read_ahead(batches)) as ready:
             for batch in ready:
-                found.append(_find(network, batch))
-    if not found:
+                those, squares = zip(*batch, strict=True)
+                seen += those
+                found.append(network.find(np.stack(squares)))
+    if not seen:
         reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
         if video is None:
             raise InputError(f"None of the {len(skipped)} images can be used ({reasons}).")
         reasons = reasons or f"none lies from start {start} to stop {stop} (seconds)"
         raise InputError(f"No frame of {video.name} can be used ({reasons}).")
-    files, xy, confidence, sizes, frame, time = zip(*found, strict=True)
+    xy, confidence = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    for one, places, sure in zip(seen, xy, confidence, strict=True):
+        if not (np.isfinite(places).all() and np.isfinite(sure).all()):
+            where = one.name if video is None else f"frame {one.frame} of {one.name}"
+            raise RunError(
+                f"The network gave what is no number (NaN) for {where}. Its weights are damaged: "
+                f"copy the model again, or train it anew."
+            )
+    times = [np.nan if one.time is None else one.time for one in seen]
     return Points(
         default_names(network.landmarks),
-        tuple(itertools.chain(*files)),
-        np.concatenate(xy),
-        confidence=np.concatenate(confidence),
-        sizes=np.concatenate(sizes),
-        frame=None if video is None else np.concatenate(frame),
-        time=None if video is None else np.concatenate(time),
+        tuple(one.name for one in seen),
+        np.stack([one.placement.to_original(at) for one, at in zip(seen, xy, strict=True)]),
+        confidence=confidence,
+        sizes=np.array([(one.placement.width, one.placement.height) for one in seen]),
+        frame=None if video is None else np.array([one.frame for one in seen]),
+        time=None if video is None else np.array(times),
         skipped=tuple(skipped),
         source=source,
     )
 
 
-def _find(network: Network, batch: list[_Picture]) -> tuple:
-    """Names, landmarks and confidence, sizes, frames and times of a batch."""
-    xy, confidence = network.find(np.stack([picture.square for picture in batch]))
-    broken = ~np.isfinite(np.concatenate([xy, confidence[..., None]], axis=-1)).all(axis=(1, 2))
-    if broken.any():
-        first = batch[int(broken.argmax())]
-        where = first.name if first.frame < 0 else f"frame {first.frame} of {first.name}"
-        raise RunError(
-            f"The network gave what is no number (NaN) for {where}. Its weights are damaged: copy "
-            f"the model again, or train it anew."
-        )
-    places = [picture.placement for picture in batch]
-    return (
-        [picture.name for picture in batch],
-        np.stack([place.to_original(points) for place, points in zip(places, xy, strict=True)]),
-        confidence,
-        np.array([(place.width, place.height) for place in places]),
-        np.array([picture.frame for picture in batch]),
-        np.array([np.nan if picture.time is None else picture.time for picture in batch]),
-    )
-
-
 def _of_images(
     network: Network, source, skipped: list[Skipped], *, workers: int | None, progress: bool
-) -> Generator[_Picture, None, None]:
+) -> _Stream:
     """The pictures that can be read; the others go to `skipped`."""
     items, unread = list_with_unread(source)
     stream = stream_images(items, network.image_size, resize=network.resize, workers=workers)
@@ -128,13 +118,14 @@ def _of_images(
         if isinstance(result, ImageProblem):
             skipped.append(Skipped(item.name, str(result)))
         else:
-            yield _Picture(item.name, *result)
+            square, placement = result
+            yield _Seen(item.name, placement), square
     skipped += unread
 
 
 def _of_video(
     network: Network, video: FrameSource, which: tuple, skipped: list[Skipped], *, progress: bool
-) -> Generator[_Picture, None, None]:
+) -> _Stream:
     """The chosen frames that can be read; the others, and other damage, go to `skipped`."""
     with closing(video.frames()) as frames:
         told = track(frames, video.count, "Finding landmarks", show=progress)
@@ -147,8 +138,8 @@ def _of_video(
             except ImageProblem as problem:
                 skipped.append(Skipped(frame.name, f"frame {frame.index}: {problem}"))
                 continue
-            square = resize_image(pixels, network.image_size, network.resize)
-            yield _Picture(frame.name, *square, frame.index, frame.time)
+            square, placement = resize_image(pixels, network.image_size, network.resize)
+            yield _Seen(frame.name, placement, frame.index, frame.time), square
 
 
 def _chosen(
@@ -169,7 +160,7 @@ def _chosen(
                     f"Frame {frame.index} of {frame.name} has no time stamp, so start and stop "
                     f"cannot be used. Leave them out, or write the video anew with ffmpeg."
                 )
-            time = 0.0 if frame.time is None else frame.time
+            time = frame.time or 0.0
             if time >= last:
                 return
             if time < first or next(inside) % every:

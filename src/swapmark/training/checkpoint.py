@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from swapmark.errors import RunError
+from swapmark.errors import RunError, one_line
 from swapmark.files import write_atomically
 from swapmark.training.run import checkpoint_paths
 
@@ -47,9 +47,3 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Any], Path] | None:
             f"Start again with --overwrite."
         )
     return None
-
-
-def one_line(error: Exception, limit: int = 200) -> str:
-    """The beginning of a message: torch lists every tensor that does not fit."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= limit else f"{text[:limit]} …"

@@ -10,12 +10,11 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from swapmark.errors import InputError, RunError
+from swapmark.errors import InputError, RunError, one_line
 from swapmark.model.model import SwapModel
 from swapmark.objectives.c3 import C3
 from swapmark.objectives.imm import Imm
 from swapmark.objectives.perceptual import PerceptualDistance
-from swapmark.training.checkpoint import one_line
 from swapmark.training.config import Config
 from swapmark.training.processes import process_state
 from swapmark.training.run import Run
