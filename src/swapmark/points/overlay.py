@@ -197,5 +197,5 @@ def _check_size(points: Points, row: int, size: tuple[int, ...]) -> None:
     if expected and not np.isnan(expected).any() and expected != size:
         raise InputError(
             f"{points.files[row]} has {size[0]} × {size[1]} pixels, but its points are of a "
-            f"picture with {expected[0]} × {expected[1]}. Give what they were found in."
+            f"picture with {expected[0]:.0f} × {expected[1]:.0f}. Give what they were found in."
         )
