@@ -90,27 +90,37 @@ def read_points(
 
 
 def write_points(
-    points: Points, path: str | os.PathLike, format: str | None = None, *, overwrite: bool = False
+    points: Points,
+    path: str | os.PathLike,
+    format: str | None = None,
+    *,
+    overwrite: bool = False,
+    exact: bool = False,
 ) -> tuple[str, ...]:
     """Write points, and return in words what the format cannot hold.
 
     The format follows from the ending unless it is given: .csv, .tps, .json (coco), .parquet; dlc
-    must be named. CSV gets three decimals where points have confidences, as those that a model
-    found; else numbers read back exactly. Raises InputError if the file exists and `overwrite` is
-    not set or if the format cannot hold the points, and OutputError if it cannot be written.
+    must be named. Numbers read back exactly, but in a CSV of points with confidences, as a model
+    found them: these get three decimals unless they shall be `exact`. Raises InputError if the file
+    exists and `overwrite` is not set or if the format cannot hold the points, and OutputError if it
+    cannot be written.
     """
     path = Path(path).expanduser()
     name = format_to_write(path, format)
     refuse_existing(path, overwrite=overwrite)
-    if name == "csv" and points.confidence is not None:
-        known = {field: getattr(points, field) for field in DECIMALS}
-        rounded = {
-            field: np.round(values.astype(float), DECIMALS[field])
-            for field, values in known.items()
-            if values is not None
-        }
-        points = replace(points, **rounded)
-    return _write(points, path, name)
+    check_points(points, "The table")
+    gone = [field for field in LOST if field not in FORMATS[name].holds]
+    if points.names == default_names(len(points.names)):
+        gone = [field for field in gone if field != "names"]
+    lost = [LOST[field] for field in gone if getattr(points, field) is not None]
+    # Names of files need not be valid text on every system.
+    files = (file.encode("utf-8", "backslashreplace").decode() for file in points.files)
+    changed: dict[str, Any] = {"files": tuple(files)}
+    if name == "csv" and points.confidence is not None and not exact:
+        for field, decimals in DECIMALS.items():
+            if (values := getattr(points, field)) is not None:
+                changed[field] = np.round(values.astype(float), decimals)
+    return (*lost, *FORMATS[name].write(replace(points, **changed), path))
 
 
 class Converted(NamedTuple):
@@ -150,19 +160,8 @@ def convert(
     points = read_points(source, read_as, images)
     if name == "tps" and points.sizes is None:
         points = replace(points, sizes=image_sizes(points.files, None, beside=source.parent))
-    return Converted(points, _write(points, target, name))
-
-
-def _write(points: Points, path: Path, name: str) -> tuple[str, ...]:
-    check_points(points, "The table")
-    known = {field for field in LOST if getattr(points, field) is not None}
-    if points.names == default_names(len(points.names)):
-        known.remove("names")
-    # Names of files need not be valid text on every system.
-    files = [file.encode("utf-8", "backslashreplace").decode() for file in points.files]
-    own = FORMATS[name].write(replace(points, files=tuple(files)), path)
-    gone = [field for field in LOST if field in known and field not in FORMATS[name].holds]
-    return (*(LOST[field] for field in gone), *own)
+    lost = write_points(points, target, name, overwrite=overwrite, exact=True)
+    return Converted(points, lost)
 
 
 def format_to_write(path: Path, format: str | None = None) -> str:
@@ -175,8 +174,7 @@ def format_to_write(path: Path, format: str | None = None) -> str:
     if name is None:
         raise InputError(
             f"The ending of {path.name} stands for no format; expected .csv, "
-            f"{', '.join(OF_ENDING)}. Choose another name, or name the format, one of "
-            f"{', '.join(FORMATS)}.{f' {MORPHOJ}' if ending == '.txt' else ''}"
+            f"{', '.join(OF_ENDING)}. Or name the format, one of {', '.join(FORMATS)}. {MORPHOJ}"
         )
     others = [other for other, known in FORMATS.items() if ending in known.endings]
     if others and name not in others:
