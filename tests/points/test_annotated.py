@@ -71,14 +71,6 @@ def test_a_table_without_splits_has_none_and_marks_come_before_landmarks(tmp_pat
     assert (points.split, points.group, len(points)) == (None, None, 1)
 
 
-def test_names_in_a_zip_start_at_the_table(tmp_path):
-    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
-        archive.writestr("x/marks.csv", ONE)
-        archive.writestr("x/a.png", b"mine")
-        archive.writestr("y/a.png", b"other")
-    assert contents(read_annotated(tmp_path / "set.zip")) == [b"mine"]
-
-
 def test_how_images_were_found_is_told(tmp_path):
     write(tmp_path / "set", ONE.replace("a.png", "Images/A"))
     annotated = read_annotated(tmp_path / "set")

@@ -78,11 +78,8 @@ def test_paths_of_windows_and_one_individual_are_read(tmp_path):
     [
         ("scorer,s\n", "begins with rows scorer"),
         ("scorer,s,s\nbodyparts,a,a\nx,x,y\n0,1,2\n", "rows scorer, bodyparts, x, 0"),
-        (HEADER, "no rows"),
-        (HEADER + "0,1,2\n", "line 4: 3 cells"),
         (HEADER + "0,1,2,high\n", "line 4: nose_confidence is 'high'"),
         (HEADER + "0,1,,0.5\n", r"line 4 \(points\): .*nose_x, nose_y"),
-        (HEADER + "0,1,2,1\n0,1,2,1\n", "line 5 .* line 4"),
         (HEADER.replace("likelihood", "z") + "0,1,2,3\n", "partner.* nose_z"),
         (
             "scorer,s,s,s,s\nindividuals,f1,f1,f2,f2\nbodyparts,a,a,a,a\ncoords,x,y,x,y\n0,1,2,3,4\n",

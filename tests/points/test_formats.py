@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_tables import IMAGES, assert_same, draw_images, example, kept, tables
 
-from swapmark.errors import InputError, LeftOutWarning
+from swapmark.errors import InputError
 from swapmark.points.formats import (
     FORMATS,
     convert,
@@ -68,22 +68,16 @@ def test_an_unknown_format_is_told_with_the_columns(tmp_path, name, content, col
         read_points(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.tps"])
-def test_an_empty_file_is_told(tmp_path, name):
-    (tmp_path / name).write_bytes(b"\r\n")
-    with pytest.raises(InputError, match=f"{name} is empty"):
-        read_points(tmp_path / name)
-
-
-def test_a_name_that_is_no_format_and_a_file_that_is_not_there_are_told(tmp_path):
+def test_what_is_no_file_of_points_is_told(tmp_path):
     (tmp_path / "a.csv").write_text("file,a_x,a_y\n")
     with pytest.raises(InputError, match="'slp'"):
         read_points(tmp_path / "a.csv", "slp")
     with pytest.raises(InputError, match="MorphoJ opens TPS"):
         read_points(tmp_path / "a.csv", "morphoj")
-    for absent in (tmp_path / "absent.csv", tmp_path):
-        with pytest.raises(InputError, match="no file"):
-            read_points(absent)
+    (tmp_path / "empty.tps").write_bytes(b"\r\n")
+    for path in (tmp_path / "empty.tps", tmp_path / "absent.csv", tmp_path):
+        with pytest.raises(InputError, match=path.name):
+            read_points(path)
 
 
 def test_the_ending_chooses_what_is_written(tmp_path):
@@ -112,15 +106,15 @@ def test_an_ending_of_another_format_is_refused(tmp_path, name, format, said):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_existing_files_are_kept_unless_told_otherwise(tmp_path, format):
-    path = tmp_path / "points"
+def test_existing_files_are_kept_unless_told_otherwise(tmp_path):
+    path = tmp_path / "points.csv"
     path.write_text("precious")
-    with pytest.raises(InputError, match="points exists already"):
-        write_points(example(), path, format)
+    for write in (write_points, lambda _, target: convert(tmp_path / "absent.csv", target)):
+        with pytest.raises(InputError, match=r"points\.csv exists already"):
+            write(example(), path)
     assert path.read_text() == "precious"
-    write_points(example(), path, format, overwrite=True)
-    assert [file.name for file in tmp_path.iterdir()] == ["points"]
+    write_points(example(), path, overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["points.csv"]
 
 
 def test_sizes_are_added_from_the_images_where_a_file_has_none(drawn, tmp_path):
@@ -206,20 +200,3 @@ def test_the_images_beside_the_source_give_the_heights(tmp_path):
         *("LM=1", "0.5 29.5", "IMAGE=a.png", "ID=0"),
         *("LM=1", "2 6.5", "IMAGE=Zoë/2.png", "ID=1"),
     ]
-
-
-def test_what_is_left_out_and_lost_is_told(drawn, tmp_path):
-    source = tmp_path / "points.tps"
-    source.write_text("LM=1\n1 2\nCURVES=1\nPOINTS=2\n1 2\n3 4\nIMAGE=a.png\nSCALE=0.5\n")
-    with pytest.warns(LeftOutWarning, match="1 CURVES, 1 POINTS"):
-        converted = convert(source, tmp_path / "dlc.csv", write_as="dlc", images=drawn)
-    assert converted.lost == ("width and height of the images", "the scale")
-
-
-def test_a_target_that_exists_or_has_no_format_is_found_before_the_source_is_read(tmp_path):
-    (tmp_path / "there.csv").write_text("precious")
-    with pytest.raises(InputError, match=r"there\.csv exists already"):
-        convert(tmp_path / "absent.csv", tmp_path / "there.csv")
-    with pytest.raises(InputError, match=r"points\.xyz"):
-        convert(tmp_path / "absent.csv", tmp_path / "points.xyz")
-    assert (tmp_path / "there.csv").read_text() == "precious"
