@@ -1,6 +1,7 @@
 """`Points.draw`: dots where the points are in the original pictures."""
 
 import weakref
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -145,12 +146,10 @@ def test_points_of_other_pictures_are_refused(tmp_path, files, side, said):
         ("s.xyz", r"s\.xyz.*\.png"),
         ("s.mp4", r"s\.mp4.*s\.png"),
         ("in/new.png", r"new\.png lies in"),
-        ("folder.png", r"folder\.png is a folder"),
     ],
 )
 def test_a_place_that_cannot_or_should_not_be_is_refused(folder, tmp_path, name, said):
     (tmp_path / "old.png").write_text("precious")
-    (tmp_path / "folder.png").mkdir()
     found = points([[[10.0, 32.0]]], ["a.png"], source=folder)
     with pytest.raises(InputError, match=said):
         found.draw(tmp_path / name, overwrite=name != "old.png")
@@ -178,8 +177,10 @@ def of_video(film):
     )
 
 
-def test_a_video_is_drawn_frame_by_frame_with_its_times(of_video, tmp_path):
-    drawn = frames_in(of_video.draw(tmp_path / "look.mp4"))
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_video_is_drawn_frame_by_frame_with_its_times(of_video, tmp_path, timed):
+    found = of_video if timed else replace(of_video, time=None)
+    drawn = frames_in(found.draw(tmp_path / "look.mp4"))
     assert [frame.time for frame in drawn] == pytest.approx(of_video.time.tolist(), abs=1e-3)
     for frame, (x, y) in zip(drawn, PLACES[10:25:3], strict=True):
         red, _, blue = frame.to_ndarray(format="rgb24")[y, x].astype(int)

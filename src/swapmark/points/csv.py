@@ -26,11 +26,7 @@ TEXT_COLUMNS = ("file", "split", "group")
 NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
 LIKE_A_POINT = re.compile(r"(?i:(.*[\W_])?[xyz]\d*|.*[\W_](confidence|likelihood))|.*[a-z][XYZ]\d*")
 """Further columns that are refused, as their points would vanish: tail_X, tail.x, tailX, x1."""
-EXPECTED = (
-    "Expected a table with the column file, perhaps frame, time, split (train, fit or test), "
-    "group, width, height and scale, and <name>_x, <name>_y, perhaps <name>_confidence, for each "
-    "point."
-)
+EXPECTED = "Expected the column file, and <name>_x and <name>_y for each point."
 
 
 def read_csv(path: Path, images=None) -> Points:

@@ -59,8 +59,8 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
     """Raise InputError if points cannot or should not be drawn to `path`.
 
     It cannot where the ending is neither a picture's nor, for points of `frames`, a video's, or
-    where a file or folder is that may not be replaced. It should not where it would be one of the
-    pictures, or be taken for one later.
+    what is there may not be replaced. It should not where it would be one of the pictures, or be
+    taken for one later.
     """
     if path.suffix.lower() not in CONTAINERS:
         picture_format(path)
@@ -69,8 +69,6 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
             f"{path} is a video, but the points are of pictures. Name a picture, such as "
             f"{path.with_suffix('.png')}, or find them as frames of a video, with a frame rate."
         )
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; expected the name of a file.")
     if isinstance(images, str | os.PathLike):
         given = Path(images).expanduser().resolve()
         if path.resolve() == given:

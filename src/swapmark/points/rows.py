@@ -124,9 +124,9 @@ def image_sizes(
     missing = [file for file, row in zip(files, rows, strict=True) if row < 0]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(files)} images are not in {images}, so their height is not "
-            f"known: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}. Name the folder "
-            "or archive that holds them: images= in Python, --images on the command line."
+            f"The heights of {len(missing)} of {len(files)} images are not known: there is no "
+            f"{', '.join(missing[:5])} in {images}. Name their folder or archive with --images "
+            "(images= in Python)."
         )
     for note in notes:
         warn(note, LeftOutWarning, stacklevel=2)

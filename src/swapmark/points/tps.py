@@ -132,9 +132,8 @@ def write_tps(points: Points, path: Path) -> tuple[str, ...]:
     if not (heights > 0).all():
         unknown = [file for file, height in zip(files, heights, strict=True) if not height > 0]
         raise InputError(
-            f"The height of {len(unknown)} images is not known (the first is {unknown[0]}), and "
-            "TPS counts y from the bottom. Name the folder or archive of the images: images= of "
-            "read_points in Python, --images on the command line."
+            f"The heights of {len(unknown)} images, such as {unknown[0]}, are not known, and TPS "
+            "counts y from the bottom. Read the points with --images (images= in Python)."
         )
     x, y = np.moveaxis(points.xy.astype(np.float64), -1, 0)
     tps = np.round(np.stack([x + 0.5, heights[:, None] - 0.5 - y], axis=-1), 6)
