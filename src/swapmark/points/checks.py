@@ -31,11 +31,13 @@ def check_points(points: Points, where: str, places: Sequence[str] = ()) -> None
     frames = [None] * len(points) if points.frame is None else points.frame.tolist()
     first: dict[tuple, int] = {}
     keys = zip(points.files, frames, strict=True)
-    firsts = np.array([first.setdefault(key, row) for row, key in enumerate(keys)])
+    firsts = [first.setdefault(key, row) for row, key in enumerate(keys)]
     xy, frame = points.xy, np.zeros(0) if points.frame is None else points.frame
     problems = {
         "file is empty; expected an image's name": [file in ("", ".") for file in points.files],
-        "it is in {first} already; keep one, or name them apart": firsts < np.arange(len(points)),
+        "it is in {first} already; keep one, or name them apart": [
+            before < row for row, before in enumerate(firsts)
+        ],
         "split is {split!r}; expected train, fit or test": [
             split not in SPLITS for split in points.split or ()
         ],
@@ -54,7 +56,7 @@ def check_points(points: Points, where: str, places: Sequence[str] = ()) -> None
         if np.any(found):
             row, *column = np.argwhere(found)[0]
             said = problem.format(
-                first=places[firsts[row]],
+                first=places[firsts[int(row)]],
                 split=points.split[row] if points.split else "",
                 name=points.names[column[0]] if column else "",
             )

@@ -151,7 +151,7 @@ def _known(value):
 
 def _annotation(xy: np.ndarray, scores: np.ndarray | None) -> dict:
     """One annotation but for its ids: keypoints (P, 2), their box, and their scores."""
-    marked = np.isfinite(xy).all(axis=-1)
+    marked = np.asarray(np.isfinite(xy).all(axis=-1))
     keypoints: list[float | int] = []
     for (x, y), there in zip(xy.tolist(), marked, strict=True):
         keypoints += [x, y, 2] if there else [0, 0, 0]

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,8 @@ def points_of_table(table: Table) -> Points:
         return values
 
     xy = numbers(*(f"{name}_{axis}" for name in names for axis in "xy"))
-    single = {name: numbers(name) for name in ("scale", "frame", "time")}
+    assert xy is not None  # there is a point
+    single: dict[str, Any] = {name: numbers(name) for name in ("scale", "frame", "time")}
     points = Points(
         names,
         tuple(map(plain_name, columns["file"])),

@@ -134,10 +134,7 @@ def _drawn(points: Points, row: int, image: np.ndarray, xy, marks, *, numbers: b
 
 def _source(points: Points, images: Any) -> tuple[FrameSource, dict[int, int]]:
     """The video, or the pictures as one, and the row of the points of each frame in it."""
-    video = images if isinstance(images, FrameSource) else None
-    if isinstance(images, str | os.PathLike) and is_video_name(os.fspath(images)):
-        video = open_video(os.fspath(images))
-    if video:
+    if video := _video(images):
         frames = [] if points.frame is None else points.frame.tolist()
         rows = {int(number): row for row, number in enumerate(frames)}
         if len(rows) < len(points):
@@ -155,6 +152,12 @@ def _source(points: Points, images: Any) -> tuple[FrameSource, dict[int, int]]:
             f"draw on is {names[0]}. Give the pictures that they were found in."
         )
     return frames_of_images([items[places[row]] for row in there], 25), dict(enumerate(there))
+
+
+def _video(images: Any) -> FrameSource | None:
+    if isinstance(images, str | os.PathLike) and is_video_name(os.fspath(images)):
+        return open_video(os.fspath(images))
+    return images if isinstance(images, FrameSource) else None
 
 
 def _pictures(

@@ -73,7 +73,7 @@ def _specimens(where: str, text: str) -> list[tuple[str, list, dict]]:
     # Not `splitlines`: names may hold other signs that it takes for ends of lines.
     numbered = enumerate(io.StringIO(text, newline=None), 1)
     lines = ((f"line {line}", content.strip()) for line, content in numbered if content.strip())
-    specimens, left_out = [], Counter()
+    specimens, left_out, skipping = [], Counter(), False
     for place, content in lines:
         match = KEY.fullmatch(content)
         key, value = (match[1].upper(), match[2]) if match else ("", content)
