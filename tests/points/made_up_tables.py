@@ -77,7 +77,7 @@ def tables(draw, *, images: bool = False, extra: str = "", video=True):
 def kept(points: Points, format: str) -> Points:
     """What should be left of points in still images after a format wrote and read them."""
     holds = FORMATS[format].holds
-    left = replace(points, **{name: None for name in LOST if name not in holds})
+    left = replace(points, **{name: None for name in LOST if name not in ("names", *holds)})
     if format == "tps":
         known = points.scale is not None and not np.isnan(points.scale).any()
         sizes = np.array([IMAGES[file] for file in points.files])

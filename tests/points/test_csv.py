@@ -1,31 +1,18 @@
 import re
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given
-from made_up_tables import assert_same, example, tables
+from made_up_tables import assert_same, example
 
 from swapmark.errors import InputError, LeftOutWarning
-from swapmark.points.csv import points_of_text
-from swapmark.points.formats import FORMATS, read_points, write_points
+from swapmark.points.csv import points_of_table
+from swapmark.points.formats import write_points
 from swapmark.points.table import Points
-from swapmark.points.text import read_text_table
+from swapmark.points.text import read_table
 
 
 def read(text: str) -> Points:
-    return points_of_text(read_text_table("t.csv", text.encode()))
-
-
-@pytest.mark.parametrize("format", ["csv", "parquet", "coco"])
-@given(known=tables(extra=',;"\n'))
-def test_nothing_is_lost(format, known):
-    points = Points(**known)
-    with TemporaryDirectory() as folder:
-        path = Path(folder, f"points{FORMATS[format].endings[0]}")
-        assert FORMATS[format].write(points, path) == ()
-        assert_same(read_points(path), points)
+    return points_of_table(read_table("t.csv", text.encode()))
 
 
 def test_the_columns_are_those_of_predict_and_of_annotated_images(tmp_path):
@@ -60,30 +47,20 @@ def test_every_column_finds_its_field():
     assert points.frame.dtype == np.int64
 
 
-def test_columns_that_are_not_there_are_not_made_up():
-    assert_same(read("file,a_x,a_y\na.png,1,2\n"), Points(("a",), ("a.png",), np.array([[[1, 2]]])))
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "no column file"),
         ("name,a_x,a_y\na,1,2\n", "no column file.* name, a_x, a_y"),
         ("file\na\n", "no point"),
-        ("file,a_x\na,1\n", "partner.* a_y"),
-        ("file,a_x,a_y,b_confidence\na,1,2,3\n", "partner.* b_confidence"),
-        ("file,a_x,a_y,b_X,b_Y\na,1,2,3,4\n", "partner.* b_X, b_Y"),
-        ("file,a_x,a_y,\na,1,2,\n", "column 4 has no name"),
-        (",file,a_x,a_y\n0,a,1,2\n", "column 1 has no name"),
+        ("file,a_x\na,1\n", "partner.* no a_y"),
+        ("file,a_x,a_y,\na,1,2,\n", "column 4"),
         ("file,_x,_y\na,1,2\n", "partner.* _x, _y"),
-        ("file,a_x,a_y,a_x\n", "twice: a_x"),
+        ("file,a_x,a_y,a_x\n", "partner.* a_x twice"),
         ("file,a_x,a_y\n", "no rows"),
-        ("file,a_x,a_y\na,1\n", "line 2: 2 cells"),
-        ("file,a_x,a_y\n\na,1,2\n./a,1,2\n", "line 4: a is in line 3"),
-        ("file,frame,a_x,a_y\nv,1,1,2\nv,1,1,2\n", "line 3: v is in line 2"),
-        ("file,split,a_x,a_y\na,val,1,2\n", "line 2: split is 'val'"),
+        ("file,a_x,a_y\n\na,1,2\n./a,1,2\n", r"line 4 \(a\).* line 3"),
+        ("file,split,a_x,a_y\na,val,1,2\n", r"line 2 \(a\): split is 'val'"),
         ("file,a_x,a_y\na,1,\n", r"line 2 \(a\): .*a_x, a_y"),
-        ("file,a_x,a_y\na,1,2e9\n", r"line 2 \(a\): a is over"),
         ("file,a_x,a_y\na,1,two\n", "line 2: a_y is 'two'"),
     ],
 )
@@ -112,11 +89,3 @@ def test_names_that_end_like_columns_stay_apart():
     points = read("file,a_x,a_y,a_x_x,a_x_y\n1,1,2,3,4\n")
     assert points.names == ("a", "a_x")
     assert points.xy.tolist() == [[[1, 2], [3, 4]]]
-
-
-@pytest.mark.parametrize("format", ["csv", "dlc"])
-def test_a_table_of_tens_of_thousands_of_columns_is_read(tmp_path, format):
-    names = tuple(f"p{k}" for k in range(20_000))
-    points = Points(names, ("a.png",), np.arange(40_000.0).reshape(1, 20_000, 2))
-    write_points(points, tmp_path / "points", format)
-    assert_same(read_points(tmp_path / "points", format), points)

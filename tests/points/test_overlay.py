@@ -1,13 +1,14 @@
 """`Points.draw`: dots where the points are in the original pictures."""
 
 import weakref
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.data.video import FrameSource, VideoFrame, open_video
+from swapmark.data.video import FrameSource, VideoFrame
 from swapmark.drawing.draw import landmark_colours
 from swapmark.errors import InputError
 from swapmark.points.overlay import ALONE, COLUMNS, TILE
@@ -101,16 +102,6 @@ def test_an_unsure_landmark_is_fainter_and_each_has_its_number(tmp_path):
     assert not np.array_equal(*white), "1 and 2"
 
 
-def test_names_that_are_more_than_numbers_are_explained(tmp_path):
-    xy = [[[16.0, 16.0], [48.0, 48.0]]]
-    plain, named = (
-        shown(points(xy, names=names).draw(tmp_path / f"{len(names)}.png", images=pictures(0)))
-        for names in ((), ("nose", "chin"))
-    )
-    assert heading(named, ALONE) - heading(plain, ALONE) == CAPTION
-    assert np.array_equal(tile(named, 0, side=ALONE), tile(plain, 0, side=ALONE))
-
-
 def test_marks_are_white_crosses_at_their_places(tmp_path):
     found = points([[[16.0, 16.0]], [[16.0, 16.0]], [[16.0, 16.0]]])
     marked = points([[[np.nan, np.nan]], [[40.0, 48.0]]], ["array-1", "array-0"])
@@ -148,11 +139,6 @@ def test_points_of_other_pictures_are_refused(tmp_path, files, side, said):
         points([[[10.0, 32.0]]], files, side=side).draw(tmp_path / "s.png", images=pictures(0))
 
 
-def test_without_a_source_the_pictures_are_asked_for(tmp_path):
-    with pytest.raises(InputError, match="images="):
-        points([[[10.0, 32.0]]]).draw(tmp_path / "s.png")
-
-
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -160,12 +146,10 @@ def test_without_a_source_the_pictures_are_asked_for(tmp_path):
         ("s.xyz", r"s\.xyz.*\.png"),
         ("s.mp4", r"s\.mp4.*s\.png"),
         ("in/new.png", r"new\.png lies in"),
-        ("folder.png", r"folder\.png is a folder"),
     ],
 )
 def test_a_place_that_cannot_or_should_not_be_is_refused(folder, tmp_path, name, said):
     (tmp_path / "old.png").write_text("precious")
-    (tmp_path / "folder.png").mkdir()
     found = points([[[10.0, 32.0]]], ["a.png"], source=folder)
     with pytest.raises(InputError, match=said):
         found.draw(tmp_path / name, overwrite=name != "old.png")
@@ -193,8 +177,10 @@ def of_video(film):
     )
 
 
-def test_a_video_is_drawn_frame_by_frame_with_its_times(of_video, tmp_path):
-    drawn = frames_in(of_video.draw(tmp_path / "look.mp4"))
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_video_is_drawn_frame_by_frame_with_its_times(of_video, tmp_path, timed):
+    found = of_video if timed else replace(of_video, time=None)
+    drawn = frames_in(found.draw(tmp_path / "look.mp4"))
     assert [frame.time for frame in drawn] == pytest.approx(of_video.time.tolist(), abs=1e-3)
     for frame, (x, y) in zip(drawn, PLACES[10:25:3], strict=True):
         red, _, blue = frame.to_ndarray(format="rgb24")[y, x].astype(int)
@@ -209,12 +195,6 @@ def test_of_a_video_a_sheet_of_its_frames_is_drawn(of_video, tmp_path):
     for index, (x, y) in enumerate(PLACES[10:25:3]):
         middle = ((x + 0.5) * scale - 0.5, (y + 16 + 0.5) * scale - 0.5)
         assert np.abs(dot(tile(sheet, index)) - middle).max() < 1
-
-
-def test_frames_without_times_follow_by_the_rate_of_the_video(of_video, tmp_path):
-    bare = Points(("spot",), of_video.files, of_video.xy, frame=of_video.frame)
-    drawn = frames_in(bare.draw(tmp_path / "a.mkv", images=open_video(of_video.source)))
-    assert [frame.time for frame in drawn] == pytest.approx(of_video.time.tolist(), abs=1e-3)
 
 
 def test_pictures_that_are_frames_become_a_video_too(folder, tmp_path):

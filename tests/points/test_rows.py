@@ -3,7 +3,6 @@
 import zipfile
 from unicodedata import normalize
 
-import numpy as np
 import pytest
 
 from swapmark.errors import InputError, LeftOutWarning
@@ -87,12 +86,6 @@ def test_a_name_that_fits_two_and_two_that_fit_one_are_errors(wanted, there):
     assert all(repr(name) in str(caught.value) for name in max(wanted, there, key=len))
 
 
-def test_many_folders_with_the_same_names_in_them_are_no_matter():
-    there = [f"{row}/img.png" for row in range(3000)]
-    wanted = [f"photos/{name}" for name in reversed(there)]
-    assert np.array_equal(match_files(wanted, there).rows, np.arange(3000)[::-1])
-
-
 def test_sizes_are_those_of_the_images_that_belong_to_the_names(drawn, tmp_path):
     sizes = image_sizes(["Zoë/1.png", "C:/flies/a.png", "img001.png"], drawn)
     assert sizes.tolist() == [[64, 48], [40, 30], [100, 3]]
@@ -104,7 +97,7 @@ def test_sizes_are_those_of_the_images_that_belong_to_the_names(drawn, tmp_path)
 
 
 def test_absent_and_broken_images_are_told(drawn, tmp_path):
-    with pytest.raises(InputError, match=r"1 of 2 images .* b\.png\."):
+    with pytest.raises(InputError, match=r"1 of 2 images .* b\.png in"):
         image_sizes(["a.png", "b.png"], drawn)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match=r"a\.png"):

@@ -2,12 +2,12 @@ import math
 
 import pytest
 
-from swapmark.errors import InputError
-from swapmark.points.text import TextTable, check_length, decode_text, read_text_table
+from swapmark.errors import InputError, LeftOutWarning
+from swapmark.points.text import decode_text, number, read_table
 
 
 def cells(content: bytes) -> list[list[str]]:
-    return [line for _, line in read_text_table("t.csv", content).lines]
+    return [line for _, line in read_table("t.csv", content).rows]
 
 
 @pytest.mark.parametrize(
@@ -36,39 +36,42 @@ def test_the_separator_is_the_one_that_makes_all_lines_alike():
 
 
 def test_numbers_may_have_decimal_commas_where_commas_do_not_separate():
-    table = read_text_table("t.csv", b"file;x;y\na;1,5;-,25\n")
-    assert table.numbers(2, ["x", "y"], ["1,5", "-,25"]) == [1.5, -0.25]
-    with pytest.raises(InputError, match=r"t\.csv, line 2: x is '1,234'"):
-        read_text_table("t.csv", b"file,x\n").numbers(2, ["x"], ["1,234"])
+    assert read_table("t.csv", b"file;x\na;1,5\n").decimal_comma
+    assert not read_table("t.csv", b"file,x\na,1\n").decimal_comma
+    assert [number(cell, decimal_comma=True) for cell in ("1,5", "-,25", "2")] == [1.5, -0.25, 2]
+    with pytest.raises(ValueError, match="1,5"):
+        number("1,5", decimal_comma=False)
 
 
-@pytest.mark.parametrize("cell", ["", "NA", "nan", "N/A", "NULL"])
-def test_what_stands_for_nothing_is_not_known(cell):
-    assert math.isnan(TextTable("t.csv", []).numbers(2, ["x"], [cell])[0])
-
-
-@pytest.mark.parametrize("cell", ["four", "inf", "-Infinity", "1_000", "1.234,5", "0x10", "1e999"])
 @pytest.mark.parametrize("decimal_comma", [True, False])
-def test_what_is_no_finite_number_is_refused_with_its_place(cell, decimal_comma):
-    table = TextTable("t.csv", [], decimal_comma)
-    with pytest.raises(InputError, match=rf"t\.csv, line 7: y is '{cell}'"):
-        table.numbers(7, ["x", "y"], ["1", cell])
+def test_nothing_stands_for_nan_and_what_is_no_finite_number_is_refused(decimal_comma):
+    for cell in ("", "NA", "nan", "N/A", "NULL"):
+        assert math.isnan(number(cell, decimal_comma=decimal_comma))
+    for cell in ("four", "inf", "-Infinity", "1_000", "1.234,5", "0x10", "1e999"):
+        with pytest.raises(ValueError, match=cell):
+            number(cell, decimal_comma=decimal_comma)
 
 
 def test_lines_are_counted_as_an_editor_does():
-    lines = read_text_table("t.csv", b'file,x\n\n"a\nb",1\nc,2\n').lines
-    assert [number for number, _ in lines] == [1, 4, 5]
-    with pytest.raises(InputError, match="line 2: 3 cells"):
-        read_text_table("t.csv", b"file,x\na,1,5\n")
+    rows = read_table("t.csv", b'file,x\n\n"a\nb",1\nc,2\n').rows
+    assert [place for place, _ in rows] == ["line 1", "line 4", "line 5"]
 
 
-def test_what_is_no_text_is_refused():
-    with pytest.raises(InputError, match="UTF-8"):
-        decode_text("t.csv", "Zoë".encode("latin-1"))
-    with pytest.raises(InputError, match="binary"):
-        decode_text("t.csv", b"file\0\0\1")
-    with pytest.raises(InputError, match=r"t\.csv, line 3: .*quote"):
-        read_text_table("t.csv", b'file,x\n1,2\n"3,4\n')
-    check_length("t.csv", 256 * 2**20)
-    with pytest.raises(InputError, match=r"t\.csv has 257 MiB"):
-        check_length("t.csv", 257 * 2**20)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("Zoë".encode("latin-1"), "UTF-8"),
+        (b"\xff\xfea", "UTF-8"),
+        (b"file\0\0\1", "binary"),
+        (b'file,x\n1,2\n"3,4\n', "line 3: .*quote"),
+        (b"file,x\na,1,5\n", "line 2: 3 cells"),
+    ],
+)
+def test_what_is_no_table_is_refused(content, said):
+    with pytest.raises(InputError, match=rf"t\.csv.*{said}"):
+        read_table("t.csv", content)
+
+
+def test_a_code_page_is_read_only_where_that_is_allowed_and_told():
+    with pytest.warns(LeftOutWarning, match="cp1252"):
+        assert decode_text("t.tps", "Zoë".encode("cp1252"), code_page="cp1252") == "Zoë"

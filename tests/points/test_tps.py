@@ -1,11 +1,8 @@
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from made_up_tables import assert_same, draw_images, example, kept, tables
+from made_up_tables import example
 from PIL import Image
 
 from swapmark.errors import InputError, LeftOutWarning
@@ -16,18 +13,6 @@ from swapmark.points.table import Points
 def read(folder, text, images=None, encoding="utf-8"):
     (folder / "points.tps").write_text(text, encoding=encoding)
     return read_points(folder / "points.tps", images=images)
-
-
-@given(known=tables(images=True, video=False))
-@settings(max_examples=50)
-def test_six_digits_come_back_and_then_stay(drawn, known):
-    table = Points(**known)
-    with TemporaryDirectory() as folder:
-        write_points(table, f"{folder}/points.tps")
-        found = read_points(f"{folder}/points.tps", images=drawn)
-        write_points(found, f"{folder}/again.tps")
-        assert Path(folder, "again.tps").read_bytes() == Path(folder, "points.tps").read_bytes()
-    assert_same(found, kept(table, "tps"), digits=6)
 
 
 def test_the_corners_of_an_image_are_where_tpsdig_has_them(drawn, tmp_path):
@@ -90,7 +75,7 @@ def test_files_of_tpsdig_are_read_as_they_are(drawn, tmp_path):
 
 
 def test_names_in_the_code_page_of_windows_are_read(drawn, tmp_path):
-    with pytest.warns(LeftOutWarning, match="read as Windows-1252"):
+    with pytest.warns(LeftOutWarning, match="cp1252"):
         table = read(tmp_path, "LM=1\n1 2\nIMAGE=Zoë/1.png\n", drawn, encoding="cp1252")
     assert table.files == ("Zoë/1.png",)
 
@@ -127,34 +112,32 @@ def test_the_height_is_that_of_the_upright_image(tmp_path):
     ("text", "said"),
     [
         ("", "is empty"),
-        ("COMMENT", "expected KEY=value"),
+        ("COMMENT", "line 1: found 'COMMENT'"),
         ("LM=0\nIMAGE=a.png\n", "no landmark"),
-        ("IMAGE=a.png\n", "line 1: IMAGE="),
-        ("LM=two\n", "line 1: LM=two"),
-        ("LM=-1\n", "line 1: LM=-1"),
-        ("LM=" + "9" * 5000 + "\n1 2\n", "line 1: LM=999"),
+        ("IMAGE=a.png\n", "line 1: found 'IMAGE="),
+        ("LM=two\n", "line 1: found 'LM=two"),
+        ("LM=-1\n", "line 1: found 'LM=-1"),
+        ("LM=" + "9" * 5000 + "\n1 2\n", "line 1: found 'LM=999"),
         ("LM=3\n1 2\n3 4\n", "line 1: LM=3"),
         ("LM=3\n1 2\n3 4\nIMAGE=a.png\n", "line 4: 'IMAGE=a.png' is no landmark"),
         ("LM=1\n1 2\n3 4\nIMAGE=a.png\n", "line 3: .*'3 4'"),
         ("LM=1\n1 2 3\n", "line 2: '1 2 3' is no landmark"),
         ("LM=1\n1 inf\n", "line 2: '1 inf' is no landmark"),
         ("LM=1\n1 1e999\n", "line 2: '1 1e999' is no landmark"),
-        ("LM3=1\n1 2 3\n", "line 1: LM3="),
-        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=ten\n", "line 1: SCALE=ten"),
-        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=-1\n", "line 1: SCALE=-1"),
+        ("LM3=1\n1 2 3\n", "line 1: found 'LM3="),
+        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=ten\n", "line 4: SCALE=ten"),
+        ("LM=1\n1 2\nIMAGE=a.png\nSCALE=-1\n", "line 4: SCALE=-1"),
         ("LM=1\n1 2\nSCALE=1\n", "line 1: neither IMAGE= nor ID="),
         ("LM=1\n1 2\nIMAGE=a.png\nLM=2\n1 2\n3 4\nIMAGE=b.png\nLM=1\n1 2\nID=c\n", "line 4: LM=2"),
-        ("LM=1\n1 2\nIMAGE=a.png\nLM=1\n1 2\nIMAGE=a.png\n", "line 4: a.png is in the specimen of"),
+        ("LM=1\n1 2\nIMAGE=a.png\nLM=1\n1 2\nIMAGE=a.png\n", r"line 4 \(a\.png\).* line 1"),
         ("LM=1\n1 2\nIMAGE=gone.png\n", "gone.png"),
         ("LM=1\n1 2\nIMAGE=" + "9" * 5000 + "\n", "1 of 1 images"),
         ("LM=1\n\0\0", "binary"),
     ],
 )
-@pytest.mark.parametrize("given", [True, False])
-def test_broken_files_are_refused_with_the_line(drawn, tmp_path, text, said, given):
-    draw_images(tmp_path)
+def test_broken_files_are_refused_with_the_line(drawn, tmp_path, text, said):
     with pytest.raises(InputError, match=said):
-        read(tmp_path, text, drawn if given else None)
+        read(tmp_path, text, drawn)
 
 
 def test_a_table_without_heights_or_with_odd_names_cannot_be_written(tmp_path):

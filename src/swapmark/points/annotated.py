@@ -2,19 +2,18 @@
 
 import os
 import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from swapmark.data.archives import DAMAGED
-from swapmark.data.items import Item, problem_item
+from swapmark.data.items import Item, is_hidden, problem_item, too_large
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError
-from swapmark.points.csv import points_of_text
+from swapmark.points.csv import points_of_table
 from swapmark.points.formats import FORMATS, format_to_read, read_points
 from swapmark.points.rows import match_files
 from swapmark.points.table import Points
-from swapmark.points.text import check_length, read_text_table
+from swapmark.points.text import read_table
 
 TABLES = ("marks.csv", "landmarks.csv")
 """Names of the table in a folder or zip, the newest first."""
@@ -50,11 +49,11 @@ def read_annotated(source: str | os.PathLike, images: Source | None = None) -> A
     (<Points: 1 image, 1 point each>, ['a.png'])
     """
     path = Path(source).expanduser()
-    inside = PurePosixPath()
+    pictures, inside = path, PurePosixPath()
     if path.is_dir():
-        pictures, points = path, read_points(_table_in(path), "csv")
+        points = read_points(_table_in(path), "csv")
     elif path.suffix.lower() == ".zip":
-        pictures, (points, inside) = path, _read_zip(path)
+        points, inside = _read_zip(path)
     else:
         # Only TPS needs the images to be read: it counts from their bottom.
         heights = images if format_to_read(path) == "tps" else None
@@ -89,40 +88,27 @@ def _table_in(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     endings = {ending for known in FORMATS.values() for ending in known.endings}
-    others = []
-    for path in sorted(folder.iterdir()):
-        with suppress(InputError, OSError):
-            if path.suffix.lower() in endings and format_to_read(path):
-                others.append(path)
-    advice = "Put the marked points there under that name, or give the file of points itself."
-    if len(others) == 1:
-        advice = f"There is {others[0]}: give that file."
-    raise InputError(f"There is no {folder / TABLES[0]}. {advice}")
+    others = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in endings)
+    raise InputError(
+        f"There is no {folder / TABLES[0]}. Put the marked points there under that name, or give "
+        f"their file itself: in {folder} there is {', '.join(others[:5]) or 'none'}."
+    )
 
 
 def _read_zip(path: Path) -> tuple[Points, PurePosixPath]:
     """The points in a zip, and the folder inside it that the names of images start from."""
+    expected = f"Expected a folder or zip with images and {' or '.join(TABLES)}."
     if not path.is_file():
-        raise InputError(f"There is no {path}. Give a folder or zip with images and {TABLES[0]}.")
+        raise InputError(f"There is no {path}. {expected}")
     try:
         with zipfile.ZipFile(path) as archive:
-            named = {name: [] for name in TABLES}
-            for member in archive.infolist():
-                name = PurePosixPath(member.filename).name
-                if name in named and "__MACOSX" not in member.filename:
-                    named[name].append(member)
-            members = next(filter(None, named.values()), [])
-            if len(members) != 1:
-                raise InputError(
-                    f"{path} holds {len(members)} tables ({' or '.join(TABLES)}); expected one."
-                )
-            where = f"{path}/{members[0].filename}"
-            check_length(where, members[0].file_size)
-            content = archive.read(members[0])
+            files = [file for file in archive.infolist() if not is_hidden(file.filename)]
+            named = ([f for f in files if PurePosixPath(f.filename).name == t] for t in TABLES)
+            tables = next(filter(None, named), [])
+            if len(tables) != 1 or too_large(tables[0].file_size):
+                raise InputError(f"{path} holds {len(tables)} tables, or a huge one. {expected}")
+            content = archive.read(tables[0])
     except (*DAMAGED, NotImplementedError, RuntimeError) as error:
-        raise InputError(
-            f"{path} cannot be read as a zip ({error}). Give a folder or zip with images and "
-            f"{TABLES[0]}, or the table itself."
-        ) from error
-    points = points_of_text(read_text_table(where, content))
-    return points, PurePosixPath(members[0].filename).parent
+        raise InputError(f"{path} cannot be read as a zip ({error}). {expected}") from error
+    table = PurePosixPath(tables[0].filename)
+    return points_of_table(read_table(f"{path}/{table}", content)), table.parent

@@ -18,13 +18,6 @@ def plain_name(file: str) -> str:
     return PurePosixPath(file.replace("\\", "/")).as_posix() if file else ""
 
 
-def whole(values) -> np.ndarray:
-    """Numbers as integers where all of them are whole."""
-    values = np.asarray(values, dtype=np.float64)
-    fits = np.isfinite(values).all() and (np.abs(values) < 2**53).all()
-    return values.astype(np.int64) if fits and (values == np.rint(values)).all() else values
-
-
 def check_points(points: Points, where: str, places: Sequence[str] = ()) -> None:
     """Raise InputError, with the row, for points that no format could keep.
 
@@ -34,39 +27,37 @@ def check_points(points: Points, where: str, places: Sequence[str] = ()) -> None
     """
     places = places or [f"row {row + 1}" for row in range(len(points))]
     if len(set(points.names)) < len(points.names) or not all(points.names):
-        raise InputError(
-            f"{where}: the points are called {', '.join(points.names)}; name each once."
-        )
-    seen: dict[tuple, str] = {}
-    for row, (place, file) in enumerate(zip(places, points.files, strict=True)):
-        if file in ("", "."):
-            raise InputError(f"{where}, {place}: file is empty; expected an image's name.")
-        if points.split is not None and points.split[row] not in SPLITS:
-            raise InputError(
-                f"{where}, {place}: split is {points.split[row]!r}; expected {', '.join(SPLITS)}."
-            )
-        key = (file, None if points.frame is None else float(points.frame[row]))
-        if key in seen:
-            raise InputError(
-                f"{where}, {place}: {file} is in {seen[key]} already, and an image has one set of "
-                "points. Keep one, or give the images different names."
-            )
-        seen[key] = place
-    xy = points.xy
+        raise InputError(f"{where}: the points are {', '.join(points.names)}; name each once.")
+    frames = [None] * len(points) if points.frame is None else points.frame.tolist()
+    first: dict[tuple, int] = {}
+    keys = zip(points.files, frames, strict=True)
+    firsts = [first.setdefault(key, row) for row, key in enumerate(keys)]
+    xy, frame = points.xy, np.zeros(0) if points.frame is None else points.frame
     problems = {
-        "only one of {0}_x, {0}_y is given; fill both or none": np.isnan(xy).sum(axis=-1) == 1,
-        "{0} is over 1e9 pixels off; expected a place in the image": (
+        "file is empty; expected an image's name": [file in ("", ".") for file in points.files],
+        "it is in {first} already; keep one, or name them apart": [
+            before < row for row, before in enumerate(firsts)
+        ],
+        "split is {split!r}; expected train, fit or test": [
+            split not in SPLITS for split in points.split or ()
+        ],
+        "only one of {name}_x, {name}_y is given; fill both or none": np.isnan(xy).sum(axis=-1)
+        == 1,
+        "{name} is over 1e9 pixels off; expected a place in the image": (
             np.abs(xy) > MAX_COORDINATE
         ).any(axis=-1),
+        "the frame is no whole number from 0": (frame < 0) | (frame % 1 != 0) | (frame > 2**53),
     }
-    for name in ("confidence", "sizes", "scale", "time"):
-        if (values := getattr(points, name)) is not None:
-            problems[f"infinity in the {name}; expected a number, or nothing"] = np.isinf(values)
-    if points.frame is not None:
-        broken = (points.frame < 0) | (points.frame % 1 != 0)
-        problems["the frame is no whole number from 0"] = broken
+    for field in ("confidence", "sizes", "scale", "time"):
+        if (values := getattr(points, field)) is not None:
+            found = np.isinf(values).any(axis=tuple(range(1, values.ndim)))
+            problems[f"infinity in the {field}; expected a number, or nothing"] = found
     for problem, found in problems.items():
-        if found.any():
+        if np.any(found):
             row, *column = np.argwhere(found)[0]
-            what = problem.format(points.names[column[0]] if column else "")
-            raise InputError(f"{where}, {places[row]} ({points.files[row]}): {what}.")
+            said = problem.format(
+                first=places[firsts[int(row)]],
+                split=points.split[row] if points.split else "",
+                name=points.names[column[0]] if column else "",
+            )
+            raise InputError(f"{where}, {places[row]} ({points.files[row]}): {said}.")

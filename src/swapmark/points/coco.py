@@ -11,7 +11,6 @@ scale, frame and time.
 """
 
 import json
-import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from swapmark.errors import InputError, LeftOutWarning
-from swapmark.files import write_atomically
-from swapmark.points.csv import NUMBER_COLUMNS, points_of_columns
+from swapmark.files import write_text
+from swapmark.points.csv import NUMBER_COLUMNS, TEXT_COLUMNS, points_of_table
 from swapmark.points.table import Points
-from swapmark.points.text import decode_text
+from swapmark.points.text import Table, cell_of, decode_text
 
-EXPECTED = "Expected COCO keypoints: an object with images, annotations and categories."
+COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
+MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What JSON raises that is cut, or has other things than expected in it."""
 
 
 def read_coco(path: Path, images=None) -> Points:
@@ -33,60 +34,67 @@ def read_coco(path: Path, images=None) -> Points:
     An image without annotation has all points missing. Hidden points become points like any other.
     """
     where = str(path)
-    data = _parse(where, decode_text(where, path.read_bytes()))
-    names, category = _category(where, data["categories"])
-    known = [entry.get("id") for entry in data["categories"]]
-    row_of = _rows(where, data["images"])
-    keypoints = np.full((len(row_of), len(names), 3), np.nan)
-    scores = np.full((len(row_of), len(names)), np.nan)
-    seen, scored = {}, False
-    for annotation in data["annotations"]:
-        label = f"{where}, annotation {annotation.get('id')}"
-        ids = annotation.get("image_id"), annotation.get("category_id")
-        if not isinstance(ids[0], int | str) or ids[0] not in row_of or ids[1] not in known:
-            raise InputError(f"{label}: there is no image {ids[0]} or no category {ids[1]}.")
-        if ids[1] != category or "keypoints" not in annotation:
-            continue
-        if ids[0] in seen:
-            raise InputError(
-                f"{label}: the image {ids[0]} has annotation {seen[ids[0]]} too, and swapmark "
-                "keeps one set of points an image. Split the file."
-            )
-        seen[ids[0]] = annotation.get("id")
-        row = row_of[ids[0]]
-        keypoints[row] = _numbers(label, annotation["keypoints"], (len(names), 3))
-        if np.isnan(keypoints[row, :, 2]).any():
-            raise InputError(f"{label}: a visibility is no number. A missing point is 0, 0, 0.")
-        if "keypoint_scores" in annotation:
-            scored = True
-            scores[row] = _numbers(label, annotation["keypoint_scores"], (len(names),))
-    visibility = keypoints[..., 2]
-    if hidden := int((visibility == 1).sum()):
+    text = decode_text(where, path.read_bytes())
+    try:
+        table, hidden = _table(where, json.loads(text))
+    except MALFORMED as error:
+        raise InputError(
+            f"{where}: {type(error).__name__}: {error}. Expected COCO keypoints: a whole object "
+            "with images, annotations and categories. A bare list, as of results, has no images."
+        ) from error
+    if hidden:
         told = f"{path}: {hidden} hidden points (visibility 1) are read as points like any other."
         warnings.warn(told, LeftOutWarning, stacklevel=2)
-    keypoints[~(visibility > 0)] = np.nan
-    columns = _about_images(where, data["images"])
-    for place, name in enumerate(names):
-        columns += [(f"{name}_x", keypoints[:, place, 0]), (f"{name}_y", keypoints[:, place, 1])]
-        if scored:
-            columns.append((f"{name}_confidence", scores[:, place]))
-    return points_of_columns(where, columns, [f"image {key}" for key in row_of])
+    return points_of_table(table)
 
 
-def _parse(where: str, text: str) -> dict:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also numbers of too many digits
-        raise InputError(f"{where} is not whole JSON ({error}). {EXPECTED}") from error
-    if isinstance(data, list):
-        raise InputError(
-            f"{where} is a list, as COCO's results are; it names no images. {EXPECTED}"
-        )
-    for name in ("images", "annotations", "categories"):
-        entries = data.get(name) if isinstance(data, dict) else None
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise InputError(f"{where} has no list of {name}. {EXPECTED}")
-    return data
+def _table(where: str, data: Any) -> tuple[Table, int]:
+    """The wide table, and how many points are hidden."""
+    about = {entry["id"]: _about(entry) for entry in data["images"]}
+    if len(about) < len(data["images"]):
+        raise ValueError("two images have one id")
+    names, category = _category(where, data["categories"])
+    known = [entry["id"] for entry in data["categories"]]
+    found: dict[Any, np.ndarray] = {}
+    hidden, scored = 0, False
+    for annotation in data["annotations"]:
+        label = f"annotation {annotation.get('id')}"
+        image, kind = annotation["image_id"], annotation["category_id"]
+        if image not in about or kind not in known:
+            raise ValueError(f"{label}: there is no image {image} or no category {kind}")
+        if kind != category or "keypoints" not in annotation:
+            continue
+        if image in found:
+            raise InputError(
+                f"{where}, {label}: the image {image} has points already, and swapmark keeps one "
+                "set of points an image. Split the file."
+            )
+        keypoints = _numbers(label, annotation["keypoints"], (len(names), 3))
+        scores = annotation.get("keypoint_scores", [None] * len(names))
+        scored |= "keypoint_scores" in annotation
+        if np.isnan(keypoints[:, 2]).any():
+            raise ValueError(f"{label}: a visibility is no number; a missing point is 0, 0, 0")
+        hidden += int((keypoints[:, 2] == 1).sum())
+        keypoints[keypoints[:, 2] <= 0] = np.nan
+        keypoints[:, 2:] = _numbers(label, scores, (len(names), 1))
+        found[image] = keypoints
+    parts = ("x", "y", "confidence") if scored else ("x", "y")
+    seen = {"file"}.union(*about.values())
+    fields = [field for field in COLUMNS if field in seen]
+    rows = [("the header", [*fields, *(f"{name}_{part}" for name in names for part in parts)])]
+    missing = np.full((len(names), 3), np.nan)
+    for key, image in about.items():
+        points = found.get(key, missing)[:, : len(parts)].ravel().tolist()
+        cells = [*(image.get(field) for field in fields), *points]
+        rows.append((f"image {key}", [cell_of(cell) for cell in cells]))
+    return Table(where, rows), hidden
+
+
+def _about(entry: dict) -> dict:
+    """What is known of an image, under the names of the wide table's columns."""
+    own = entry.get("swapmark")
+    sides = {side: entry[side] for side in ("width", "height") if side in entry}
+    return {**(own if isinstance(own, dict) else {}), **sides, "file": entry["file_name"]}
 
 
 def _category(where: str, categories: list[dict]) -> tuple[list[str], Any]:
@@ -99,65 +107,30 @@ def _category(where: str, categories: list[dict]) -> tuple[list[str], Any]:
             f"{where} has {len(found)} categories with keypoints ({called}); expected one, with "
             "the names of the points. Leave one kind of thing in the file."
         )
-    return names, found[0].get("id")
+    return names, found[0]["id"]
 
 
-def _rows(where: str, images: list[dict]) -> dict[int | str, int]:
-    """The row of each image by its id."""
-    rows = {}
-    for entry in images:
-        key, name = entry.get("id"), entry.get("file_name")
-        if not isinstance(key, int | str) or key in rows or not isinstance(name, str):
-            raise InputError(
-                f"{where}: an image has the id {key!r} and the file_name {name!r}; expected an id "
-                "of its own and a name."
-            )
-        rows[key] = len(rows)
-    return rows
-
-
-def _numbers(label: str, values, shape: tuple[int, ...]) -> np.ndarray:
+def _numbers(label: str, values, shape: tuple[int, int]) -> np.ndarray:
     """Numbers in one list; null and NaN stand for what is not known."""
     try:
         return np.array(values, dtype=np.float64).reshape(shape)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{label}: expected a list of {math.prod(shape)} numbers.") from error
-
-
-def _about_images(where: str, images: list[dict]) -> list[tuple[str, list[str] | np.ndarray]]:
-    """What is known of the images, as columns of a wide table."""
-    columns: list = [("file", [entry["file_name"] for entry in images])]
-    own = [entry.get("swapmark") for entry in images]
-    own = [entry if isinstance(entry, dict) else {} for entry in own]
-    for name in ("split", "group", *NUMBER_COLUMNS):
-        entries = images if name in ("width", "height") else own
-        if any(name in entry for entry in entries):
-            values = [entry.get(name) for entry in entries]
-            columns.append(
-                (name, _numbers(f"{where}, {name} of the images", values, (len(values),)))
-                if name in NUMBER_COLUMNS
-                else (name, ["" if value is None else str(value) for value in values])
-            )
-    return columns
+        raise ValueError(f"{label}: expected a list of {shape[0] * shape[1]} numbers") from error
 
 
 def write_coco(points: Points, path: Path) -> tuple[str, ...]:
     """Write keypoints that pycocotools loads; nothing is lost."""
     about = {name: [_known(v) for v in values] for name, values in points.about().items()}
-    files = about.pop("file")
-    sides = {side: about.pop(side) for side in ("width", "height") if side in about}
     images, annotations = [], []
-    marked = points.marked
-    for row, file in enumerate(files):
-        image = {"id": row + 1, "file_name": file}
-        image |= {side: values[row] for side, values in sides.items()}
-        if about:
-            image["swapmark"] = {name: values[row] for name, values in about.items()}
-        images.append(image)
+    for row, file in enumerate(about.pop("file")):
+        known = {name: values[row] for name, values in about.items()}
+        sides = {side: known.pop(side) for side in ("width", "height") if side in known}
+        own = {"swapmark": known} if known else {}
+        images.append({"id": row + 1, "file_name": file, **sides, **own})
         scores = None if points.confidence is None else points.confidence[row]
-        if marked[row].any() or scores is not None:
-            ids = {"id": len(annotations) + 1, "image_id": row + 1}
-            annotations.append({**ids, **_annotation(points.xy[row], marked[row], scores)})
+        annotation = _annotation(points.xy[row], scores)
+        if annotation["num_keypoints"] or scores is not None:
+            annotations.append({"id": len(annotations) + 1, "image_id": row + 1, **annotation})
     category = {"id": 1, "name": "object", "supercategory": "", "keypoints": list(points.names)}
     category["skeleton"] = []
     lists = {"images": images, "annotations": annotations, "categories": [category]}
@@ -167,8 +140,7 @@ def write_coco(points: Points, path: Path) -> tuple[str, ...]:
         f'"{name}": [\n' + ",\n".join(map(encode, entries)) + "\n]"
         for name, entries in lists.items()
     ]
-    content = ("{\n" + ",\n".join(blocks) + "\n}\n").encode("utf-8", "backslashreplace")
-    write_atomically(path, lambda partial: partial.write_bytes(content))
+    write_text(path, "{\n" + ",\n".join(blocks) + "\n}\n")
     return ()
 
 
@@ -177,8 +149,9 @@ def _known(value):
     return None if value != value else value
 
 
-def _annotation(xy: np.ndarray, marked: np.ndarray, scores: np.ndarray | None) -> dict:
-    """One annotation but for its ids: keypoints (K, 2), their box, and their scores."""
+def _annotation(xy: np.ndarray, scores: np.ndarray | None) -> dict:
+    """One annotation but for its ids: keypoints (P, 2), their box, and their scores."""
+    marked = np.asarray(np.isfinite(xy).all(axis=-1))
     keypoints: list[float | int] = []
     for (x, y), there in zip(xy.tolist(), marked, strict=True):
         keypoints += [x, y, 2] if there else [0, 0, 0]

@@ -8,18 +8,12 @@ with (0, 0) at the centre of the top left pixel, as in swapmark. An empty cell i
 
 from pathlib import Path
 
-import numpy as np
-
 from swapmark.errors import InputError
-from swapmark.points.csv import points_of_text, write_cells
+from swapmark.points.csv import points_of_table, write_cells
 from swapmark.points.table import Points
-from swapmark.points.text import TextTable, read_text_table
+from swapmark.points.text import read_table
 
-LEVELS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
-EXPECTED = (
-    "Expected DeepLabCut's rows scorer, bodyparts and coords, then a row an image or frame, its "
-    "name in one cell or in three."
-)
+LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 
 
 def read_deeplabcut(path: Path, images=None) -> Points:
@@ -27,61 +21,60 @@ def read_deeplabcut(path: Path, images=None) -> Points:
 
     Frames get the name of the file without its ending as the name of their video.
     """
-    table = read_text_table(str(path), path.read_bytes())
-    found = [cells[0].lower() for _, cells in table.lines[:4]]
-    levels = next((levels for levels in LEVELS if found[: len(levels)] == levels), None)
-    header = {level: cells for level, (_, cells) in zip(levels or (), table.lines, strict=False)}
+    table = read_table(str(path), path.read_bytes())
+    found = {cells[0].lower(): cells for _, cells in table.rows[:4]}
+    header = {level: found[level] for level in LEVELS if level in found}
     coords = header.get("coords", [])
     index = next((place for place, cell in enumerate(coords) if place and cell), 0)
-    if index not in (1, 3):  # before the points: a path in one cell or in three
-        raise InputError(f"{path} begins with rows {', '.join(found) or 'none'}. {EXPECTED}")
-    lines = table.lines[len(header) :]
-    for level in ("scorer", "individuals"):
-        several = list(dict.fromkeys(header.get(level, [])[index:]))
-        if len(several) > 1:
-            raise InputError(
-                f"{path} has {len(several)} {level.rstrip('s')}s ({', '.join(several[:4])}), and "
-                "swapmark keeps one set of points an image. Split the file into one each."
-            )
+    if index not in (1, 3) or "bodyparts" not in header:
+        raise InputError(
+            f"{path} begins with rows {', '.join(found) or 'none'}. Expected DeepLabCut's rows "
+            "scorer, bodyparts and coords, then a row an image or frame, its name in one cell or "
+            "in three."
+        )
+    several = list(dict.fromkeys(header.get("individuals", [])[index:]))
+    if len(several) > 1:
+        raise InputError(
+            f"{path} has {len(several)} individuals ({', '.join(several[:4])}), and swapmark keeps "
+            "one set of points an image. Split the file into one each."
+        )
+    # From here on it is a wide table like ours.
+    pairs = zip(header["bodyparts"][index:], coords[index:], strict=True)
     ours = {"likelihood": "confidence"}
-    parts = zip(header["bodyparts"][index:], coords[index:], strict=True)
-    columns = [f"{name}_{ours.get(part, part)}" for name, part in parts]
-    keys = ["/".join(cell for cell in cells[:index] if cell) for _, cells in lines]
-    frames = all(_is_frame(key) for key in keys)
-    # From here on it is a wide table like ours, with the same numbers of lines.
-    wide = [(0, ["file", *(["frame"] if frames else []), *columns])]
-    for key, (line, cells) in zip(keys, lines, strict=True):
-        wide.append((line, [*((path.stem, key) if frames else (key,)), *cells[index:]]))
-    return points_of_text(TextTable(str(path), wide, table.decimal_comma))
+    columns = ["file", *(f"{name}_{ours.get(part, part)}" for name, part in pairs)]
+    rows = [
+        (place, ["/".join(filter(None, cells[:index])), *cells[index:]])
+        for place, cells in table.rows[len(header) :]
+    ]
+    if all(_is_frame(cells[0]) for _, cells in rows):
+        columns.insert(1, "frame")
+        rows = [(place, [path.stem, *cells]) for place, cells in rows]
+    return points_of_table(table._replace(rows=[("", columns), *rows]))
 
 
 def write_deeplabcut(points: Points, path: Path) -> tuple[str, ...]:
     """Write points, with `likelihood` where they have a confidence; say what else is lost."""
-    if points.frame is not None and len(set(points.files)) > 1:
+    videos = [] if points.frame is None else list(dict.fromkeys(points.files))
+    if len(videos) > 1:
         raise InputError(
-            f"The table has frames of {len(set(points.files))} videos, and a DeepLabCut file keeps "
-            "one. Write a file a video."
+            f"The table has frames of {len(videos)} videos, and a DeepLabCut file keeps one. Write "
+            "a file a video."
         )
-    keys = _index(points)
-    parts, values = ("x", "y"), points.xy
-    if points.confidence is not None:
-        parts = ("x", "y", "likelihood")
-        values = np.concatenate([values, points.confidence[..., None]], axis=-1, dtype=np.float64)
-    columns = [(name, part) for name in points.names for part in parts]
+    keys, about = _keys(points), len(points.about())
     empty = [""] * (len(keys[0]) - 1 if keys else 0)
+    columns = [column.rsplit("_", 1) for column in points.columns[about:]]
+    theirs = {"confidence": "likelihood"}
     rows = [
         ["scorer", *empty, *("swapmark" for _ in columns)],
         ["bodyparts", *empty, *(name for name, _ in columns)],
-        ["coords", *empty, *(part for _, part in columns)],
+        ["coords", *empty, *(theirs.get(part, part) for _, part in columns)],
     ]
-    cells = values.astype(np.float64).reshape(len(points), -1).tolist()
-    rows += [[*key, *row] for key, row in zip(keys, cells, strict=True)]
+    rows += [[*key, *row[about:]] for key, row in zip(keys, points.rows(), strict=True)]
     write_cells(rows, path)
-    named = points.frame is None or not points.files or points.files[0] == path.stem
-    return () if named else (f"the name of the video ({points.files[0]})",)
+    return () if videos in ([], [path.stem]) else (f"the name of the video ({videos[0]})",)
 
 
-def _index(points: Points) -> list[list[str]]:
+def _keys(points: Points) -> list[list[str]]:
     """The first cells of each row: the frame, three parts of a path, or the path."""
     if points.frame is not None:
         return [[str(int(frame))] for frame in points.frame]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from swapmark.data.items import too_large
 from swapmark.data.sources import Source
 from swapmark.errors import InputError
 from swapmark.files import refuse_existing
@@ -20,10 +21,10 @@ from swapmark.points.deeplabcut import read_deeplabcut, write_deeplabcut
 from swapmark.points.parquet import NEEDED, read_parquet, write_parquet
 from swapmark.points.rows import image_sizes
 from swapmark.points.table import Points, default_names
-from swapmark.points.text import check_length
 from swapmark.points.tps import read_tps, write_tps
 
 LOST = {
+    "names": "the names of the points (they become landmark_1 and so on)",
     "confidence": "the confidence of the points",
     "sizes": "width and height of the images",
     "split": "the splits",
@@ -33,7 +34,6 @@ LOST = {
     "time": "the times",
 }
 """What is said of fields of Points that a format does not hold."""
-NAMES_LOST = "the names of the points (they become landmark_1 and so on)"
 MORPHOJ = "MorphoJ's own text is neither read nor written: MorphoJ opens TPS."
 
 
@@ -45,23 +45,21 @@ class Format(NamedTuple):
     write: Callable[[Points, Path], tuple[str, ...]]
     """Returns, in words, what this file does not hold, though the format holds its kind."""
     endings: tuple[str, ...]
-    holds: tuple[str, ...]
+    holds: tuple[str, ...] = tuple(LOST)
     """Fields of Points that are kept besides files and xy."""
 
 
 FORMATS = {
-    "csv": Format(read_csv, write_csv, (".csv", ".tsv", ".txt"), ("names", *LOST)),
+    "csv": Format(read_csv, write_csv, (".csv", ".tsv", ".txt")),
     "tps": Format(read_tps, write_tps, (".tps",), ("sizes", "scale", "frame")),
     "dlc": Format(read_deeplabcut, write_deeplabcut, (".csv",), ("names", "confidence", "frame")),
-    "coco": Format(read_coco, write_coco, (".json",), ("names", *LOST)),
-    "parquet": Format(read_parquet, write_parquet, (".parquet", ".pq"), ("names", *LOST)),
+    "coco": Format(read_coco, write_coco, (".json",)),
+    "parquet": Format(read_parquet, write_parquet, (".parquet", ".pq")),
 }
 OF_ENDING = {".tps": "tps", ".json": "coco", ".parquet": "parquet", ".pq": "parquet"}
 """Endings that tell the format alone."""
 DECIMALS = {"xy": 3, "confidence": 3, "time": 6}
 """Of what a model found, in a CSV."""
-START = 2**20
-"""Bytes from which a format is guessed: a header of thousands of points."""
 
 
 def read_points(
@@ -92,27 +90,37 @@ def read_points(
 
 
 def write_points(
-    points: Points, path: str | os.PathLike, format: str | None = None, *, overwrite: bool = False
+    points: Points,
+    path: str | os.PathLike,
+    format: str | None = None,
+    *,
+    overwrite: bool = False,
+    exact: bool = False,
 ) -> tuple[str, ...]:
     """Write points, and return in words what the format cannot hold.
 
     The format follows from the ending unless it is given: .csv, .tps, .json (coco), .parquet; dlc
-    must be named. CSV gets three decimals where points have confidences, as those that a model
-    found; else numbers read back exactly. Raises InputError if the file exists and `overwrite` is
-    not set or if the format cannot hold the points, and OutputError if it cannot be written.
+    must be named. Numbers read back exactly, but in a CSV of points with confidences, as a model
+    found them: these get three decimals unless they shall be `exact`. Raises InputError if the file
+    exists and `overwrite` is not set or if the format cannot hold the points, and OutputError if it
+    cannot be written.
     """
     path = Path(path).expanduser()
     name = format_to_write(path, format)
     refuse_existing(path, overwrite=overwrite)
-    if name == "csv" and points.confidence is not None:
-        known = {name: getattr(points, name) for name in DECIMALS}
-        rounded = {
-            name: np.round(values.astype(float), DECIMALS[name])
-            for name, values in known.items()
-            if values is not None
-        }
-        points = replace(points, **rounded)
-    return _write(points, path, name)
+    check_points(points, "The table")
+    gone = [field for field in LOST if field not in FORMATS[name].holds]
+    if points.names == default_names(len(points.names)):
+        gone = [field for field in gone if field != "names"]
+    lost = [LOST[field] for field in gone if getattr(points, field) is not None]
+    # Names of files need not be valid text on every system.
+    files = (file.encode("utf-8", "backslashreplace").decode() for file in points.files)
+    changed: dict[str, Any] = {"files": tuple(files)}
+    if name == "csv" and points.confidence is not None and not exact:
+        for field, decimals in DECIMALS.items():
+            if (values := getattr(points, field)) is not None:
+                changed[field] = np.round(values.astype(float), decimals)
+    return (*lost, *FORMATS[name].write(replace(points, **changed), path))
 
 
 class Converted(NamedTuple):
@@ -152,20 +160,8 @@ def convert(
     points = read_points(source, read_as, images)
     if name == "tps" and points.sizes is None:
         points = replace(points, sizes=image_sizes(points.files, None, beside=source.parent))
-    return Converted(points, _write(points, target, name))
-
-
-def _write(points: Points, path: Path, name: str) -> tuple[str, ...]:
-    check_points(points, "The table")
-    own = FORMATS[name].write(points, path)
-    holds = FORMATS[name].holds
-    renamed = "names" not in holds and points.names != default_names(len(points.names))
-    lost = [
-        words
-        for field, words in LOST.items()
-        if field not in holds and getattr(points, field) is not None
-    ]
-    return (*([NAMES_LOST] if renamed else []), *lost, *own)
+    lost = write_points(points, target, name, overwrite=overwrite, exact=True)
+    return Converted(points, lost)
 
 
 def format_to_write(path: Path, format: str | None = None) -> str:
@@ -176,19 +172,15 @@ def format_to_write(path: Path, format: str | None = None) -> str:
     ending = path.suffix.lower()
     name = _known(format) if format else {".csv": "csv", **OF_ENDING}.get(ending)
     if name is None:
-        hint = f" {MORPHOJ}" if ending == ".txt" else ""
         raise InputError(
             f"The ending of {path.name} stands for no format; expected .csv, "
-            f"{', '.join(OF_ENDING)}. Choose another name, or name the format, one of "
-            f"{', '.join(FORMATS)}.{hint}"
+            f"{', '.join(OF_ENDING)}. Or name the format, one of {', '.join(FORMATS)}. {MORPHOJ}"
         )
     others = [other for other, known in FORMATS.items() if ending in known.endings]
     if others and name not in others:
-        own = FORMATS[name].endings
         raise InputError(
-            f"{path.name} has the ending of {' or '.join(others)}; a file of the format {name} "
-            f"ends in {' or '.join(own)}. Name it {path.with_suffix(own[0])}, or choose the format "
-            f"{others[0]}."
+            f"{path.name} has the ending of {' or '.join(others)}; expected the format "
+            f"{others[0]}, or a name such as {path.with_suffix(FORMATS[name].endings[0])}."
         )
     if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise InputError(NEEDED)
@@ -202,47 +194,44 @@ def format_to_read(path: Path, format: str | None = None) -> str:
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}. Name a file with points.")
-    check_length(str(path), path.stat().st_size)
+    if problem := too_large(path.stat().st_size):
+        raise InputError(f"{path}: {problem}. Split it.")
     if format:
         return _known(format)
     with path.open("rb") as file:
-        start = file.read(START)
+        start = file.read(2**20)  # a header of thousands of points
     if not start.strip():
         raise InputError(f"{path} is empty; expected points.")
+    cells, ending = _first_cells(start), path.suffix.lower()
+    first = cells[0].replace(" ", "")
     if start.startswith(b"PAR1"):
         return "parquet"
-    cells = _first_cells(start)
-    first = cells[0].replace(" ", "")
     if first == "scorer":
         return "dlc"
+    if first.startswith(("{", "lm=")):
+        return "coco" if first[0] == "{" else "tps"
     if "file" in cells:
         return "csv"
-    if first.startswith(("lm=", "{")):
-        return "coco" if first[0] == "{" else "tps"
-    if path.suffix.lower() in OF_ENDING:
-        return OF_ENDING[path.suffix.lower()]
-    found = ", ".join(cell or "(no name)" for cell in cells[:8])
+    if ending in OF_ENDING:
+        return OF_ENDING[ending]
     raise InputError(
-        f"The format of {path} is not known: its first line is {found[:200]}. A table of swapmark "
-        "has the column file, the name of the image, and NAME_x, NAME_y for each point; "
-        f"DeepLabCut's begins with scorer. {MORPHOJ}"
+        f"The format of {path} is not known: its first line holds {str(cells[:8])[:200]}. A table "
+        "of swapmark has the column file and, for each point, NAME_x and NAME_y; DeepLabCut's "
+        f"begins with scorer. {MORPHOJ}"
     )
 
 
 def _first_cells(start: bytes) -> list[str]:
-    """The cells of the first line in lower case, whatever separates them; one for no text."""
+    """The cells of the first line in lower case, whatever separates them."""
     utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = start.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
     lines = (line for line in text.lower().splitlines() if line.strip(' ,;\t"'))
     first = next((line for line in lines if not line.strip('"').startswith("sep=")), "")
-    if "\0" in first:
-        return ["no text"]
     return [cell.strip(' "') for cell in re.split("[,;\t]", first)]
 
 
 def _known(name: str) -> str:
-    if name.lower() == "morphoj":
-        raise InputError(MORPHOJ)
     if name.lower() not in FORMATS:
-        raise InputError(f"Unknown format {name!r}; expected one of {', '.join(FORMATS)}.")
+        hint = f" {MORPHOJ}" if name.lower() == "morphoj" else ""
+        raise InputError(f"Unknown format {name!r}; expected one of {', '.join(FORMATS)}.{hint}")
     return name.lower()

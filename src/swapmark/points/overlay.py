@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from swapmark.data.decoding import stream_images
 from swapmark.data.images import ImageProblem, resize_image
-from swapmark.data.items import Item, is_video_name
+from swapmark.data.items import is_video_name
 from swapmark.data.sources import is_run, list_images
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
 from swapmark.drawing.draw import draw_landmarks, picture_format, save_image
@@ -60,8 +59,8 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
     """Raise InputError if points cannot or should not be drawn to `path`.
 
     It cannot where the ending is neither a picture's nor, for points of `frames`, a video's, or
-    where a file or folder is that may not be replaced. It should not where it would be one of the
-    pictures, or be taken for one later.
+    what is there may not be replaced. It should not where it would be one of the pictures, or be
+    taken for one later.
     """
     if path.suffix.lower() not in CONTAINERS:
         picture_format(path)
@@ -70,8 +69,6 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
             f"{path} is a video, but the points are of pictures. Name a picture, such as "
             f"{path.with_suffix('.png')}, or find them as frames of a video, with a frame rate."
         )
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; expected the name of a file.")
     if isinstance(images, str | os.PathLike):
         given = Path(images).expanduser().resolve()
         if path.resolve() == given:
@@ -87,25 +84,16 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
 
 def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
     """Up to `MOST` pictures with their points, under words that say what is shown."""
-    video = _video(points, images)
-    rows, items = (range(len(points)), []) if video else _items(points, images)
-    chosen = np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int).tolist()
-    side, numbers = TILE if len(chosen) > 1 else ALONE, _frame_numbers(points)
-    if video:
-        whole = _read_frames(video, {numbers[row]: row for row in chosen})
-        squares = ((row, resize_image(pixels, side)) for row, pixels in whole)
-    else:
-        stream = stream_images([items[place] for place in chosen], side)
-        squares = ((rows[place], result) for place, (_, result) in zip(chosen, stream, strict=True))
+    source, rows = _source(points, images)
+    chosen = np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int)
+    side = TILE if len(chosen) > 1 else ALONE
     tiles, captions = [], []
-    for row, result in squares:
-        if isinstance(result, ImageProblem):
-            continue
-        square, placement = result
-        _check_size(points, row, (placement.width, placement.height))
+    for row, pixels in _pictures(points, source, dict(list(rows.items())[k] for k in chosen)):
+        square, placement = resize_image(pixels, side)
         xy, marks = (placement.to_model(places[row]) for places in (points.xy, crosses))
         tiles.append(_drawn(points, row, square, xy, marks, numbers=True))
-        captions.append(f"frame {numbers[row]}" if video else points.files[row])
+        frame = None if points.frame is None else f"frame {int(points.frame[row])}"
+        captions.append(frame or points.files[row])
     if not tiles:
         raise InputError(f"{points.files[0]}, and all else to be drawn, cannot be read any more.")
     words = [
@@ -123,20 +111,18 @@ def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
 
 def _draw_film(points: Points, crosses: np.ndarray, images: Any, path: Path, ending: str) -> None:
     """Write the frames one by one, each shown from its time on."""
-    video, numbers = _video(points, images), _frame_numbers(points)
-    row_of = {number: row for row, number in enumerate(numbers)}
-    if video is None:
-        rows, items = _items(points, images)
-        video, row_of = frames_of_images(items, 25), dict(enumerate(rows))
-    rate = video.frame_rate or Fraction(25)
+    assert points.frame is not None
+    source, rows = _source(points, images)
+    rate = source.frame_rate or Fraction(25)
+    times = points.frame / float(rate)
+    if points.time is not None:
+        times = np.where(np.isnan(points.time), times, points.time)
     with Film(path, ending, rate) as film:
-        for row, pixels in _read_frames(video, row_of):
-            _check_size(points, row, pixels.shape[1::-1])
-            time = np.nan if points.time is None else points.time[row]
-            time = numbers[row] / float(rate) if np.isnan(time) else time
-            film.add(_drawn(points, row, pixels, points.xy[row], crosses[row]), float(time))
+        for row, pixels in _pictures(points, source, rows):
+            drawn = _drawn(points, row, pixels, points.xy[row], crosses[row])
+            film.add(drawn, float(times[row]))
         if film.stream is None:
-            raise InputError(f"No frame of {video.name} can be read any more.")
+            raise InputError(f"No frame of {source.name} can be read any more.")
 
 
 def _drawn(points: Points, row: int, image: np.ndarray, xy, marks, *, numbers: bool = False):
@@ -146,48 +132,47 @@ def _drawn(points: Points, row: int, image: np.ndarray, xy, marks, *, numbers: b
     return draw_landmarks(image, marks, marker="cross") if len(marks) else image
 
 
-def _frame_numbers(points: Points) -> list[int]:
-    """N numbers of frames; of pictures their places in the table."""
-    frame = np.arange(len(points)) if points.frame is None else points.frame
-    return [int(number) for number in frame]
-
-
-def _video(points: Points, images: Any) -> FrameSource | None:
-    """The video that was given; None where it is pictures."""
-    video = images if isinstance(images, FrameSource) else None
-    if isinstance(images, str | os.PathLike) and is_video_name(os.fspath(images)):
-        video = open_video(os.fspath(images))
-    if video and (points.frame is None or len(np.unique(points.frame)) < len(points)):
-        raise InputError(f"{video.name} is a video, but the points are not of frames of one.")
-    return video
-
-
-def _items(points: Points, images: Any) -> tuple[list[int], list[Item]]:
-    """The rows whose pictures are there, and these pictures."""
+def _source(points: Points, images: Any) -> tuple[FrameSource, dict[int, int]]:
+    """The video, or the pictures as one, and the row of the points of each frame in it."""
+    if video := _video(images):
+        frames = [] if points.frame is None else points.frame.tolist()
+        rows = {int(number): row for row, number in enumerate(frames)}
+        if len(rows) < len(points):
+            raise InputError(f"{video.name} is a video, but the points are not of frames of one.")
+        return video, rows
     items = list_images(images)
     names = [item.name for item in items]
-    if list(points.files) == names:  # as they were found: a name may be there twice
-        return list(range(len(points))), items
-    places = match_files(points.files, names).rows
-    rows = np.flatnonzero(places >= 0).tolist()
-    if not rows:
+    places = np.arange(len(points))
+    if list(points.files) != names:  # as they were found: a name may be there twice
+        places = match_files(points.files, names).rows
+    there = np.flatnonzero(places >= 0).tolist()
+    if not there:
         raise InputError(
             f"The points are of other pictures: their first is {points.files[0]}, the first to "
             f"draw on is {names[0]}. Give the pictures that they were found in."
         )
-    return rows, [items[places[row]] for row in rows]
+    return frames_of_images([items[places[row]] for row in there], 25), dict(enumerate(there))
 
 
-def _read_frames(video: FrameSource, row_of: dict[int, int]) -> Iterator[tuple[int, np.ndarray]]:
+def _video(images: Any) -> FrameSource | None:
+    if isinstance(images, str | os.PathLike) and is_video_name(os.fspath(images)):
+        return open_video(os.fspath(images))
+    return images if isinstance(images, FrameSource) else None
+
+
+def _pictures(
+    points: Points, source: FrameSource, rows: dict[int, int]
+) -> Iterator[tuple[int, np.ndarray]]:
     """Row and whole picture of the frames with these numbers, as far as they can be read."""
-    left = dict(row_of)
-    with closing(video.frames()) as frames:
+    left = dict(rows)
+    with closing(source.frames()) as frames:
         for frame in frames:
             if isinstance(frame, VideoFrame) and frame.index in left:
-                try:
-                    yield left.pop(frame.index), frame.read()
-                except ImageProblem:
-                    continue
+                row = left.pop(frame.index)
+                with suppress(ImageProblem):
+                    pixels = frame.read()
+                    _check_size(points, row, pixels.shape[1::-1])
+                    yield row, pixels
             if not left:
                 return
 
@@ -197,5 +182,5 @@ def _check_size(points: Points, row: int, size: tuple[int, ...]) -> None:
     if expected and not np.isnan(expected).any() and expected != size:
         raise InputError(
             f"{points.files[row]} has {size[0]} × {size[1]} pixels, but its points are of a "
-            f"picture with {expected[0]} × {expected[1]}. Give what they were found in."
+            f"picture with {expected[0]:.0f} × {expected[1]:.0f}. Give what they were found in."
         )

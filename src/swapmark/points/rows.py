@@ -41,13 +41,10 @@ def match_files(wanted: Sequence[str], there: Sequence[str]) -> Match:
     found: dict[str, int] = {}
     notes: dict[str, list[str]] = {}
     for note, rows_of in _ways(there):
-        left = [name for name in dict.fromkeys(wanted) if name not in found]
-        if not left:
-            break
         taken = set(found.values())
         owner: dict[int, str] = {}
-        for name in left:
-            rows = rows_of(name)
+        for name in dict.fromkeys(wanted):
+            rows = [] if name in found else rows_of(name)
             if not rows or not taken.isdisjoint(rows):
                 continue
             if len(rows) > 1:
@@ -76,34 +73,25 @@ def _ways(there: Sequence[str]) -> Iterator[tuple[str, Callable[[str], list[int]
     for fold, aside in ((plain_name, ""), (_folded, "with letters' case or Unicode form aside")):
         names = [fold(name) for name in there]
         for known in (names, [_without_ending(name) for name in names]):
-            index = _Index(known, fold)
-            yield aside, index.equal
-            yield aside, index.by_end
-            yield aside or "by their bare names alone", index.by_last_part
+            whole, ends = defaultdict(list), defaultdict(list)
+            for row, name in enumerate(known):
+                whole[name].append(row)
+                for end in _ends(name):
+                    ends[end].append(row)
 
+            def equal(name, *, fold=fold, whole=whole):
+                return whole.get(fold(name), [])
 
-class _Index:
-    """Rows of names, to be looked up whole or in part."""
+            def by_end(name, *, fold=fold, whole=whole, ends=ends):
+                own, *shorter = _ends(fold(name))
+                return ends.get(own, []) + [row for end in shorter for row in whole.get(end, [])]
 
-    def __init__(self, names: list[str], fold: Callable[[str], str]):
-        self.fold = fold
-        self.whole, self.ends = defaultdict(list), defaultdict(list)
-        for row, name in enumerate(names):
-            self.whole[name].append(row)
-            for end in _ends(name):
-                self.ends[end].append(row)
+            def by_last_part(name, *, fold=fold, ends=ends):
+                return ends.get(_ends(fold(name))[-1], [])
 
-    def equal(self, name: str) -> list[int]:
-        return self.whole.get(self.fold(name), [])
-
-    def by_end(self, name: str) -> list[int]:
-        """Rows of names that end like this one, or that are the end of it."""
-        own, *shorter = _ends(self.fold(name))
-        shorter = [row for end in shorter for row in self.whole.get(end, [])]
-        return self.ends.get(own, []) + shorter
-
-    def by_last_part(self, name: str) -> list[int]:
-        return self.ends.get(_ends(self.fold(name))[-1], [])
+            yield aside, equal
+            yield aside, by_end
+            yield aside or "by their bare names alone", by_last_part
 
 
 def _ends(name: str) -> list[str]:
@@ -136,9 +124,9 @@ def image_sizes(
     missing = [file for file, row in zip(files, rows, strict=True) if row < 0]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(files)} images are not in {images}, so their height is not "
-            f"known: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}. Name the folder "
-            "or archive that holds them: images= in Python, --images on the command line."
+            f"The heights of {len(missing)} of {len(files)} images are not known: there is no "
+            f"{', '.join(missing[:5])} in {images}. Name their folder or archive with --images "
+            "(images= in Python)."
         )
     for note in notes:
         warn(note, LeftOutWarning, stacklevel=2)

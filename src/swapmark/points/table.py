@@ -63,18 +63,12 @@ class Points:
             "xy": (count, points, 2),
             "confidence": (count, points),
             "sizes": (count, 2),
-            "scale": (count,),
-            "frame": (count,),
-            "time": (count,),
+            **dict.fromkeys(("split", "group", "scale", "frame", "time"), (count,)),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
-            if value is not None and value.shape != shape:
-                raise ValueError(f"{name} has shape {value.shape}; expected {shape}")
-        for name in ("split", "group"):
-            value = getattr(self, name)
-            if value is not None and len(value) != count:
-                raise ValueError(f"{name} has {len(value)} entries; expected {count}")
+            if value is not None and np.shape(value) != shape:
+                raise ValueError(f"{name} has shape {np.shape(value)}; expected {shape}")
 
     def __repr__(self) -> str:
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
@@ -98,13 +92,12 @@ class Points:
         ('test',)
         """
         rows = np.arange(len(self))[rows]
-        taken = {"files": tuple(self.files[row] for row in rows), "xy": self.xy[rows]}
-        for name in ("split", "group"):
-            if (values := getattr(self, name)) is not None:
-                taken[name] = tuple(values[row] for row in rows)
-        for name in ("confidence", "sizes", "scale", "frame", "time"):
-            if (values := getattr(self, name)) is not None:
+        taken = {}
+        for name, values in vars(self).items():
+            if isinstance(values, np.ndarray) and name != "source":
                 taken[name] = values[rows]
+            elif name in ("files", "split", "group") and values is not None:
+                taken[name] = tuple(values[row] for row in rows)
         return replace(self, **taken)
 
     @property

@@ -10,41 +10,25 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from typing import NamedTuple
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, LeftOutWarning
 
-MAX_BYTES = 256 * 2**20
-"""Larger tables are refused: a million images of 20 points are less."""
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What stands for a number that is not known, in lower case."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 
 
-@dataclass(frozen=True)
-class TextTable:
-    """The cells of a text file, without the spaces around them; as many in each line."""
+class Table(NamedTuple):
+    """Cells of text without the spaces around them; as many in each row."""
 
     where: str
     """The file in words, for messages."""
-    lines: list[tuple[int, list[str]]]
-    """Number of the line (from 1; the last one of a cell with line breaks) and its cells."""
+    rows: list[tuple[str, list[str]]]
+    """Place, such as "line 7", and cells of each row; the first is the header."""
     decimal_comma: bool = False
     """Whether decimals may be written with commas."""
-
-    def numbers(self, line: int, columns: Sequence[str], cells: Sequence[str]) -> list[float]:
-        """The numbers of some cells of a line, NaN where they are missing."""
-        values = []
-        for column, cell in zip(columns, cells, strict=True):
-            try:
-                values.append(number(cell, decimal_comma=self.decimal_comma))
-            except ValueError as error:
-                raise InputError(
-                    f"{self.where}, line {line}: {column} is {cell!r}; expected a number, or "
-                    "nothing where it is not known."
-                ) from error
-        return values
 
 
 def number(cell: str, *, decimal_comma: bool) -> float:
@@ -59,28 +43,27 @@ def number(cell: str, *, decimal_comma: bool) -> float:
     return value
 
 
-def check_length(where: str, size: int) -> None:
-    """Raise InputError for a file of more than MAX_BYTES."""
-    if size > MAX_BYTES:
-        raise InputError(
-            f"{where} has {size / 2**20:,.0f} MiB; at most {MAX_BYTES / 2**20:,.0f} MiB of a table "
-            "are read. Split it into several."
-        )
+def cell_of(value) -> str:
+    """A value of a file that is no text, as a cell; numbers keep all their bits."""
+    return "" if value is None else str(value)
 
 
-def decode_text(where: str, content: bytes) -> str:
-    """The text of a file in UTF-8, or UTF-16 if it begins with its mark."""
+def decode_text(where: str, content: bytes, *, code_page: str = "") -> str:
+    """The text of a file: UTF-16 if it begins with its mark, UTF-8, or else in the code page."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{where} is not UTF-8 text ({error}). Save it as CSV UTF-8.") from error
+        if utf16 or not code_page:
+            raise InputError(f"{where} is not UTF-8 text ({error}). Save it as UTF-8.") from error
+        warnings.warn(f"{where}: no UTF-8, read as {code_page}.", LeftOutWarning, stacklevel=2)
+        text = content.decode(code_page, errors="replace")
     if "\0" in text:
         raise InputError(f"{where} holds binary data; expected a text file.")
     return text
 
 
-def read_text_table(where: str, content: bytes) -> TextTable:
+def read_table(where: str, content: bytes) -> Table:
     """Split the text of a file into cells, by what separates them most evenly."""
     text = decode_text(where, content)
     first, _, rest = text.partition("\n")
@@ -90,21 +73,21 @@ def read_text_table(where: str, content: bytes) -> TextTable:
     delimiter = declared[1] if declared else _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        rows = [(f"line {reader.line_num}", [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise InputError(
-            f"{where}, line {reader.line_num}: not a readable table ({error}). Look for a quote "
-            'that is not closed; a quote inside a cell is written twice, as "".'
+            f"{where}, line {reader.line_num}: {error}. Look for a quote that is not closed; a "
+            'quote inside a cell is written twice, as "".'
         ) from error
-    lines = [line for line in lines if any(line[1])]
-    for line, cells in lines:
-        if len(cells) != len(lines[0][1]):
+    rows = [row for row in rows if any(row[1])]
+    for place, cells in rows:
+        if len(cells) != len(rows[0][1]):
             raise InputError(
-                f"{where}, line {line}: {len(cells)} cells, but the first line has "
-                f"{len(lines[0][1])}. Leave cells of missing points empty; where decimals have "
-                "commas, separate the cells with semicolons or tabs."
+                f"{where}, {place}: {len(cells)} cells, but the first line has {len(rows[0][1])}. "
+                "Leave cells of missing points empty; where decimals have commas, separate the "
+                "cells with semicolons or tabs."
             )
-    return TextTable(where, lines, delimiter != ",")
+    return Table(where, rows, delimiter != ",")
 
 
 def _delimiter(text: str) -> str:
