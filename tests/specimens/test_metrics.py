@@ -24,19 +24,11 @@ def test_a_known_shift_gives_a_known_error(angle, length, shift):
     np.testing.assert_allclose(errors, 100 * shift / length, atol=1e-9)
 
 
-@given(st.integers(0, 2**32 - 1))
-def test_missing_errors_count_as_if_they_were_not_there(seed):
-    generator = np.random.default_rng(seed)
-    errors = generator.exponential(size=(10, 4))
-    missing = generator.random((10, 4)) < 0.4
-    missing[0, 0] = False
-    kept = errors[~missing]
-    assert mean_error(np.where(missing, np.nan, errors)) == pytest.approx(kept.mean())
-
-
-def test_no_error_at_all_is_nan_without_a_warning():
+def test_missing_errors_count_as_if_they_were_not_there():
+    errors = np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, 8.0]])
+    assert mean_error(errors) == 4
     assert np.isnan(mean_error(np.full((3, 2), np.nan)))
-    assert bootstrap_interval(np.full((3, 2), np.nan), ("",) * 3) is None
+    assert bootstrap_interval(np.full((3, 2), np.nan), np.arange(3)) is None
 
 
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
@@ -44,7 +36,7 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
     covered = 0
     for trial in range(200):
         errors = generator.exponential(5.0, size=(80, 1))
-        interval = bootstrap_interval(errors, ("",) * 80, draws=300, seed=trial)
+        interval = bootstrap_interval(errors, np.arange(80), draws=300, seed=trial)
         assert interval is not None
         covered += interval[0] <= 5.0 <= interval[1]
     assert 175 <= covered <= 199  # 190 expected; a percentile interval is a little short
@@ -52,11 +44,10 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
 
 def test_images_of_one_group_are_drawn_together():
     values = np.random.default_rng(4).normal(10, 2, size=10)
-    repeated = np.repeat(values, 20)[:, None]
-    groups = tuple(np.repeat([f"person {i}" for i in range(10)], 20))
-    of_groups = bootstrap_interval(repeated, groups, seed=5)
-    of_single = bootstrap_interval(values[:, None], ("",) * 10, seed=5)
+    of_groups = bootstrap_interval(np.repeat(values, 20)[:, None], np.repeat(range(10), 20), seed=5)
+    of_single = bootstrap_interval(values[:, None], np.arange(10), seed=5)
     assert of_groups == pytest.approx(of_single)
+    assert bootstrap_interval(values[:, None], np.zeros(10, int)) is None
 
 
 FACE = ("left_eye", "right_eye", "nose")
@@ -91,18 +82,11 @@ def test_the_diagonal_is_the_default_without_eyes():
 
 
 @pytest.mark.parametrize(
-    ("requested", "said"),
-    [
-        ("left_eie,right_eye", "left_eie.*'left_eye'"),
-        ("diagnal", "'diagonal'"),
-        ("nose", "nose"),
-        ("nose,nose", "nose,nose"),
-        ("nose,left_eye,right_eye", "nose,left_eye,right_eye"),
-        ("", "left_eye, right_eye, nose"),
-    ],
+    "requested",
+    ["left_eie,right_eye", "diagnal", "nose", "nose,nose", "nose,left_eye,right_eye", ""],
 )
-def test_an_unknown_normaliser_names_the_nearest_and_what_is_allowed(requested, said):
-    with pytest.raises(InputError, match=said):
+def test_an_unknown_normaliser_names_what_is_allowed(requested):
+    with pytest.raises(InputError, match=f"{requested!r}.*left_eye, right_eye, nose"):
         choose_normaliser(requested, FACE)
 
 

@@ -67,9 +67,8 @@ def print_fit(fit: "PointFit") -> None:
     for row in fit.curve:
         curve.add_row(f"{row.specimens:,}", _number(row.error), _number(row.spread))
     curve.add_row(f"{counts['specimens']:,}", _number(fit.error), "–")
-    draws = counted(fit.settings["draws"], "random choice")
     explained = Text(
-        f"± one standard deviation over {draws} of specimens, scored on those left. "
+        "± one standard deviation over random choices of specimens, scored on those left. "
         "Last row: as above.",
         style="italic",
     )
