@@ -141,19 +141,8 @@ def evaluate(
     has no splits, `split` is the share of images, drawn by lot, that it is fitted on. Without it
     every image is scored once, by a map of the others, in five parts. Groups stay together.
 
-    `normaliser` is 'NAME1,NAME2', 'box' or 'diagonal' (default: the eyes, else the diagonal);
-    `bootstrap` the number of redrawn test sets behind each interval; `draws` the number of random
-    choices of fit images at each point of the few-shot curve; `seed` fixes all of these.
-
-    Raises InputError where a split is empty, names don't match, or nothing can be scored.
-
-    >>> xy = np.random.default_rng(0).uniform(10, 50, (60, 2, 2))
-    >>> files, splits = tuple(f"{i}.png" for i in range(60)), ("fit", "test") * 30
-    >>> landmarks = Points(("a", "b"), files, xy, sizes=np.full((60, 2), 64))
-    >>> marked = Points(("snout", "tail"), files, xy[:, ::-1] / 2 - 0.25, split=splits)
-    >>> result = evaluate(landmarks, marked, normaliser="snout,tail")
-    >>> round(result.forward["imm"].nme, 6), result.mean_shape.nme > 20
-    (0.0, True)
+    For the other arguments see `Detector.evaluate`. Raises InputError where a split is empty, names
+    don't match, or nothing can be scored.
     """
     length = choose_normaliser(normaliser, marked.names)
     pairs = pair(found, marked, "fit", "test")

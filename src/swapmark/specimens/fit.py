@@ -107,29 +107,15 @@ def fit_points(
 
     Images are matched by name. Only rows whose split is `fit` are used, or all where there are no
     splits. Points that are not marked are left out one by one. `model` is the fingerprint of the
-    model that found the landmarks; `normaliser`, `draws` and `seed` as in `evaluate`, for the
-    learning curve. Raises InputError if no such image has both a mark and landmarks, or landmarks
-    are not finite.
-
-    >>> xy = np.random.default_rng(0).uniform(10, 50, (20, 3, 2))
-    >>> files = tuple(f"{i}.png" for i in range(20))
-    >>> landmarks = Points(("a", "b", "c"), files, xy, sizes=np.full((20, 2), 64))
-    >>> marked = Points(("middle",), files, xy.mean(axis=1, keepdims=True))
-    >>> round(fit_points(landmarks, marked, draws=1).error, 3)
-    0.0
+    model that found the landmarks; for the others see `Detector.fit_points`. Raises InputError if
+    no such image has both a mark and landmarks, or landmarks are not finite.
     """
     length = choose_normaliser(normaliser, marked.names)
     pairs = pair(found, marked, "fit")
     sizes, clusters, count = pairs.sizes, pairs.clusters, len(pairs.marked)
     kept = np.flatnonzero(pairs.marked.marked.any(axis=0))
-    marks = Points(
-        tuple(marked.names[point] for point in kept),
-        pairs.found.files,
-        pairs.marked.xy[:, kept],
-        sizes=sizes,
-        source=found.source,
-        skipped=found.skipped,
-    )
+    names = tuple(marked.names[point] for point in kept)
+    marks = replace(pairs.found, names=names, xy=pairs.marked.xy[:, kept], confidence=None)
     given = to_relative(pairs.found.xy, sizes, "centre")
     target = to_relative(marks.xy, sizes, "centre")
     used, side = marks.marked, sizes.max(axis=1)
@@ -153,13 +139,13 @@ def fit_points(
     curve = learning_curve(error_with, rows, up_to_half, draws=draws, seed=seed)
     other = len(marked) - count - len(pairs.missing) - pairs.unmarked
     fit = PointFit(
-        map=PointMap(marks.names, fitted.weights, fitted.offset, model),
+        map=PointMap(names, fitted.weights, fitted.offset, model),
         error=error,
         mean_shape=mean_shape,
         pixels=mean_error(pixels),
-        per_point=mean_of_points(marks.names, errors),
-        per_point_pixels=mean_of_points(marks.names, pixels),
-        marked=dict(zip(marks.names, used.sum(axis=0).tolist(), strict=True)),
+        per_point=mean_of_points(names, errors),
+        per_point_pixels=mean_of_points(names, pixels),
+        marked=dict(zip(names, used.sum(axis=0).tolist(), strict=True)),
         curve=curve,
         normaliser=length.words,
         counts={

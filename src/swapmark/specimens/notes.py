@@ -67,20 +67,14 @@ def large_error(error: float, mean_shape: float) -> list[str]:
 
 
 def few_images(pairs: Pairs, marks: np.ndarray, complete: int, one_group: bool) -> list[str]:
-    """About too few images to fit on, (P,) with each point and `complete` with all, or to score."""
+    """About too few images to fit on, `marks` (P,) of each point, `complete` of all; one group."""
     found = _never_marked(pairs, marks)
-    needed, needed_back = 2 * len(pairs.found.names), 2 * len(pairs.marked.names)
-    few = marks[marks > 0].min()
-    if few < needed:
+    landmarks, points = 2 * len(pairs.found.names), 2 * len(pairs.marked.names)
+    maps = (("forward", marks[marks > 0].min(), landmarks), ("backward", complete, points))
+    if few := [f"{way} ({images} for {n} coordinates)" for way, images, n in maps if images < n]:
         found.append(
-            f"{few} fit images are fewer than the {needed} that determine a map from "
-            f"{len(pairs.found.names)} landmarks. Mark more, or read centred; or get these points "
-            "in all images by swapmark fit, which makes do with few."
-        )
-    if complete < needed_back:
-        found.append(
-            f"Every point is marked in {complete} fit images, and {needed_back} would determine "
-            "the map backward. Read it with care."
+            f"There are few fit images for the map {' and '.join(few)}. Mark more, or read "
+            "centred; or get your points by swapmark fit, which makes do with few."
         )
     if one_group:
         found.append("All test images are of one group, so there is no interval.")

@@ -45,12 +45,9 @@ def place_weights(landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _features(moved: np.ndarray) -> np.ndarray:
     """(2n, 5K): x or y of each landmark alone, then both, in columns of their own for x and y."""
     n, count, _ = moved.shape
-    rows = np.zeros((n, 2, 5 * count))
-    for axis in (0, 1):
-        own = slice(count * (1 + 2 * axis), count * (3 + 2 * axis))
-        rows[:, axis, :count] = moved[:, :, axis]
-        rows[:, axis, own] = SEPARATE * moved.reshape(n, -1)
-    return rows.reshape(2 * n, 5 * count)
+    own = np.einsum("ab,nd->nabd", np.eye(2), SEPARATE * moved.reshape(n, -1))
+    both = [moved.swapaxes(1, 2), own.reshape(n, 2, 4 * count)]
+    return np.concatenate(both, axis=2).reshape(2 * n, 5 * count)
 
 
 class PlaceRegression:
@@ -81,9 +78,8 @@ class PlaceRegression:
         common = np.einsum("mk,ac->mkac", self.place + solved[:, :count], np.eye(2))
         own = solved[:, count:].reshape(m, 2, 2 * count).swapaxes(1, 2) * SEPARATE
         weights = common.reshape(m, 2 * count, 2) + own
-        return LinearMap(
-            weights, self.mean - np.einsum("d,mdc->mc", self.centre.reshape(-1), weights)
-        )
+        offset = self.mean - np.einsum("d,mdc->mc", self.centre.reshape(-1), weights)
+        return LinearMap(weights, offset)
 
     def left_out(self, clusters: np.ndarray, ridge: float) -> np.ndarray:
         """Distance (n, m) of each point to the map fitted without its own cluster (n,).
@@ -113,12 +109,8 @@ def choose_ridge(parts: list[tuple[PlaceRegression, np.ndarray]]) -> float:
 
     One serves all points: with few specimens that is steadier than one for each.
     """
-    errors = np.array(
-        [
-            np.concatenate([part.left_out(clusters, ridge).ravel() for part, clusters in parts])
-            for ridge in RIDGES
-        ]
-    )
+    of_ridges = [[part.left_out(own, ridge).ravel() for part, own in parts] for ridge in RIDGES]
+    errors = np.array([np.concatenate(of_ridge) for of_ridge in of_ridges])
     means = errors[:, np.isfinite(errors[0])].sum(axis=1)
     return RIDGES[int(np.argmax(means <= means.min() * (1 + TIE)))]
 
@@ -160,10 +152,7 @@ def predict_left_out(
     """
     found, means = np.full((2, *points.shape), np.nan)
     parts = leave_out_parts(clusters, MAX_PARTS)
-    for out in parts:
-        rest = ~out
-        if not rest.any():
-            continue
+    for out, rest in ((out, ~out) for out in parts if not out.all()):
         fitted = fit_place(landmarks[rest], points[rest], used[rest], clusters[rest])
         found[out] = fitted(landmarks[out].reshape(out.sum(), -1))
         nothing = np.zeros((rest.sum(), 0))
