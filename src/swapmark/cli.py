@@ -314,7 +314,7 @@ def fit(
     result = named.fit
     assert result is not None
     result.print()
-    for entry in result.skipped:
+    for entry in result.left_out.skipped:
         _tell(f"Skipped {entry.file}: {entry.reason}")
     kept = named.save(out, overwrite=overwrite)
     if overlay:

@@ -11,7 +11,6 @@ from swapmark.specimens.metrics import (
     choose_normaliser,
     learning_curve,
     mean_error,
-    plain,
     point_errors,
 )
 
@@ -24,19 +23,11 @@ def test_a_known_shift_gives_a_known_error(angle, length, shift):
     np.testing.assert_allclose(errors, 100 * shift / length, atol=1e-9)
 
 
-@given(st.integers(0, 2**32 - 1))
-def test_missing_errors_count_as_if_they_were_not_there(seed):
-    generator = np.random.default_rng(seed)
-    errors = generator.exponential(size=(10, 4))
-    missing = generator.random((10, 4)) < 0.4
-    missing[0, 0] = False
-    kept = errors[~missing]
-    assert mean_error(np.where(missing, np.nan, errors)) == pytest.approx(kept.mean())
-
-
-def test_no_error_at_all_is_nan_without_a_warning():
+def test_missing_errors_count_as_if_they_were_not_there():
+    errors = np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, 8.0]])
+    assert mean_error(errors) == 4
     assert np.isnan(mean_error(np.full((3, 2), np.nan)))
-    assert bootstrap_interval(np.full((3, 2), np.nan), ("",) * 3) is None
+    assert bootstrap_interval(np.full((3, 2), np.nan), np.arange(3)) is None
 
 
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
@@ -44,7 +35,7 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
     covered = 0
     for trial in range(200):
         errors = generator.exponential(5.0, size=(80, 1))
-        interval = bootstrap_interval(errors, ("",) * 80, draws=300, seed=trial)
+        interval = bootstrap_interval(errors, np.arange(80), draws=300, seed=trial)
         assert interval is not None
         covered += interval[0] <= 5.0 <= interval[1]
     assert 175 <= covered <= 199  # 190 expected; a percentile interval is a little short
@@ -52,11 +43,10 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
 
 def test_images_of_one_group_are_drawn_together():
     values = np.random.default_rng(4).normal(10, 2, size=10)
-    repeated = np.repeat(values, 20)[:, None]
-    groups = tuple(np.repeat([f"person {i}" for i in range(10)], 20))
-    of_groups = bootstrap_interval(repeated, groups, seed=5)
-    of_single = bootstrap_interval(values[:, None], ("",) * 10, seed=5)
+    of_groups = bootstrap_interval(np.repeat(values, 20)[:, None], np.repeat(range(10), 20), seed=5)
+    of_single = bootstrap_interval(values[:, None], np.arange(10), seed=5)
     assert of_groups == pytest.approx(of_single)
+    assert bootstrap_interval(values[:, None], np.zeros(10, int)) is None
 
 
 FACE = ("left_eye", "right_eye", "nose")
@@ -91,18 +81,11 @@ def test_the_diagonal_is_the_default_without_eyes():
 
 
 @pytest.mark.parametrize(
-    ("requested", "said"),
-    [
-        ("left_eie,right_eye", "left_eie.*'left_eye'"),
-        ("diagnal", "'diagonal'"),
-        ("nose", "nose"),
-        ("nose,nose", "nose,nose"),
-        ("nose,left_eye,right_eye", "nose,left_eye,right_eye"),
-        ("", "left_eye, right_eye, nose"),
-    ],
+    "requested",
+    ["left_eie,right_eye", "diagnal", "nose", "nose,nose", "nose,left_eye,right_eye", ""],
 )
-def test_an_unknown_normaliser_names_the_nearest_and_what_is_allowed(requested, said):
-    with pytest.raises(InputError, match=said):
+def test_an_unknown_normaliser_names_what_is_allowed(requested):
+    with pytest.raises(InputError, match=f"{requested!r}.*left_eye, right_eye, nose"):
         choose_normaliser(requested, FACE)
 
 
@@ -110,24 +93,11 @@ def test_a_curve_averages_what_is_known_over_nested_choices():
     asked = []
 
     def error(order, size):
-        asked.append(tuple(order[0][:size].tolist()))
+        asked.append(order[0][:size].tolist())
         return np.nan if len(asked) == 1 else float(size)
 
-    rows = [np.array([3, 5, 8, 9])]
-    curve = learning_curve(error, rows, [1, 2, 4], draws=3, seed=0)
-    assert [(row.specimens, row.draws, row.error) for row in curve] == [
-        (1, 2, 1),
-        (2, 3, 2),
-        (4, 3, 4),
-    ]
+    curve = learning_curve(error, [np.array([3, 5, 8, 9])], [1, 2, 4], draws=3, seed=0)
+    assert [(row.draws, row.error) for row in curve] == [(2, 1), (3, 2), (3, 4)]
     assert all(asked[i + 3][:1] == asked[i] for i in range(3))
     assert {*asked[-1]} == {3, 5, 8, 9}
-    assert np.isnan(learning_curve(error, rows, [1], draws=1, seed=0)[0].spread)
-    assert learning_curve(lambda *_: np.nan, rows, [1], draws=1, seed=0) == ()
-
-
-def test_numbers_for_json_are_rounded_and_null_where_unknown():
-    assert plain({"a": (1.23456, np.nan), "b": [3, "x", None]}) == {
-        "a": [1.2346, None],
-        "b": [3, "x", None],
-    }
+    assert learning_curve(lambda *_: np.nan, [np.arange(4)], [1], draws=1, seed=0) == ()

@@ -8,20 +8,19 @@ from swapmark.specimens.fit import fit_points
 
 
 @pytest.fixture
-def noisy(tables):
-    """Two tables of 60 images, of 4 landmarks and 3 points."""
+def noisy(tables, monkeypatch):
+    """Two tables of 60 images, of 4 landmarks and 3 points, and a screen of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     random = np.random.default_rng(0)
     xy = random.uniform(20, 80, (60, 4, 2))
     marks = xy[:, :3] + random.normal(0, 3, (60, 3, 2))
+    marks[1, 0] = np.nan
     names = ("left_eye", "right_eye", "nose")
     return tables(xy, marks, names=names, split=("fit", "test") * 30)
 
 
-def test_an_evaluation_fits_eighty_columns_and_shows_the_numbers(noisy, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    found, marked = noisy
-    marked.xy[1, 0] = np.nan
-    result = evaluate(found, marked, draws=2, bootstrap=20)
+def test_an_evaluation_fits_eighty_columns_and_shows_the_numbers(noisy, capsys):
+    result = evaluate(*noisy, draws=2, bootstrap=20)
     result.print()
     text = capsys.readouterr().out
     for words in (
@@ -38,8 +37,7 @@ def test_an_evaluation_fits_eighty_columns_and_shows_the_numbers(noisy, capsys, 
     assert f"{result.forward['imm'].nme:.2f} %" in repr(result)
 
 
-def test_a_fit_fits_eighty_columns_and_names_every_point(noisy, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+def test_a_fit_fits_eighty_columns_and_names_every_point(noisy, capsys):
     result = fit_points(*noisy, draws=2)
     result.print()
     text = capsys.readouterr().out

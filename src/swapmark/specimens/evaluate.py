@@ -6,6 +6,7 @@ Jakab 2018): forward from landmarks to marked points, backward the other way.
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,18 +28,13 @@ from swapmark.specimens.metrics import (
 )
 from swapmark.specimens.pairs import Pairs, pair
 from swapmark.specimens.place import leave_out_parts
-from swapmark.specimens.protocols import PROTOCOLS, Protocol
+from swapmark.specimens.protocols import PROTOCOLS
 
 FEW_SHOT_SIZES = (1, 5, 10, 20, 50, 100)
 PARTS = 5
 """In so many parts images without a split are left out."""
-FIT_WORDS = (
-    "A linear map on coordinates in units of each image's longer side, from its outer edge. Each "
-    "point is fitted on the fit images where it is marked; backward needs every point marked."
-)
-INTERVAL_WORDS = (
-    "95 % percentile bootstrap over test images, or groups where given; the map is held fixed"
-)
+PLENTY = 3
+"""With fewer fit images for each landmark coordinate the map of imm may be at fault."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +81,11 @@ class Evaluation:
 
     def metrics(self) -> dict:
         """A flat dictionary for metrics.json: errors in %, None where there is no number."""
-        scores = {"mean_shape": self.mean_shape}
-        scores |= {f"forward.{protocol}": score for protocol, score in self.forward.items()}
-        scores |= {f"backward.{protocol}": score for protocol, score in self.backward.items()}
-        flat = {f"{name}.nme": score.nme for name, score in scores.items()}
-        flat |= {f"{name}.nme_interval": score.interval for name, score in scores.items()}
+        scores = {
+            "mean_shape": self.mean_shape,
+            **{f"forward.{protocol}": score for protocol, score in self.forward.items()},
+            **{f"backward.{protocol}": score for protocol, score in self.backward.items()},
+        }
         few_shot = [
             {"images": row[0].specimens, "draws": row[0].draws}
             | {
@@ -100,16 +96,13 @@ class Evaluation:
         ]
         return plain(
             {
-                **flat,
+                **{f"{name}.nme": score.nme for name, score in scores.items()},
+                **{f"{name}.nme_interval": score.interval for name, score in scores.items()},
                 "few_shot": few_shot,
                 "per_point": {name: score.per_point for name, score in scores.items()},
                 "counts": self.counts,
                 "missing": self.missing,
                 "normaliser": self.normaliser,
-                "protocols": {name: protocol.words for name, protocol in PROTOCOLS.items()},
-                "fit": FIT_WORDS,
-                "interval": INTERVAL_WORDS,
-                "unit": "% of the normaliser",
                 "settings": self.settings,
                 "notes": self.notes,
             }
@@ -148,56 +141,42 @@ def evaluate(
     has no splits, `split` is the share of images, drawn by lot, that it is fitted on. Without it
     every image is scored once, by a map of the others, in five parts. Groups stay together.
 
-    `normaliser` is 'NAME1,NAME2', 'box' or 'diagonal' (default: the eyes, else the diagonal);
-    `bootstrap` the number of redrawn test sets behind each interval; `draws` the number of random
-    choices of fit images at each point of the few-shot curve; `seed` fixes all of these.
-
-    Raises InputError where a split is empty, names don't match, or nothing can be scored.
-
-    >>> xy = np.random.default_rng(0).uniform(10, 50, (60, 2, 2))
-    >>> files, splits = tuple(f"{i}.png" for i in range(60)), ("fit", "test") * 30
-    >>> landmarks = Points(("a", "b"), files, xy, sizes=np.full((60, 2), 64))
-    >>> marked = Points(("snout", "tail"), files, xy[:, ::-1] / 2 - 0.25, split=splits)
-    >>> result = evaluate(landmarks, marked, normaliser="snout,tail")
-    >>> round(result.forward["imm"].nme, 6), result.mean_shape.nme > 20
-    (0.0, True)
+    For the other arguments see `Detector.evaluate`. Raises InputError where a split is empty, names
+    don't match, or nothing can be scored.
     """
     length = choose_normaliser(normaliser, marked.names)
     pairs = pair(found, marked, "fit", "test")
+    found, marked = pairs.found, pairs.marked
     folds = _folds(pairs, split, seed)
-    lengths = length.lengths(pairs.marked.xy, pairs.sizes)
-    wanted = np.any([test for _, test in folds], axis=0)
+    lengths = length.lengths(marked.xy, pairs.sizes)  # NaN where an image is not scored
+    wanted = np.any([new for _, new in folds], axis=0)
     test = wanted & np.isfinite(lengths)
+    dropped = int((wanted & ~test).sum())
     if not test.any():
         raise InputError(
             f"Errors cannot be measured in {length.words}: it is undefined or zero in all "
-            f"{wanted.sum()} test images. Choose two points that are marked, or 'diagonal'."
+            f"{dropped} test images. Choose two points that are marked, or 'diagonal'."
         )
-    folds = [(fit, part & test) for fit, part in folds]
-    landmarks, marks, used = pairs.found.xy, pairs.marked.xy, pairs.marked.marked
-    complete = np.all(used, axis=1)
-    backward_used = np.repeat(complete[:, None], landmarks.shape[1], axis=1)
 
-    def errors(protocol: Protocol, source: np.ndarray, target: np.ndarray, seen) -> np.ndarray:
+    def errors(name: str, source: np.ndarray, target: np.ndarray, seen: Sequence) -> np.ndarray:
         """(N, M), NaN where not scored; the map of each fold sees what `seen` (N, M) allows."""
         predicted = np.full(target.shape, np.nan)
-        for (_, new), targets_seen in zip(folds, seen, strict=True):
-            predicted[new] = protocol.predict(source, target, targets_seen, pairs.sizes, new)
+        for (_, new), used in zip(folds, seen, strict=True):
+            predicted[new] = PROTOCOLS[name].predict(source, target, used, pairs.sizes, new)
         return point_errors(predicted, target, lengths)
 
-    def score(name: str, source: np.ndarray, target: np.ndarray, used: np.ndarray, points) -> Score:
-        seen = [used & fit[:, None] for fit, _ in folds]
-        of_images = errors(PROTOCOLS[name], source, target, seen)
+    def score(name: str, source: np.ndarray, target: Points, used: np.ndarray) -> Score:
+        of_images = errors(name, source, target.xy, [used & fit[:, None] for fit, _ in folds])
         interval = bootstrap_interval(of_images, pairs.groups, draws=bootstrap, seed=seed)
-        return Score(mean_error(of_images), interval, mean_of_points(points, of_images))
+        return Score(mean_error(of_images), interval, mean_of_points(target.names, of_images))
 
-    forward = {name: score(name, landmarks, marks, used, pairs.marked.names) for name in PROTOCOLS}
-    backward = {
-        name: score(name, marks, landmarks, backward_used, pairs.found.names) for name in PROTOCOLS
-    }
-    mean_shape = score("centred", landmarks[:, :0], marks, used, pairs.marked.names)
-    imm, interval = forward["imm"].nme, forward["imm"].interval
-    if not np.isfinite(imm):
+    used = marked.marked
+    complete = used.all(axis=1)
+    whole = np.repeat(complete[:, None], len(found.names), axis=1)
+    forward = {name: score(name, found.xy, marked, used) for name in PROTOCOLS}
+    backward = {name: score(name, marked.xy, found, whole) for name in PROTOCOLS}
+    mean_shape = score("centred", found.xy[:, :0], marked, used)
+    if not np.isfinite(forward["imm"].nme):
         raise InputError(
             "No point is marked both in a fit image and in a test image, so nothing can be "
             "scored. Mark the same points in images of both splits."
@@ -210,13 +189,15 @@ def evaluate(
     def few_shot(name: str) -> tuple[CurvePoint, ...]:
         def error_with(order: list[np.ndarray], size: int) -> float:
             seen = [_first_marked(used, rows, size) for rows in order]
-            return mean_error(errors(PROTOCOLS[name], landmarks, marks, seen))
+            return mean_error(errors(name, found.xy, marked.xy, seen))
 
         curve = learning_curve(error_with, fits, sizes, draws=draws, seed=seed)
         return (*curve, CurvePoint(fit_images, 1, forward[name].nme, np.nan))
 
-    per_number = fit_images / (2 * landmarks.shape[1])
-    dropped = int((wanted & ~test).sum())
+    marks = np.min([used[rows].sum(axis=0) for rows in fits], axis=0)
+    fully_marked = min(int(complete[rows].sum()) for rows in fits)
+    trusted = forward["imm" if fit_images >= PLENTY * 2 * len(found.names) else "centred"].nme
+    no_interval = bootstrap > 0 and forward["imm"].interval is None
     return Evaluation(
         forward=forward,
         backward=backward,
@@ -225,12 +206,10 @@ def evaluate(
         normaliser=length.words,
         counts={
             "fit_images": fit_images,
-            "fit_images_fully_marked": min(int((fit & complete).sum()) for fit, _ in folds),
+            "fit_images_fully_marked": fully_marked,
             "test_images": int(test.sum()),
             "test_images_fully_marked": int((test & complete).sum()),
-            "test_points_marked": int(used[test].sum()),
             "test_images_without_normaliser": dropped,
-            "images_without_landmarks": len(pairs.missing),
             "images_without_marks": pairs.unmarked,
             "parts": len(folds),
         },
@@ -239,11 +218,11 @@ def evaluate(
             *pairs.notes,
             *notes.far_outside(pairs),
             *(
-                notes.about_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
-                or notes.about_error(imm, mean_shape.nme, forward["centred"].nme, per_number)
+                notes.still_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
+                or notes.large_error(trusted, mean_shape.nme)
             ),
-            *notes.about_fit_images(pairs, folds, interval is None and bootstrap > 0),
-            *notes.about_left_out(pairs, where_the_normaliser_is_zero_or_unknown=dropped),
+            *notes.few_images(pairs, marks, fully_marked, no_interval),
+            *notes.left_out(pairs, where_the_normaliser_is_zero_or_unknown=dropped),
         ),
         settings={"bootstrap": bootstrap, "draws": draws, "seed": seed},
     )

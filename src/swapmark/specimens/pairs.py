@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from swapmark.errors import InputError, counted
+from swapmark.errors import InputError
 from swapmark.points.rows import match_files
 from swapmark.points.table import Points
-from swapmark.specimens.metrics import number_clusters
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,10 @@ class Pairs:
     """K landmarks, all finite."""
     marked: Points
     """P marked points, NaN where they are not."""
+    sizes: np.ndarray
+    """(N, 2) width and height."""
+    groups: np.ndarray
+    """(N,) numbers: images of one group share one, an image without a group has its own."""
     missing: tuple[str, ...]
     """Marked images that have no landmarks."""
     unmarked: int
@@ -26,25 +29,14 @@ class Pairs:
     """How the names were brought together, where that is not plain."""
 
     @property
-    def sizes(self) -> np.ndarray:
-        """(N, 2) width and height."""
-        assert self.found.sizes is not None
-        return self.found.sizes
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """N groups, empty where none."""
-        return self.marked.group or ("",) * len(self.marked)
-
-    @property
     def one_group(self) -> bool:
         """Whether there are several images, all of one group."""
-        return len(self.groups) > 1 and set(self.groups) == {self.groups[0]} != {""}
+        return len(self.groups) > 1 and not self.groups.any()
 
     @property
     def clusters(self) -> np.ndarray:
-        """(N,): images of one group share a number; if all are of one group, each has its own."""
-        return np.arange(len(self.groups)) if self.one_group else number_clusters(self.groups)
+        """(N,) numbers of what is left out together: groups, or each image where there is one."""
+        return np.arange(len(self.groups)) if self.one_group else self.groups
 
 
 def pair(found: Points, marked: Points, *splits: str) -> Pairs:
@@ -61,10 +53,8 @@ def pair(found: Points, marked: Points, *splits: str) -> Pairs:
     for name in splits if marked.split else splits[:1]:
         if name not in split[rows]:
             raise InputError(
-                f"Of {counted(int((split == name).sum()), 'image')}"
-                f"{f' of split {name!r}' if marked.split else ''} "
-                f"{(any_marked & (split == name)).sum()} have a marked point, and none of these "
-                f"has landmarks. The first marked image is {files[0] if files else 'none'!r}, the "
+                f"No image{f' of split {name!r}' if marked.split else ''} has both a marked point "
+                f"and landmarks. The first marked image is {files[0] if files else 'none'!r}, the "
                 f"first with landmarks {found.files[0] if len(found) else 'none'!r}."
             )
     if found.sizes is None or not np.isfinite(found.sizes[there]).all():
@@ -74,13 +64,14 @@ def pair(found: Points, marked: Points, *splits: str) -> Pairs:
             "Some landmarks are not finite numbers, so nothing can be fitted to them. A model that "
             "diverged has to be trained again."
         )
+    found, marked = found.take(there), marked.take(rows)
+    labels = [group or row for row, group in enumerate(marked.group or ("",) * len(marked))]
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     return Pairs(
-        found=replace(
-            found.take(there),
-            xy=found.xy[there].astype(float),
-            sizes=found.sizes[there].astype(float),
-        ),
-        marked=replace(marked.take(rows), xy=marked.xy[rows].astype(float)),
+        found=replace(found, xy=found.xy.astype(float)),
+        marked=replace(marked, xy=marked.xy.astype(float)),
+        sizes=np.asarray(found.sizes, dtype=float),
+        groups=np.array([numbers[label] for label in labels]),
         missing=tuple(np.array(files)[match.rows < 0].tolist()),
         unmarked=int((chosen & ~any_marked).sum()),
         notes=match.notes,

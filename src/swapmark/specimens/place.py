@@ -45,12 +45,9 @@ def place_weights(landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _features(moved: np.ndarray) -> np.ndarray:
     """(2n, 5K): x or y of each landmark alone, then both, in columns of their own for x and y."""
     n, count, _ = moved.shape
-    rows = np.zeros((n, 2, 5 * count))
-    for axis in (0, 1):
-        own = slice(count * (1 + 2 * axis), count * (3 + 2 * axis))
-        rows[:, axis, :count] = moved[:, :, axis]
-        rows[:, axis, own] = SEPARATE * moved.reshape(n, -1)
-    return rows.reshape(2 * n, 5 * count)
+    own = np.einsum("ab,nd->nabd", np.eye(2), SEPARATE * moved.reshape(n, -1))
+    both = [moved.swapaxes(1, 2), own.reshape(n, 2, 4 * count)]
+    return np.concatenate(both, axis=2).reshape(2 * n, 5 * count)
 
 
 class PlaceRegression:
@@ -81,9 +78,8 @@ class PlaceRegression:
         common = np.einsum("mk,ac->mkac", self.place + solved[:, :count], np.eye(2))
         own = solved[:, count:].reshape(m, 2, 2 * count).swapaxes(1, 2) * SEPARATE
         weights = common.reshape(m, 2 * count, 2) + own
-        return LinearMap(
-            weights, self.mean - np.einsum("d,mdc->mc", self.centre.reshape(-1), weights)
-        )
+        offset = self.mean - np.einsum("d,mdc->mc", self.centre.reshape(-1), weights)
+        return LinearMap(weights, offset)
 
     def left_out(self, clusters: np.ndarray, ridge: float) -> np.ndarray:
         """Distance (n, m) of each point to the map fitted without its own cluster (n,).
@@ -108,44 +104,43 @@ class PlaceRegression:
         return errors
 
 
+def choose_ridge(parts: list[tuple[PlaceRegression, np.ndarray]]) -> float:
+    """The ridge of the smallest mean left-out distance over regressions with their clusters (n,).
+
+    One serves all points: with few specimens that is steadier than one for each.
+    """
+    of_ridges = [[part.left_out(own, ridge).ravel() for part, own in parts] for ridge in RIDGES]
+    errors = np.array([np.concatenate(of_ridge) for of_ridge in of_ridges])
+    means = errors[:, np.isfinite(errors[0])].sum(axis=1)
+    return RIDGES[int(np.argmax(means <= means.min() * (1 + TIE)))]
+
+
 def fit_place(
     landmarks: np.ndarray, points: np.ndarray, used: np.ndarray, clusters: np.ndarray
-) -> tuple[LinearMap, float]:
-    """The map from landmarks (N, K, 2) to points (N, P, 2), and its ridge, which these choose.
+) -> LinearMap:
+    """The map from landmarks (N, K, 2) to points (N, P, 2), with a ridge that these choose.
 
     Each point is fitted where `used` (N, P) is set, and is NaN if that is nowhere. `clusters` (N,)
-    numbers what belongs together (a person, a recording). The ridge is that of the smallest mean
-    left-out distance, `FEW_RIDGE` with less than 3 clusters. One ridge serves all points: with few
-    specimens that is steadier than one for each.
+    numbers what belongs together (a person, a recording); fewer than three choose no ridge.
     """
     parts = [
         (columns, clusters[rows], PlaceRegression(landmarks[rows], points[np.ix_(rows, columns)]))
         for rows, columns in shared_rows(used)
     ]
-    ridge = FEW_RIDGE
-    if len(np.unique(clusters[used.any(axis=1)])) >= 3:
-        errors = np.array(
-            [
-                np.concatenate([part.left_out(own, ridge).ravel() for _, own, part in parts])
-                for ridge in RIDGES
-            ]
-        )
-        means = errors[:, np.isfinite(errors[0])].sum(axis=1)
-        ridge = RIDGES[int(np.argmax(means <= means.min() * (1 + TIE)))]
+    many = len(np.unique(clusters[used.any(axis=1)])) >= 3
+    ridge = choose_ridge([(part, own) for _, own, part in parts]) if many else FEW_RIDGE
     weights = np.full((points.shape[1], 2 * landmarks.shape[1], 2), np.nan)
     offset = np.full((points.shape[1], 2), np.nan)
     for columns, _, part in parts:
         fitted = part.fit(ridge)
         weights[columns], offset[columns] = fitted.weights, fitted.offset
-    return LinearMap(weights, offset), ridge
+    return LinearMap(weights, offset)
 
 
 def leave_out_parts(clusters: np.ndarray, count: int, seed: int = 0) -> list[np.ndarray]:
     """At most `count` masks (N,) of what is left out together: whole clusters, evenly spread."""
-    clusters_there = clusters.max(initial=-1) + 1
-    order = np.random.default_rng(seed).permutation(clusters_there)
-    parts = np.array_split(order, min(clusters_there, count)) if clusters_there else []
-    return [np.isin(clusters, chosen) for chosen in parts]
+    order = np.random.default_rng(seed).permutation(clusters.max() + 1)
+    return [np.isin(clusters, part) for part in np.array_split(order, min(len(order), count))]
 
 
 def predict_left_out(
@@ -153,16 +148,12 @@ def predict_left_out(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Points (N, P, 2) by maps chosen and fitted on others, means (N, P, 2) of others, the parts.
 
-    The means say where each point would be whatever the landmarks say. NaN where a point is marked
-    in no other part.
+    NaN where a point is marked in no other part.
     """
     found, means = np.full((2, *points.shape), np.nan)
     parts = leave_out_parts(clusters, MAX_PARTS)
-    for out in parts:
-        rest = ~out
-        if not used[rest].any():
-            continue
-        fitted, _ = fit_place(landmarks[rest], points[rest], used[rest], clusters[rest])
+    for out, rest in ((out, ~out) for out in parts if not out.all()):
+        fitted = fit_place(landmarks[rest], points[rest], used[rest], clusters[rest])
         found[out] = fitted(landmarks[out].reshape(out.sum(), -1))
         nothing = np.zeros((rest.sum(), 0))
         means[out] = fit_linear_map(nothing, points[rest], used[rest], intercept=True).offset

@@ -23,16 +23,7 @@ COORDINATES = "from the centre of the image, in units of its longer side"
 
 @dataclass(frozen=True)
 class PointMap:
-    """Named points as a linear function of the landmarks of one model.
-
-    >>> half = np.zeros((1, 4, 2))
-    >>> half[0, [0, 2], 0] = half[0, [1, 3], 1] = 0.5  # the middle of two landmarks
-    >>> middle = PointMap(("nose",), half, np.zeros((1, 2)), model="")
-    >>> xy, size = np.array([[[10.0, 20.0], [30.0, 24.0]]]), np.array([[64, 48]])
-    >>> found = middle.apply(Points(("a", "b"), ("a.png",), xy, sizes=size))
-    >>> found.names, found.xy.tolist()
-    (('nose',), [[[20.0, 22.0]]])
-    """
+    """Named points as a linear function of the landmarks of one model."""
 
     names: tuple[str, ...]
     """P names of the points."""
@@ -59,9 +50,8 @@ class PointMap:
         """
         if len(points.names) != self.landmarks or points.sizes is None:
             raise InputError(
-                f"This point map takes {self.landmarks} landmarks and the sizes of their images, "
-                f"but there are {len(points.names)} landmarks. Use the model that it was fitted "
-                "on, or fit again: swapmark fit"
+                f"This point map takes {self.landmarks} landmarks in images of known size, but "
+                f"there are {len(points.names)}. Use the model that it was fitted on."
             )
         relative = to_relative(points.xy, points.sizes, "centre").reshape(len(points), -1)
         xy = np.einsum("nd,pdc->npc", relative, self.weights) + self.offset
@@ -121,17 +111,16 @@ def find_point_map(folder: Path | None, points: str | PointMap, fingerprint: str
         )
     else:
         where = point_map_path(folder, points)
-        found = read_point_map(where)
+        found = _read(where)
     if found.model not in ("", fingerprint):
         raise RunError(
             f"{where} was fitted on another model, or on an earlier step of its training: its "
-            f"landmarks mean other places. Fit again: swapmark fit"
+            "landmarks mean other places. Fit again: swapmark fit"
         )
     return found
 
 
-def read_point_map(path: Path) -> PointMap:
-    """Read what `PointMap.save` wrote; raises RunError that names the file and what is wrong."""
+def _read(path: Path) -> PointMap:
     if not path.is_file():
         others = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "none"
         raise RunError(f"There is no {path}. Point maps there: {others}. Make one: swapmark fit")
@@ -143,18 +132,14 @@ def read_point_map(path: Path) -> PointMap:
         names, count = tuple(values["names"]), values["landmarks"]
         if not names or not all(isinstance(name, str) for name in names):
             raise ValueError(f"names is {values['names']!r}; expected a list of names")
-        weights = _array(values, "weights", (len(names), 2 * count, 2))
-        offset = _array(values, "offset", (len(names), 2))
-        return PointMap(names, weights, offset, str(values["model"]), dict(values["record"]))
+        arrays = {name: np.array(values[name], dtype=float) for name in ("weights", "offset")}
+        shapes = {"weights": (len(names), 2 * count, 2), "offset": (len(names), 2)}
+        for name, array in arrays.items():
+            if array.shape != shapes[name] or not np.isfinite(array).all():
+                raise ValueError(f"{name}: expected finite numbers of shape {shapes[name]}")
+        return PointMap(names, **arrays, model=str(values["model"]), record=dict(values["record"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunError(
             f"{path} is no point map that can be read ({error}). Copy it again, or fit again with "
             "--overwrite."
         ) from error
-
-
-def _array(values: dict, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(values[name], dtype=float)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{name} is {array.shape}; expected finite numbers of shape {shape}")
-    return array

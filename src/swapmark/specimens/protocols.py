@@ -78,8 +78,6 @@ class Protocol:
     """Whether both sides are centred on their mean over the fit images."""
     ridge: float
     """Ridge strength as a share of the largest diagonal entry of XᵀX; 0 is least squares."""
-    words: str
-    """The definition, for metrics.json."""
 
     def predict(
         self,
@@ -102,18 +100,8 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "imm": Protocol(
-        "corner", False, 0.0, "coordinates from the top left corner, no intercept, least squares"
-    ),
-    "zhang": Protocol(
-        "centre", False, 0.0, "coordinates from the centre, no intercept, least squares"
-    ),
-    "centred": Protocol(
-        "centre",
-        True,
-        1e-3,
-        "coordinates from the centre, minus their mean over the fit images, ridge of 0.001 times "
-        "the largest diagonal entry of XᵀX",
-    ),
+    "imm": Protocol("corner", intercept=False, ridge=0.0),
+    "zhang": Protocol("centre", intercept=False, ridge=0.0),
+    "centred": Protocol("centre", intercept=True, ridge=1e-3),
 }
 """Jakab 2018, Zhang 2018, and Sanchez 2019 with Mallis 2020, in this order."""

@@ -37,6 +37,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     determined = 2 * len(evaluation.backward["imm"].per_point)
     how = f", in {counts['parts']} parts" if counts["parts"] > 1 else ""
     _print(
+        evaluation.notes,
         f"Normalised mean error in % of {evaluation.normaliser}; linear map fitted on "
         f"{counted(counts['fit_images'], 'image')}, scored on {counts['test_images']:,}{how}.",
         errors,
@@ -47,7 +48,6 @@ def print_evaluation(evaluation: "Evaluation") -> None:
             style="italic",
         ),
         points,
-        *_notes(evaluation.notes),
     )
 
 
@@ -67,31 +67,26 @@ def print_fit(fit: "PointFit") -> None:
     for row in fit.curve:
         curve.add_row(f"{row.specimens:,}", _number(row.error), _number(row.spread))
     curve.add_row(f"{counts['specimens']:,}", _number(fit.error), "–")
-    draws = counted(fit.settings["draws"], "random choice")
     explained = Text(
-        f"± one standard deviation over {draws} of specimens, scored on those left. "
+        "± one standard deviation over random choices of specimens, scored on those left. "
         "Last row: as above.",
         style="italic",
     )
     _print(
+        fit.notes,
         f"{counted(len(fit.map.names), 'point')} fitted to "
         f"{counted(fit.map.landmarks, 'landmark')} on {counted(counts['specimens'], 'specimen')}. "
         f"Error to expect on new images, from specimens left out {left_out}, in % of "
         f"{fit.normaliser} and in pixels:",
         points,
         *((curve, explained) if fit.curve else ()),
-        *_notes(fit.notes),
     )
 
 
-def _print(first: str, *others: RenderableType) -> None:
+def _print(notes: tuple[str, ...], first: str, *others: RenderableType) -> None:
     console = Console()
-    for part in (Text(first), *others):
+    for part in (Text(first), *others, *(Text(f"Note: {note}") for note in notes)):
         console.print(part)
-
-
-def _notes(notes: tuple[str, ...]) -> list[Text]:
-    return [Text(f"Note: {note}") for note in notes]
 
 
 def _table(first: str, *others: str) -> Table:
