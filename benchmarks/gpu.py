@@ -46,6 +46,7 @@ from swapmark.data.items import Item
 from swapmark.data.sources import list_images
 from swapmark.data.tensors import as_model_input
 from swapmark.data.views import ViewsConfig, make_batch
+from swapmark.drawing.plots import plot_losses
 from swapmark.faces.drawn import draw_faces, save_faces
 from swapmark.files import write_text
 from swapmark.model.model import ModelConfig, SwapModel
@@ -58,7 +59,7 @@ from swapmark.points.table import Points, default_names
 from swapmark.predict.network import TorchNetwork
 from swapmark.specimens.evaluate import evaluate
 from swapmark.training.run import Run
-from swapmark.training.samples import draw_history, draw_samples
+from swapmark.training.samples import draw_samples
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 METHODS: dict[str, dict[str, Any] | None] = {
@@ -340,7 +341,7 @@ def write_run(run: Run, training: Training, line: dict) -> None:
     probes = as_model_input(training.images[:8], training.device)
     draw_samples(run, training.average, probes, training.steps, swap_back=True)
     if training.steps:
-        draw_history(run)
+        plot_losses(run.metrics(), run.path / "loss.png")
     card = f"A run of benchmarks/gpu.py: {line['run']}, {training.steps} steps.\n"
     save_model(run.model, deepcopy(training.average).half(), card)
     (run.path / "line.part").write_text(json.dumps(line), encoding="utf-8")

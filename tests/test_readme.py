@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import swapmark
 from swapmark.cli import app
 from swapmark.faces.drawn import draw_faces, save_faces
-from swapmark.training.config import Config, config_to_mapping
+from swapmark.training.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -81,7 +82,7 @@ def test_the_readme_names_the_main_commands():
 
 def test_the_page_of_settings_is_that_of_the_code():
     page = runpy.run_path(str(ROOT / "docs" / "make_settings.py"))["settings_page"]()
-    for name, value in config_to_mapping(Config()).items():
+    for name, value in asdict(Config()).items():
         inner = [f"{name}.{key}" for key in value] if isinstance(value, dict) else [name]
         assert all(f"| `{full}` |" in page for full in inner), f"no docstring: one of {inner}"
     assert (ROOT / "docs" / "settings.md").read_text("utf-8") == page, (

@@ -19,11 +19,12 @@ A plan is a YAML file with these keys (those with a default may be left out):
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from swapmark.errors import InputError
-from swapmark.training.config import config_from_mapping, config_to_mapping, override, read_yaml
+from swapmark.training.config import config_from_mapping, override, read_yaml
 from swapmark.training.presets import resolve_config
 
 Cell = dict[str, Any]
@@ -65,7 +66,7 @@ def _cell(
     arguments = override(override(settings or {}, data["settings"]), methods[method])
     arguments = {"preset": preset, **arguments, "seed": seed}
     try:
-        config = config_to_mapping(resolve_config(**arguments))
+        config = asdict(resolve_config(**arguments))
     except InputError as error:
         raise InputError(f"{method} on {name}: {error}") from None
     cell = {"method": method, "dataset": name, "seed": seed, "score": score, "curve": curve}
@@ -98,4 +99,4 @@ def modern(config: dict[str, Any]) -> dict[str, Any]:
         c3 |= {"swap": c3["cycle"], "cycle": 0.0}
     resize = {"resize": training.pop("fit")} if "fit" in training else {}
     values = {"c3": {"swap": 0.0} | c3, "training": training, "model": config["model"] | resize}
-    return config_to_mapping(config_from_mapping(config | values))
+    return asdict(config_from_mapping(config | values))

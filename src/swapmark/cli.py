@@ -152,7 +152,7 @@ def train(
     from swapmark.training.train import train as train_run
 
     settings = override(read_yaml(config) if config else {}, parse_settings(set or []))
-    tells = tells_user()
+    tells = tells_user(devices)
     try:
         run = train_run(
             _source(images),

@@ -1,6 +1,7 @@
 """The demo from end to end, on few small faces with tiny networks."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,14 +11,14 @@ from swapmark.cli import main
 from swapmark.demo import demo
 from swapmark.errors import InputError, RunError
 from swapmark.points.annotated import read_annotated
-from swapmark.training.config import config_to_mapping, override, read_config
+from swapmark.training.config import override, read_config
 from swapmark.training.presets import PRESETS, resolve_config
 
 
 @pytest.fixture
 def quick(monkeypatch, tiny_settings):
     """The preset of the demo with tiny networks; the pictures keep their 64 px."""
-    values = override(config_to_mapping(resolve_config(preset="demo")), tiny_settings)
+    values = override(asdict(resolve_config(preset="demo")), tiny_settings)
     # Tiny networks have no pretraining.
     own = {"model": {"image_size": 64}, "training": {"backbone_rate": 1}}
     monkeypatch.setitem(PRESETS, "demo", override(values, own))

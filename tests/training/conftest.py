@@ -5,10 +5,10 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from swapmark.training.checkpoint import load_checkpoint
 from swapmark.training.config import override, parse_settings
 from swapmark.training.presets import resolve_config
 from swapmark.training.run import Run
+from swapmark.training.state import load_checkpoint
 from swapmark.training.train import train
 
 
@@ -66,8 +66,6 @@ def assert_same_run():
 
     def compare(first: Run, second: Run) -> None:
         one, other = load_checkpoint(first.checkpoints), load_checkpoint(second.checkpoints)
-        assert one is not None
-        assert other is not None
         assert one[1].name == other[1].name
         assert _difference(one[0], other[0]) == []
         for name in ("model.safetensors", "config.json"):

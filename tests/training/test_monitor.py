@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ import torch
 from swapmark.data.warp import Warp, inverse_points, random_warp
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.model.networks import Pose
-from swapmark.training.config import Config, config_to_mapping
+from swapmark.training.config import Config
 from swapmark.training.monitor import LandmarkHealth, check_landmarks, landmark_health
 
 COUNT, SIZE = 16, 64
@@ -56,46 +57,42 @@ def test_an_ideal_encoder_follows_the_picture_and_gives_no_warning():
     found = check_landmarks(BlobModel(), blobs(random_points()))
     assert found.following == pytest.approx(1, abs=0.05)
     assert found.spread == pytest.approx(random_points().std(dim=0).mean().item(), abs=0.01)
-    assert found.warnings("c3") == found.warnings("imm") == {}
+    assert found.warnings() == {}
 
 
 def test_constant_landmarks_are_a_collapse():
     found = check_landmarks(ConstantModel(), blobs(random_points()))
     assert found.following == pytest.approx(0, abs=0.01)
     assert found.spread == pytest.approx(0, abs=1e-6)
-    assert list(found.warnings("c3")) == ["collapse"]
+    assert list(found.warnings()) == ["collapse"]
 
 
 def test_landmarks_that_are_anywhere_are_told_to_jump_about():
     points = torch.rand(64, 4, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
     found = landmark_health(points, points, random_warp(64, torch.Generator().manual_seed(2)))
-    assert "jump about" in found.warnings("c3")["collapse"]
+    assert "jump about" in found.warnings()["collapse"]
 
 
 def test_landmarks_on_the_same_place_are_crowded():
     points = random_points()
     points[:, 1] = points[:, 0] + 0.01
-    assert list(check_landmarks(BlobModel(), blobs(points)).warnings("c3")) == ["crowding"]
+    assert list(check_landmarks(BlobModel(), blobs(points)).warnings()) == ["crowding"]
 
 
-@pytest.mark.parametrize("method", ["c3", "imm"])
-def test_what_to_try_are_settings_that_there_are_and_that_act(method):
+def test_what_to_try_are_settings_that_there_are():
     points = torch.zeros(4, 2, 2)
     found = landmark_health(points, points, random_warp(4, torch.Generator().manual_seed(2)))
-    told = found.warnings(method)
-    assert list(told) == ["collapse", "crowding"]
-    settings = config_to_mapping(Config())
-    for section, name in re.findall(r"\b(c3|training)\.(\w+)", " ".join(told.values())):
+    assert list(found.warnings()) == ["collapse", "crowding"]
+    settings = asdict(Config())
+    for section, name in re.findall(r"\b(c3|training)\.(\w+)", " ".join(found.warnings().values())):
         assert name in settings[section]
-        assert section == "training" or method == "c3"
-    assert f"--method {method}" not in " ".join(told.values())
 
 
 def test_one_landmark_has_no_neighbour_and_gives_no_warning():
     found = check_landmarks(BlobModel(landmarks=1), blobs(random_points(1)).expand(-1, 3, -1, -1))
     assert math.isnan(found.nearest)
     assert found.following == pytest.approx(1, abs=0.05)
-    assert found.warnings("c3") == {}
+    assert found.warnings() == {}
 
 
 def test_spread_is_the_standard_deviation_over_images():

@@ -1,10 +1,11 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
 from swapmark.errors import InputError
-from swapmark.training.config import Config, config_to_mapping, read_config
+from swapmark.training.config import Config, read_config
 from swapmark.training.presets import PRESETS, resolve_config
 
 
@@ -12,7 +13,7 @@ from swapmark.training.presets import PRESETS, resolve_config
 def test_a_preset_survives_its_way_through_config_yaml(preset, tmp_path):
     config = resolve_config(preset=preset)
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(config_to_mapping(config)), encoding="utf-8")
+    path.write_text(yaml.safe_dump(asdict(config)), encoding="utf-8")
     assert read_config(path) == config
     assert resolve_config(config=path) == config, "and as --config over another preset"
     assert resolve_config(config=config) == resolve_config(config=str(path)) == config

@@ -13,19 +13,16 @@ import pytest
 import torch
 
 from swapmark.errors import InputError, TrainingError
-from swapmark.training.checkpoint import load_checkpoint
-from swapmark.training.config import Config, override, parse_settings
+from swapmark.training.config import override, parse_settings
 from swapmark.training.processes import (
-    Interrupt,
     device_share,
-    raised_anywhere,
-    refuse_devices,
+    noting_ctrl_c,
+    paths_for_processes,
     start_processes,
     tells_user,
-    under_torchrun,
 )
 from swapmark.training.run import Run
-from swapmark.training.state import make_accelerator
+from swapmark.training.state import load_checkpoint
 from swapmark.training.train import train
 
 two_processes = pytest.mark.skipif(
@@ -49,6 +46,19 @@ def shared_run(tiny_faces, shared_settings, tmp_path_factory) -> Run:
     return train(tiny_faces, out, config=shared_settings, devices=2, progress=False)
 
 
+@pytest.fixture
+def words(tiny_faces, shared_settings, tmp_path):
+    """The words of `swapmark train` for such a run with some settings changed."""
+
+    def with_settings(**changes) -> list:
+        settings = tmp_path / "settings.yaml"
+        settings.write_text(json.dumps(override(shared_settings, changes)))
+        out = ("--out", tmp_path / "run", "--config", settings, "--quiet")
+        return ["-m", "swapmark", "train", tiny_faces, *out]
+
+    return with_settings
+
+
 @two_processes
 def test_two_processes_train_as_one_does_on_the_same_global_batch(shared_run, train_tiny):
     alone = train_tiny(*SHARED)
@@ -60,12 +70,9 @@ def test_two_processes_train_as_one_does_on_the_same_global_batch(shared_run, tr
             assert theirs[0][name] == pytest.approx(value, rel=1e-5, abs=2e-6), name
     for one, other in zip(ours, theirs, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
-    one, other = load_checkpoint(alone.checkpoints), load_checkpoint(shared_run.checkpoints)
-    assert one is not None
-    assert other is not None
-    one, other = one[0]["objective"], other[0]["objective"]
-    assert any(name.startswith("flow.filter") for name in one)
-    difference = torch.cat([(one[name] - other[name]).abs().flatten() for name in one])
+    states = [load_checkpoint(run.checkpoints)[0]["objective"] for run in (alone, shared_run)]
+    assert any(name.startswith("flow.filter") for name in states[0])
+    difference = torch.cat([(states[0][k] - states[1][k]).abs().flatten() for k in states[0]])
     assert difference.max() > 0, "halves round differently: the work was shared"
     # The weights have moved by 4e-5 on average. Single ones may differ: Adam makes whole steps of
     # gradients that are rounding.
@@ -74,38 +81,25 @@ def test_two_processes_train_as_one_does_on_the_same_global_batch(shared_run, tr
 
 @two_processes
 def test_under_torchrun_one_process_alone_writes_and_tells(
-    shared_run, tiny_faces, shared_settings, assert_same_run, tmp_path
+    shared_run, words, assert_same_run, tmp_path
 ):
-    run = Run(tmp_path / "run")
-    settings = tmp_path / "settings.yaml"
-    settings.write_text(json.dumps(shared_settings))
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-            *("-m", "swapmark", "train", tiny_faces, "--out", run.path, "--quiet"),
-            *("--config", settings),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
+        [sys.executable, *launch, *words()], capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("swapmark predict") == 1, "one process says what comes next"
-    assert_same_run(run, shared_run)
+    assert_same_run(Run(tmp_path / "run"), shared_run)
 
 
 @two_processes
-def test_ctrl_c_ends_all_processes_after_saving(tiny_faces, shared_settings, tmp_path):
+def test_ctrl_c_ends_all_processes_after_saving(words, tiny_faces, tmp_path):
     run = Run(tmp_path / "run")
-    settings = tmp_path / "settings.yaml"
     long = {"training": {"steps": 100_000}, "c3": {"flow_consensus": False, "ramp_start": 0}}
-    settings.write_text(json.dumps(override(shared_settings, long)))
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "swapmark", "train", tiny_faces, "--out", run.path),
-            *("--devices", "2", "--quiet", "--config", settings),
-        ],
-        stderr=subprocess.PIPE,
+        [sys.executable, *words(**long), "--devices", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         # Where a script started the tests in the background, Ctrl-C is ignored, and by heirs too.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
@@ -116,9 +110,10 @@ def test_ctrl_c_ends_all_processes_after_saving(tiny_faces, shared_settings, tmp
         assert time.monotonic() < due, "hangs"
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=PATIENCE)
+    told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert told.count(f"swapmark train {tiny_faces} --out {run.path} --resume --devices 2") == 1
+    assert told.count(f"swapmark train {tiny_faces} --out {run.path} --resume") == 1
+    assert "--resume --devices 2" in told
     assert "Traceback" not in told
     (checkpoint,) = run.checkpoints.iterdir()
     assert checkpoint.name > "step-0000002.pt"
@@ -135,7 +130,7 @@ def test_when_one_process_fails_all_end_and_the_reason_is_told(train_tiny, tiny_
     run.config.write_text(text.replace("checkpoint_every: 20\n", "checkpoint_every: 1\n"))
     environment, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
     with pytest.raises(TrainingError, match=f"code 2.*{run.path}"):
-        start_processes(tiny_faces, run, 2, progress=False)
+        start_processes([str(tiny_faces)], run, 2, progress=False)
     assert "step-0000001.pt" in capfd.readouterr().err
     assert (dict(os.environ), signal.getsignal(signal.SIGINT)) == (environment, handler)
 
@@ -149,30 +144,31 @@ def test_each_device_takes_whole_pairs_and_all_take_the_whole_batch():
 
 def test_more_devices_than_there_are_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    refuse_devices(2, "photos", None)
-    refuse_devices(2, [tmp_path, "photos"], None)
-    with pytest.raises(InputError, match=r"devices is 3.* 2 "):
-        refuse_devices(3, "photos", None)
+    assert paths_for_processes("photos", 2, None) == ["photos"]
+    assert paths_for_processes([tmp_path, "photos"], 2, None) == [str(tmp_path), "photos"]
+    with pytest.raises(InputError, match=r"devices is 3.* 2"):
+        paths_for_processes("photos", 3, None)
 
 
-def test_of_several_processes_the_first_tells_and_none_that_train_started(monkeypatch):
+@pytest.mark.parametrize(
+    ("rank", "devices", "tells"),
+    [(None, 1, True), (None, 2, True), ("0", 1, True), ("1", 1, False), ("0", 2, False)],
+)
+def test_of_several_processes_the_first_tells_and_none_that_train_started(
+    monkeypatch, rank, devices, tells
+):
     monkeypatch.delenv("RANK", raising=False)
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert (under_torchrun(), tells_user()) == (False, True)
-    monkeypatch.setenv("RANK", "1")
-    assert (under_torchrun(), tells_user()) == (True, False)
-    monkeypatch.setenv("RANK", "0")
-    assert tells_user()
-    monkeypatch.setenv("SWAPMARK_STARTED", "1")
-    assert not tells_user()
+    if rank:
+        monkeypatch.setenv("RANK", rank)
+    assert tells_user(devices) == tells
 
 
 def test_one_ctrl_c_is_noted_and_a_second_one_stops_at_once():
     before = signal.getsignal(signal.SIGINT)
-    with Interrupt() as interrupt:
-        assert not interrupt.asked
+    with noting_ctrl_c() as asked:
+        assert not asked.is_set()
         signal.raise_signal(signal.SIGINT)
-        assert interrupt.asked
+        assert asked.is_set()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == before
@@ -182,14 +178,10 @@ def test_a_thread_that_is_not_the_first_trains_without_watching_ctrl_c():
     before, seen = signal.getsignal(signal.SIGINT), []
 
     def watch():
-        with Interrupt() as interrupt:
-            seen.append((interrupt.asked, signal.getsignal(signal.SIGINT)))
+        with noting_ctrl_c() as asked:
+            seen.append((asked.is_set(), signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=watch)
     thread.start()
     thread.join()
     assert seen == [(False, before)]
-
-
-def test_alone_a_process_agrees_with_itself():
-    assert raised_anywhere(make_accelerator(Config()), True, False) == [True, False]

@@ -99,26 +99,30 @@ def test_a_warning_stands_above_the_bar_and_is_whole():
     assert "━" not in words[words.index("Warning") : words.rindex("Try …")]
 
 
-def test_time_left_follows_from_the_speed_of_this_session(monkeypatch):
+@pytest.fixture
+def now(monkeypatch) -> list[float]:
+    """The clock, to be set."""
     now = [100.0]
     monkeypatch.setattr("swapmark.training.progress.time.monotonic", lambda: now[0])
-    config = Config(method="imm", training=TrainingConfig(steps=1000))
-    with Progress(config, 500, show=False) as progress:
-        now[0] += 10
-        for _ in range(50):
-            progress.advance()
-    assert progress.speed == "160 img/s · 1 min 30 s left"
+    return now
 
 
-def test_time_left_counts_steps_that_will_take_longer(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("swapmark.training.progress.time.monotonic", lambda: now[0])
+def test_time_left_counts_steps_that_will_take_longer(now):
     c3 = C3Config(ramp_start=0.5, ramp_end=0.5)
     with Progress(Config(c3=c3, training=TrainingConfig(steps=100)), 0, show=False) as progress:
         now[0] += 10
         for _ in range(25):
             progress.advance()
     assert progress.speed == "80 img/s · 40 s left"  # 25 more so, and 51 at one and a half
+
+
+def test_time_left_follows_from_the_speed_of_this_session(now):
+    config = Config(method="imm", training=TrainingConfig(steps=1000))
+    with Progress(config, 500, show=False) as progress:
+        now[0] += 10
+        for _ in range(50):
+            progress.advance()
+    assert progress.speed == "160 img/s · 1 min 30 s left"
 
 
 def test_effort_counts_what_a_step_will_do():

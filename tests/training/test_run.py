@@ -1,11 +1,11 @@
-import json
+from dataclasses import asdict
 
 import pytest
 import yaml
 
-from swapmark.errors import OutputError, RunError
-from swapmark.training.config import Config, config_to_mapping
-from swapmark.training.run import Run, existing_run, new_run, refuse_run
+from swapmark.errors import RunError
+from swapmark.training.config import Config
+from swapmark.training.run import Run, new_run, refuse_run
 
 OWN = (
     *("config.yaml", "environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
@@ -30,7 +30,7 @@ def full_run(tmp_path):
     for name in (*OWN, *FOREIGN):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
-    (folder / "config.yaml").write_text(yaml.safe_dump(config_to_mapping(Config())))
+    (folder / "config.yaml").write_text(yaml.safe_dump(asdict(Config())))
     return folder
 
 
@@ -43,6 +43,7 @@ def test_an_existing_run_is_never_overwritten_unasked(full_run):
     before = contents(full_run)
     with pytest.raises(RunError, match=str(full_run)):
         new_run(full_run, overwrite=False)
+    refuse_run(full_run, overwrite=True)
     assert contents(full_run) == before
 
 
@@ -76,61 +77,30 @@ def test_a_folder_that_is_no_run_is_never_touched(tmp_path, config, overwrite):
     assert contents(tmp_path) == before
 
 
-def test_a_file_in_the_place_of_the_run_is_never_touched(tmp_path):
-    path = tmp_path / "run"
+def test_a_file_in_the_place_of_the_run_or_above_it_is_an_error_of_the_user(tmp_path):
+    path = tmp_path / "file"
     path.write_text("precious")
-    with pytest.raises(RunError, match=str(path)):
-        new_run(path, overwrite=True)
+    for out in (path, path / "run"):
+        with pytest.raises(RunError, match=str(out)):
+            new_run(out, overwrite=True)
     assert path.read_text() == "precious"
-
-
-def test_a_folder_that_cannot_be_made_is_an_error_of_the_user(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=str(tmp_path / "file" / "run")):
-        new_run(tmp_path / "file" / "run", overwrite=False)
-
-
-def test_refusing_alone_writes_nothing(full_run, tmp_path):
-    refuse_run(tmp_path / "absent", overwrite=False)
-    assert not (tmp_path / "absent").exists()
-    before = contents(full_run)
-    refuse_run(full_run, overwrite=True)
-    assert contents(full_run) == before
-
-
-def test_a_run_that_is_not_there_is_told_how_to_be_made(tmp_path, full_run):
-    assert existing_run(full_run) == Run(full_run)
-    with pytest.raises(RunError, match=str(tmp_path)):
-        existing_run(tmp_path)
 
 
 def test_metrics_past_a_step_and_cut_lines_are_dropped(tmp_path):
     run = Run(tmp_path)
     assert run.metrics() == []
     for step in (10, 20, 30):
-        run.append_metrics({"step": step, "loss": step / 10})
+        run.append_metrics({"step": step})
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 40, "lo')
     assert [line["step"] for line in run.metrics()] == [10, 20, 30]
     run.keep_metrics_until(20)
     run.append_metrics({"step": 30, "loss": 5.0})
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"step": 10, "loss": 1.0},
-        {"step": 20, "loss": 2.0},
-        {"step": 30, "loss": 5.0},
-    ]
+    assert run.metrics() == [{"step": 10}, {"step": 20}, {"step": 30, "loss": 5.0}]
 
 
 def test_a_run_says_what_it_is(tiny_run, tmp_path):
-    assert repr(tiny_run) == f"Run({str(tiny_run.path)!r}, step 40 of 40, 24 images)"
-    run = Run(tmp_path)
-    assert "not trained" in repr(run)
-    run.checkpoints.mkdir()
-    (run.checkpoints / "step-0000012.pt").touch()
-    assert repr(run) == f"Run({str(tmp_path)!r}, step 12 of ?, ? images)"
-
-
-def test_metrics_that_cannot_be_written_say_what_to_do(tmp_path):
-    with pytest.raises(OutputError, match=r"metrics\.jsonl.*--resume"):
-        Run(tmp_path / "absent").append_metrics({"step": 1})
+    assert repr(tiny_run) == f"Run({str(tiny_run.path)!r}, step 40, 24 images)"
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-0000012.pt").touch()
+    assert repr(Run(tmp_path)) == f"Run({str(tmp_path)!r}, step 12, ? images)"

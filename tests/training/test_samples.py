@@ -3,10 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from swapmark.errors import OutputError
 from swapmark.model.model import ModelConfig, SwapModel
 from swapmark.training.run import Run
-from swapmark.training.samples import draw_history, draw_samples
+from swapmark.training.samples import draw_samples
 
 WIDTHS = {"backbone_width": 2, "landmark_width": 4, "appearance_width": 4, "decoder_width": 4}
 SMALL = ModelConfig(landmarks=2, image_size=32, backbone="plain", **WIDTHS)
@@ -37,18 +36,3 @@ def test_the_partner_of_each_image_is_shown_under_it(tmp_path):
     red = (sheet == (255, 0, 0)).all(axis=2)
     rows, columns = np.nonzero(red[:, : 128 + 4])[0], np.nonzero(red[:, 128 + 4 :])[0]
     assert rows.min() < columns.min(), "the first image is red; lower down, the second's partner is"
-
-
-def test_the_losses_are_drawn_as_soon_as_there_are_any(tmp_path):
-    run = Run(tmp_path)
-    draw_history(run)
-    assert not (tmp_path / "loss.png").exists()
-    run.append_metrics({"step": 5, "loss": 1.0, "spread": 0.1})
-    draw_history(run)
-    assert picture(tmp_path / "loss.png").std() > 0
-
-
-def test_a_picture_that_cannot_be_written_is_told(tmp_path):
-    (tmp_path / "samples").write_text("a file in the place of the folder")
-    with pytest.raises(OutputError, match=r"step-0000001\.png"):
-        draw_samples(Run(tmp_path), SwapModel(SMALL), torch.rand(2, 3, 32, 32), 1, swap_back=True)

@@ -22,6 +22,8 @@ from swapmark.objectives.c3 import C3Config
 
 Method = Literal["c3", "imm"]
 Steps = Annotated[int, Ge(1)]
+# Settings of an earlier version, and where they are now.
+_MOVED = {"training.fit": "model.resize", "c3.second_swap": "c3.cycle"}
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,11 @@ def config_from_mapping(values: Mapping[str, Any], source: str = "the configurat
 def _problem(detail: dict[str, Any]) -> str:
     """One of pydantic's findings, in our words."""
     place = ".".join(str(part) for part in detail["loc"])
+    if place in _MOVED:
+        return (
+            f"{place}: this is of an earlier version, and {_MOVED[place]} today. A run that was "
+            f"made by it can predict, but not be resumed."
+        )
     if detail["type"] == "unexpected_keyword_argument":
         return f"{place}: there is no such setting.{_nearest(place)}"
     if detail["type"] == "value_error":  # from a dataclass, whose message names the field
@@ -128,7 +135,7 @@ def _problem(detail: dict[str, Any]) -> str:
 def _nearest(place: str) -> str:
     """` Did you mean …?` with the full name of the setting or section that is most alike."""
     names = {}
-    for section, value in config_to_mapping(Config()).items():
+    for section, value in dataclasses.asdict(Config()).items():
         names[section] = section
         for name in value if isinstance(value, dict) else ():
             names |= {f"{section}.{name}": f"{section}.{name}", name: f"{section}.{name}"}
@@ -136,11 +143,6 @@ def _nearest(place: str) -> str:
         if near := difflib.get_close_matches(part, names, n=1):
             return f" Did you mean {names[near[0]]}?"
     return ""
-
-
-def config_to_mapping(config: Config) -> dict[str, Any]:
-    """Nested plain values, as written to config.yaml."""
-    return dataclasses.asdict(config)
 
 
 def read_config(path: Path) -> Config:

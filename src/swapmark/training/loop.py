@@ -13,19 +13,25 @@ from torch import Tensor
 from swapmark.data.cache import ImageSet
 from swapmark.data.tensors import as_model_input
 from swapmark.data.views import make_batch
+from swapmark.drawing.plots import plot_losses
 from swapmark.errors import TrainingError
 from swapmark.model.devices import mean_over_devices
 from swapmark.model.store import save_model
 from swapmark.training.card import model_card
-from swapmark.training.checkpoint import load_checkpoint, save_checkpoint
 from swapmark.training.config import Config
 from swapmark.training.monitor import check_landmarks
-from swapmark.training.processes import Interrupt, device_share, raised_anywhere
+from swapmark.training.processes import device_share, noting_ctrl_c
 from swapmark.training.progress import Progress
 from swapmark.training.run import Run, checkpoint_paths
-from swapmark.training.samples import draw_history, draw_samples
+from swapmark.training.samples import draw_samples
 from swapmark.training.schedule import batch_indices, rate_factor
-from swapmark.training.state import State, make_accelerator, make_state
+from swapmark.training.state import (
+    State,
+    load_checkpoint,
+    make_accelerator,
+    make_state,
+    save_checkpoint,
+)
 
 PROBES = 64
 """Images on which the landmarks are watched; the first few of them make the sample sheets."""
@@ -68,7 +74,7 @@ def train_loop(
         pictures[share] = images.batch(indices[share])
         return pictures
 
-    with ThreadPoolExecutor(1) as loader, report, Interrupt() as interrupt:
+    with ThreadPoolExecutor(1) as loader, report, noting_ctrl_c() as ctrl_c:
         upcoming = loader.submit(load, state.step)
         while state.step < steps and not stopping:
             # Make the views of this step while the next step's images are read.
@@ -85,36 +91,55 @@ def train_loop(
             state.optimizer.zero_grad(set_to_none=True)
             accelerator.backward(terms["loss"])
             norm = torch.nn.utils.clip_grad_norm_(state.trained, training.clip)
-            # Stop on a loss that is not a number, before it reaches the weights.
-            broken = not bool(torch.isfinite(terms["loss"]) & torch.isfinite(norm))
-            broken, stopping = raised_anywhere(accelerator, broken, interrupt.asked)
+            # Stop on a loss that is not a number, before it reaches the weights; on all devices at
+            # the same step, or the others wait for ever.
+            finite = bool(torch.isfinite(terms["loss"]) & torch.isfinite(norm))
+            flags = torch.tensor([not finite, ctrl_c.is_set()], dtype=torch.float32, device=device)
+            broken, stopping = mean_over_devices(flags).tolist()
             if broken:
-                raise TrainingError(_not_finite(run, step + 1, training.learning_rate))
+                kept = checkpoint_paths(run.checkpoints)
+                saved = f"The last good checkpoint is {kept[0]}." if kept else "None was saved yet."
+                raise TrainingError(
+                    f"The loss is not a finite number at step {step + 1}. {saved} Start a run with "
+                    f"a smaller learning rate (--set training.learning_rate="
+                    f"{training.learning_rate / 4:g}) or full precision "
+                    f"(--set training.precision=float32)."
+                )
             # Follow the gradient.
             state.optimizer.step()
             state.update_average(training.average)
             state.step += 1
             history.append({name: value.detach() for name, value in terms.items()})
             report.advance()
-            # Write metrics, pictures, the model, and last of all the checkpoint: after a cut
-            # between them, what a resumed run does again is what was not finished.
-            last = state.step == steps
+            # Decide what is written. A line of metrics with each checkpoint, too: a resumed run
+            # starts a new mean, as one that went on does.
+            saving = state.step == steps or stopping or state.step % training.checkpoint_every == 0
             drawing = state.step in (FIRST_PICTURES, steps)
             drawing |= state.step % training.sample_every == 0
-            saving = last or stopping or state.step % training.checkpoint_every == 0
-            # With a checkpoint, too: a resumed run starts a new mean, as one that went on does.
-            if drawing or saving or state.step % training.log_every == 0:
+            logging = drawing or saving or state.step % training.log_every == 0
+            if logging:
                 state.seconds = time.monotonic() - started
                 means = _means(history)
                 history.clear()
-                if main:
-                    _log(run, config, state, means, probes, report)
-            if main and drawing:
+            if not main:
+                continue
+            # Write metrics, pictures, the model, and last of all the checkpoint: after a cut
+            # between them, what a resumed run does again is what was not finished.
+            if logging:
+                health = check_landmarks(state.average, probes)
+                line = {"step": state.step, "seconds": round(state.seconds, 1), **means}
+                line |= {k: round(x, 4) for k, x in asdict(health).items() if math.isfinite(x)}
+                run.append_metrics(line)
+                report.log(line)
+                late = state.step >= max(100, steps // 5)
+                for kind, text in (health.warnings() if late else {}).items():
+                    report.warn(kind, text)
+            if drawing:
                 swap_back = config.method == "c3" and config.c3.cycle > 0
                 draw_samples(run, state.average, probes, state.step, swap_back=swap_back)
-            if main and (drawing or saving):
-                draw_history(run)
-            if main and saving:
+            if drawing or saving:
+                plot_losses(run.metrics(), run.path / "loss.png")
+            if saving:
                 state.seconds = time.monotonic() - started
                 save_model(run.model, state.average, model_card(run, config, state.step))
                 save_checkpoint(run.checkpoints, state.state_dict(), state.step)
@@ -140,16 +165,6 @@ def _resume(run: Run, config: Config, state: State, *, main: bool, show: bool) -
     return report
 
 
-def _not_finite(run: Run, step: int, rate: float) -> str:
-    kept = checkpoint_paths(run.checkpoints)
-    saved = f"The last good checkpoint is {kept[0]}." if kept else "None was saved yet."
-    return (
-        f"The loss is not a finite number at step {step}. {saved} Start a run with a smaller "
-        f"learning rate (--set training.learning_rate={rate / 4:g}) or full precision "
-        f"(--set training.precision=float32)."
-    )
-
-
 def _means(history: list[dict[str, Tensor]]) -> dict[str, float]:
     """The mean of each term over the steps that had it, and over all devices."""
     terms: dict[str, list[Tensor]] = {}
@@ -160,22 +175,3 @@ def _means(history: list[dict[str, Tensor]]) -> dict[str, float]:
         torch.stack([torch.stack(values).mean() for values in terms.values()])
     )
     return {name: float(f"{x:.6g}") for name, x in zip(terms, means.tolist(), strict=True)}
-
-
-def _log(
-    run: Run,
-    config: Config,
-    state: State,
-    means: dict[str, float],
-    probes: Tensor,
-    report: Progress,
-) -> None:
-    """Write and show the means since the last line, and the health of the landmarks."""
-    health = check_landmarks(state.average, probes)
-    shown = {k: round(value, 4) for k, value in asdict(health).items() if math.isfinite(value)}
-    line = {"step": state.step, "seconds": round(state.seconds, 1), **means, **shown}
-    run.append_metrics(line)
-    report.log(line)
-    if state.step >= max(100, config.training.steps // 5):
-        for kind, text in health.warnings(config.method).items():
-            report.warn(kind, text)

@@ -8,19 +8,8 @@ from torch import Tensor
 
 from swapmark.data.warp import Warp, inverse_points, random_warp, warp_images
 from swapmark.model.model import SwapModel
-from swapmark.training.config import Method
 
 COVERAGE_CELLS = 8
-# The baseline has no term for either trouble, so it can only be given an easier task.
-_AGAINST_COLLAPSE: dict[Method, str] = {
-    "c3": "Try a lower training.learning_rate, a larger c3.known_equivariance or "
-    "c3.reconstruction, a smaller c3.inverse and c3.swap, a later c3.ramp_start, or --method imm.",
-    "imm": "Try more --steps, a lower training.learning_rate, fewer --landmarks, or --method c3.",
-}
-_AGAINST_CROWDING: dict[Method, str] = {
-    "c3": "Try a larger c3.separation or fewer --landmarks.",
-    "imm": "Try fewer --landmarks, more --steps, or --method c3, which keeps landmarks apart.",
-}
 
 
 @dataclass(frozen=True)
@@ -40,8 +29,8 @@ class LandmarkHealth:
     following: float
     """How far landmarks go along when the picture is warped: 1 fully, 0 not at all."""
 
-    def warnings(self, method: Method) -> dict[str, str]:
-        """What is wrong, in words, with what to try with that method; by the kind of trouble."""
+    def warnings(self) -> dict[str, str]:
+        """What is wrong, in words, with what to try; by the kind of trouble."""
         found = {}
         if self.following < 0.3:
             # 0.30 where landmarks jumped about, 0.05 to 0.10 in the runs of benchmarks/results.
@@ -49,12 +38,15 @@ class LandmarkHealth:
             how = "are collapsing to constant places" if constant else "jump about between pictures"
             found["collapse"] = (
                 f"the landmarks hardly follow the picture (following {self.following:.2f}, 1 is "
-                f"ideal; spread {self.spread:.3f}): they {how}. {_AGAINST_COLLAPSE[method]}"
+                f"ideal; spread {self.spread:.3f}): they {how}. Try a lower "
+                f"training.learning_rate, the other --method, or, with c3, a larger "
+                f"c3.known_equivariance and a later c3.ramp_start."
             )
         if self.nearest_min < 0.04:
             found["crowding"] = (
                 f"at least two landmarks sit on the same place (nearest neighbour "
-                f"{self.nearest_min:.3f} of an image 2 wide). {_AGAINST_CROWDING[method]}"
+                f"{self.nearest_min:.3f} of an image 2 wide). Try fewer --landmarks or, with c3, "
+                f"a larger c3.separation."
             )
         return found
 

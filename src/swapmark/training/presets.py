@@ -1,18 +1,12 @@
 """The presets: each is an experiment; how `laptop` was found is in docs/lab-notebook.md."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from swapmark.errors import InputError
-from swapmark.training.config import (
-    Config,
-    config_from_mapping,
-    config_to_mapping,
-    override,
-    read_yaml,
-)
+from swapmark.training.config import Config, config_from_mapping, override, read_yaml
 
 PresetName = Literal["laptop", "standard", "paper", "demo"]
 
@@ -95,7 +89,7 @@ def resolve_config(
     if preset not in PRESETS:
         raise InputError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     if isinstance(config, Config):
-        config = config_to_mapping(config)
+        config = asdict(config)
     given = read_yaml(Path(config)) if isinstance(config, str | Path) else config or {}
     given = override(given, {k: value for k, value in sections.items() if value is not None})
     single = (("model", "landmarks", landmarks), ("training", "steps", steps))

@@ -3,24 +3,15 @@
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
 
 from swapmark.data.sources import Source
 from swapmark.errors import InputError, TrainingError
 from swapmark.training.run import Run
-
-# Others wait this long for the one that decodes the images.
-_PATIENCE = timedelta(hours=6)
-# Set in the processes that `start_processes` starts, whose starter tells the user of the run.
-_STARTED = "SWAPMARK_STARTED"
 
 
 def under_torchrun() -> bool:
@@ -28,15 +19,10 @@ def under_torchrun() -> bool:
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
-def tells_user() -> bool:
-    """Whether this process says what became of a run: one alone does, and of several the first."""
-    return os.environ.get("RANK", "0") == "0" and _STARTED not in os.environ
-
-
-def process_state() -> PartialState:
-    """This process among the others: gloo on the CPU, NCCL on CUDA; alone unless under torchrun."""
-    cpu = under_torchrun() and not torch.cuda.is_available()
-    return PartialState(cpu=cpu, timeout=_PATIENCE)
+def tells_user(devices: int) -> bool:
+    """Whether this process says what became of a run: of several the first, or their starter."""
+    rank = os.environ.get("RANK")  # `start_processes` gives its processes their number, too
+    return rank is None or (rank == "0" and devices == 1)
 
 
 def device_share(batch_size: int, index: int, count: int) -> slice:
@@ -54,27 +40,24 @@ def device_share(batch_size: int, index: int, count: int) -> slice:
     return slice(index * each, (index + 1) * each)
 
 
-def refuse_devices(devices: int, images: Source, on_checkpoint: Callable | None) -> None:
-    """Raise InputError if this machine has not `devices` devices, or they cannot get their work.
+def paths_for_processes(images: Source, devices: int, on_checkpoint: Callable | None) -> list[str]:
+    """The paths of the images; raises InputError if `devices` processes cannot do the work.
 
     On a machine without CUDA, processes share the CPU, as many as are asked for.
     """
-    if devices < 1:
-        raise InputError(f"devices is {devices}; expected at least 1.")
     here = torch.cuda.device_count()
-    if here and devices > here:
-        raise InputError(f"devices is {devices}, but this machine has {here} CUDA devices.")
-    if on_checkpoint:
-        raise InputError("on_checkpoint is called with one device only. Leave it or devices out.")
-    if not all(isinstance(path, str | os.PathLike) for path in _listed(images)):
-        raise InputError("devices > 1 needs images as paths, so that every process can open them.")
+    if devices < 1 or (here and devices > here):
+        raise InputError(f"devices is {devices}; expected 1 to {here or 'the number of cores'}.")
+    paths = [images] if isinstance(images, str | os.PathLike) else images
+    if on_checkpoint or not all(isinstance(path, str | os.PathLike) for path in paths):
+        raise InputError(
+            "Each device has a process of its own, which opens the images itself: with devices > 1 "
+            "give images as paths, and no on_checkpoint."
+        )
+    return [os.fspath(path) for path in paths]
 
 
-def _listed(images: Source) -> Any:
-    return [images] if isinstance(images, str | os.PathLike) else images
-
-
-def start_processes(images: Source, run: Run, devices: int, *, progress: bool) -> None:
+def start_processes(images: list[str], run: Run, devices: int, *, progress: bool) -> None:
     """Let torchrun train the prepared `run` in one process a device, and wait for all.
 
     Raises KeyboardInterrupt, after all have saved and ended, on Ctrl-C, and TrainingError when
@@ -85,20 +68,19 @@ def start_processes(images: Source, run: Run, devices: int, *, progress: bool) -
     from torch.distributed.run import parse_args
     from torch.distributed.run import run as torchrun
 
-    if progress and not torch.cuda.is_available():
-        print(
-            f"Note: there is no CUDA device, so {devices} processes share the CPU, which may be "
-            f"slower than one.",
-            file=sys.stderr,
-        )
     command = [
-        *("--standalone", f"--nproc-per-node={devices}", "-m", "swapmark", "train"),
-        *(os.fspath(path) for path in _listed(images)),
-        *("--out", str(run.path), "--resume", *([] if progress else ["--quiet"])),
+        *("--standalone", f"--nproc-per-node={devices}", "-m", "swapmark", "train", *images),
+        *("--out", str(run.path), "--resume", f"--devices={devices}"),
+        *([] if progress else ["--quiet"]),
     ]
+    # What torchrun changes here is put back; its log would tell at length what we say in a line.
+    environment, logged = dict(os.environ), logging.root.manager.disable
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices)))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "60")  # seconds to save in
+    logging.disable(logging.CRITICAL)
     try:
-        with _for_torchrun(devices):
-            torchrun(parse_args(command))
+        torchrun(parse_args(command))
     except SignalException:
         raise KeyboardInterrupt from None
     except ChildFailedError as error:
@@ -107,61 +89,30 @@ def start_processes(images: Source, run: Run, devices: int, *, progress: bool) -
             f"Training on {devices} devices ended with code {failure.exitcode}; the reason is in "
             f"the lines above. What was saved is in {run.path}; go on with --resume."
         ) from None
-
-
-@contextmanager
-def _for_torchrun(devices: int) -> Iterator[None]:
-    """The environment that the processes get; what torchrun changes here is put back afterwards.
-
-    Its log is off: it would tell at length what we say in one line.
-    """
-    environment, logged = dict(os.environ), logging.root.manager.disable
-    signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")]
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in signals if number and in_main_thread}
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices)))
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "60")  # seconds to save in
-    os.environ[_STARTED] = "1"
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
     finally:
         logging.disable(logged)
         os.environ.clear()
         os.environ.update(environment)
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) != handler:
+                signal.signal(number, handler)
 
 
-class Interrupt:
-    """Ctrl-C noted while the context lasts; a second one stops at once (KeyboardInterrupt)."""
+@contextmanager
+def noting_ctrl_c() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event while the context lasts; a second one raises KeyboardInterrupt."""
+    asked = threading.Event()
 
-    def __init__(self):
-        self.asked = False
-
-    def __enter__(self) -> "Interrupt":
-        self.previous = None
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self.previous is not None:
-            signal.signal(signal.SIGINT, self.previous)
-
-    def _note(self, *_) -> None:
-        if self.asked:
+    def note(*_) -> None:
+        if asked.is_set():
             raise KeyboardInterrupt
-        self.asked = True
+        asked.set()
 
-
-def raised_anywhere(accelerator: Accelerator, *flags: bool) -> list[bool]:
-    """Whether each flag is raised in some process: what all must act upon at the same step.
-
-    Every process has to call this at the same place, or all wait for ever.
-    """
-    if accelerator.num_processes == 1:
-        return list(flags)
-    raised = torch.tensor(flags, dtype=torch.float32, device=accelerator.device)
-    torch.distributed.all_reduce(raised)
-    return [value > 0 for value in raised.tolist()]
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    previous = signal.signal(signal.SIGINT, note) or signal.SIG_DFL
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,6 +1,5 @@
 """Telling the user how training goes: a bar on a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from itertools import accumulate
 
@@ -21,39 +20,36 @@ class Progress:
 
     def __init__(self, config: Config, done: int, *, show: bool):
         self.total, self.batch = config.training.steps, config.training.batch_size
-        self.done, self.show = done, show
+        self.first, self.done, self.show = done, done, show
         c3 = config.c3 if config.method == "c3" else None
         efforts = (effort(c3, step / self.total) if c3 else 1.0 for step in range(self.total))
         self.effort = [0.0, *accumulate(efforts)]
-        self.console = Console(stderr=True)
-        self.bar: RichProgress | None = None
-        self.first = done
+        self.note = ""
         self.warned: set[str] = set()
+        self.console = Console(stderr=True, quiet=not show)
+        whole = Column(no_wrap=True)
+        self.bar = RichProgress(
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
+            MofNCompleteColumn(table_column=whole),
+            TextColumn("{task.description}", markup=False, table_column=whole),
+            console=self.console,
+            expand=True,
+            disable=not (show and self.console.is_terminal and done < self.total),
+        )
+        self.task = self.bar.add_task("", total=self.total, completed=done)
 
     def __enter__(self) -> "Progress":
         self.started = time.monotonic()
-        if self.show and self.done >= self.total:
-            self._print(
+        if self.done >= self.total:
+            self._tell(
                 f"Note: the run is finished ({self.done} of {self.total} steps); nothing was "
                 f"trained. For more steps start a new run with --steps and another --out."
             )
-        elif self.show and self.console.is_terminal:
-            self.bar = RichProgress(
-                BarColumn(bar_width=None, table_column=Column(ratio=1)),
-                MofNCompleteColumn(table_column=Column(no_wrap=True)),
-                TextColumn("{task.fields[speed]}", table_column=Column(no_wrap=True)),
-                TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True)),
-                console=self.console,
-                expand=True,
-            )
-            self.task = self.bar.add_task("", total=self.total, speed="", note="")
-            self.bar.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *_) -> None:
-        if self.bar:
-            self.bar.stop()
-            self.bar = None
+        self.bar.stop()
 
     @property
     def speed(self) -> str:
@@ -67,28 +63,22 @@ class Progress:
     def advance(self) -> None:
         """One step is done."""
         self.done += 1
-        if self.bar:
-            self.bar.update(self.task, completed=self.done, speed=self.speed)
+        self.bar.update(self.task, advance=1, description=f"{self.speed} {self.note}")
 
     def log(self, line: dict) -> None:
         """Show the numbers of a line of metrics.jsonl."""
-        note = f"loss {line['loss']:.3f} · spread {line['spread']:.3f}"
-        if self.bar:
-            self.bar.update(self.task, note=note)
-        elif self.show:
-            self._print(f"step {self.done}/{self.total} · {note} · {self.speed}")
+        self.note = f"loss {line['loss']:.3f} · spread {line['spread']:.3f}"
+        if self.bar.disable:
+            self._tell(f"step {self.done}/{self.total} · {self.note} · {self.speed}")
 
     def warn(self, kind: str, text: str) -> None:
         """Say what is wrong, once for each kind of trouble, which a short word names."""
-        if self.show and kind not in self.warned:
+        if kind not in self.warned:
             self.warned.add(kind)
-            self._print(f"Warning at step {self.done}: {text}")
+            self._tell(f"Warning at step {self.done}: {text}")
 
-    def _print(self, text: str) -> None:
-        if self.bar:
-            self.bar.console.print(text, highlight=False, markup=False)
-        else:
-            print(text, file=sys.stderr, flush=True)
+    def _tell(self, text: str) -> None:
+        self.console.out(text, highlight=False)
 
 
 def effort(c3: C3Config, share: float) -> float:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from swapmark.data.sources import is_run
 from swapmark.errors import RunError
 from swapmark.files import read_json_lines, write_text, writing
@@ -32,15 +30,10 @@ class Run:
     path: Path
 
     def __repr__(self) -> str:
-        paths = checkpoint_paths(self.checkpoints)
-        if not paths:
-            return f"Run({str(self.path)!r}, not trained yet)"
-        try:
-            steps = yaml.safe_load(self.config.read_text(encoding="utf-8"))["training"]["steps"]
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-            steps = "?"
+        steps = [step_of(path) for path in checkpoint_paths(self.checkpoints)[:1]]
         images = self.recorded_images().get("images", "?")
-        return f"Run({str(self.path)!r}, step {_step(paths[0])} of {steps}, {images} images)"
+        trained = f"step {steps[0]}, {images} images" if steps else "not trained yet"
+        return f"Run({str(self.path)!r}, {trained})"
 
     def __fspath__(self) -> str:
         """A run is taken wherever a path of one is."""
@@ -81,8 +74,7 @@ class Run:
             known = json.loads(self.images.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        whole = isinstance(known, dict) and known.keys() >= {"source", "images", "fingerprint"}
-        return known if whole else {}
+        return known if isinstance(known, dict) else {}
 
     def keep_metrics_until(self, step: int) -> None:
         """Drop metrics past `step`: a resumed run writes them again."""
@@ -100,10 +92,11 @@ class Run:
 def checkpoint_paths(folder: Path) -> list[Path]:
     """The checkpoints of a run, newest first."""
     found = [path for path in folder.glob("step-*.pt") if path.stem[5:].isdigit()]
-    return sorted(found, key=_step, reverse=True)
+    return sorted(found, key=step_of, reverse=True)
 
 
-def _step(checkpoint: Path) -> int:
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was written."""
     return int(checkpoint.stem[5:])
 
 
@@ -141,14 +134,4 @@ def new_run(path: Path, *, overwrite: bool) -> Run:
                 folder.rmdir()
     except OSError as error:
         raise RunError(f"The run folder {path} cannot be made: {error}.") from error
-    return Run(path)
-
-
-def existing_run(path: Path) -> Run:
-    """The run in a folder; raises RunError if there is none."""
-    if not is_run(path):
-        raise RunError(
-            f"{path} holds no swapmark run (no config.yaml of one). Make one with: "
-            f"swapmark train IMAGES --out {path}"
-        )
     return Run(path)

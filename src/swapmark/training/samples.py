@@ -1,4 +1,4 @@
-"""The pictures of a run: what the swaps look like, and how the losses went."""
+"""The pictures of a run: what the swaps look like."""
 
 import numpy as np
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor
 from swapmark.coordinates import unit_to_pixels
 from swapmark.data.tensors import partners_of
 from swapmark.drawing.draw import save_image
-from swapmark.drawing.plots import plot_losses
 from swapmark.drawing.sheets import sample_sheet
 from swapmark.model.model import SwapModel
 from swapmark.training.run import Run
@@ -44,12 +43,6 @@ def draw_samples(
         second_swap=_pictures(second) if swap_back else None,
     )
     save_image(sheet, run.samples / f"step-{step:07d}.png")
-
-
-def draw_history(run: Run) -> None:
-    """Write loss.png from metrics.jsonl, as soon as that has a line."""
-    if lines := run.metrics():
-        plot_losses(lines, run.path / "loss.png")
 
 
 def _pictures(images: Tensor) -> np.ndarray:

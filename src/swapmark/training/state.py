@@ -1,7 +1,8 @@
-"""What changes during training: the networks, the optimiser, and how far they are."""
+"""What changes during training: networks, optimiser, how far they are; and its checkpoints."""
 
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,15 +11,17 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from swapmark.errors import InputError, RunError, one_line
+from swapmark.errors import RunError, one_line
+from swapmark.files import write_atomically
 from swapmark.model.model import SwapModel
 from swapmark.objectives.c3 import C3
 from swapmark.objectives.imm import Imm
 from swapmark.objectives.perceptual import PerceptualDistance
 from swapmark.training.config import Config
-from swapmark.training.processes import process_state
-from swapmark.training.run import Run
+from swapmark.training.run import Run, checkpoint_paths
 
+KEPT = 2
+"""Checkpoints kept in a run: the newest, and one more in case that is damaged."""
 # The weights of the frozen network come with the package, and need no place in a checkpoint.
 _FROZEN = "perceptual.network."
 
@@ -44,10 +47,11 @@ class State:
 
     def state_dict(self) -> dict[str, Any]:
         """Plain tensors and numbers only, so that reading it runs no code."""
+        objective = self.objective.state_dict()
         return {
             "step": self.step,
             "seconds": self.seconds,
-            "objective": _kept(self.objective.state_dict()),
+            "objective": {k: v for k, v in objective.items() if not k.startswith(_FROZEN)},
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -56,17 +60,18 @@ class State:
         """Fill in what `state_dict` gave; raises RunError if it is of other networks."""
         try:
             self.step, self.seconds = saved["step"], saved["seconds"]
-            own = self.objective.state_dict()
-            if missing := _kept(own).keys() - saved["objective"].keys():
-                raise KeyError(min(missing))
-            self.objective.load_state_dict(own | saved["objective"])
+            keys = self.objective.load_state_dict(saved["objective"], strict=False)
+            for name in (*keys.missing_keys, *keys.unexpected_keys):
+                if not name.startswith(_FROZEN):
+                    raise KeyError(name)
             self.average.load_state_dict(saved["average"])
             self.optimizer.load_state_dict(saved["optimizer"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            # The beginning: torch lists every tensor that does not fit.
             raise RunError(
                 f"The checkpoint in {run.checkpoints} does not fit {run.config} "
-                f"({one_line(error)}). Was the configuration edited? Put it back, or start again "
-                f"with --overwrite."
+                f"({' '.join(str(error).split())[:200]} …). Was the configuration edited? Put it "
+                f"back, or start again with --overwrite."
             ) from error
 
     @torch.no_grad()
@@ -81,40 +86,29 @@ class State:
 def make_accelerator(config: Config) -> Accelerator:
     """Accelerate with the precision asked for; `auto` takes bfloat16 where it is native."""
     precision = config.training.precision
-    if precision == "auto":
-        precision = "bfloat16" if _native_bfloat16() else "float32"
-    process_state()
+    if precision == "auto" and torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif precision == "auto":
+        native = not torch.backends.mps.is_available() and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
+    else:
+        native = precision == "bfloat16"
     # A second run in one Python session may want another precision, which Accelerate refuses.
     AcceleratorState._reset_state()
     # The flow's filter gets no gradient until the flow fades in.
     partly = DistributedDataParallelKwargs(find_unused_parameters=config.c3.flow_consensus)
-    return Accelerator(
-        mixed_precision="bf16" if precision == "bfloat16" else "no", kwargs_handlers=[partly]
-    )
-
-
-def _native_bfloat16() -> bool:
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if torch.backends.mps.is_available():
-        return False
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return Accelerator(mixed_precision="bf16" if native else "no", kwargs_handlers=[partly])
 
 
 def make_state(config: Config, accelerator: Accelerator) -> State:
-    """Build networks, objective and optimiser, the same on every device.
-
-    Raises InputError if no networks can be built from these settings.
-    """
+    """Build networks, objective and optimiser, the same on every device."""
     training = config.training
     frozen = not training.backbone_rate
     # Made on the CPU: to fork the generators of several GPUs takes time and warns.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(training.seed)
-        try:
-            model = SwapModel(config.model)
-        except (ValueError, RuntimeError) as error:
-            raise InputError(f"No networks can be built from model: {error}") from error
+        model = SwapModel(config.model)
         model.backbone.requires_grad_(not frozen)
         # In bfloat16 they are not the same: on a CPU the backbone stays in float32, P does not.
         exact = accelerator.mixed_precision == "no"
@@ -122,27 +116,53 @@ def make_state(config: Config, accelerator: Accelerator) -> State:
             config.perceptual_vgg, shared=frozen and exact and not config.perceptual_vgg
         )
         perceptual.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        if config.method == "c3":
-            objective = C3(model, perceptual, config.c3)
-        else:
-            objective = Imm(model, perceptual)
+        c3 = config.c3 if config.method == "c3" else None
+        objective = C3(model, perceptual, c3) if c3 else Imm(model, perceptual)
     average = deepcopy(model).requires_grad_(False).eval().to(accelerator.device)
-    groups: dict[bool, list[Tensor]] = {True: [], False: []}
+    backbone, others = [], []
     for name, value in objective.named_parameters():
         if value.requires_grad:
-            groups[name.startswith("model.backbone.")].append(value)
+            (backbone if name.startswith("model.backbone.") else others).append(value)
     rate = training.learning_rate
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": groups[True], "peak": rate * training.backbone_rate},
-            {"params": groups[False], "peak": rate},
-        ],
-        lr=rate,
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
+    groups = [
+        {"params": backbone, "peak": rate * training.backbone_rate},
+        {"params": others, "peak": rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=training.weight_decay, fused=True)
     return State(objective, accelerator.prepare_model(objective), average, optimizer)
 
 
-def _kept(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in values.items() if not name.startswith(_FROZEN)}
+def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> Path:
+    """Write checkpoints/step-N.pt, and drop all but the newest `KEPT`."""
+
+    def save(partial: Path) -> None:
+        try:
+            torch.save(state, partial)
+        except RuntimeError as error:  # torch reports a full disk so
+            raise OSError(str(error)) from error
+
+    path = write_atomically(folder / f"step-{step:07d}.pt", save)
+    # Besides old ones, what a process that was killed while it wrote has left.
+    for old in [*checkpoint_paths(folder)[KEPT:], *folder.glob(".step-*.part")]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, Any], Path] | None:
+    """The newest readable checkpoint of a run, or None where there is none.
+
+    Read with weights_only=True: a checkpoint from a stranger runs no code. Raises RunError when
+    there are checkpoints and none can be read.
+    """
+    paths = checkpoint_paths(folder)
+    for path in paths:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True), path
+        except Exception:  # a damaged file raises a dozen different errors; the next is tried
+            continue
+    if paths:
+        raise RunError(
+            f"None of the {len(paths)} checkpoints in {folder} can be read. "
+            f"Start again with --overwrite."
+        )
+    return None

@@ -5,28 +5,34 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
+from accelerate import PartialState
 
 from swapmark.data.cache import ImageSet, load_images, write_skipped
-from swapmark.data.sources import Source
+from swapmark.data.sources import Source, is_run
 from swapmark.environment import environment_report
 from swapmark.errors import InputError, RunError
 from swapmark.files import write_text
-from swapmark.training.config import Config, Method, config_to_mapping, read_config
+from swapmark.training.config import Config, Method, read_config
 from swapmark.training.loop import train_loop
 from swapmark.training.presets import PresetName, resolve_config
 from swapmark.training.processes import (
     device_share,
-    process_state,
-    refuse_devices,
+    paths_for_processes,
     start_processes,
     under_torchrun,
 )
-from swapmark.training.run import Run, checkpoint_paths, existing_run, new_run, refuse_run
+from swapmark.training.run import Run, new_run, refuse_run
+
+_PATIENCE = timedelta(hours=6)
+"""Processes wait this long for the one that decodes the images."""
 
 
 def train(
@@ -72,18 +78,9 @@ def train(
     """
     # Parse the settings.
     out = Path(out)
-    settings = {
-        "landmarks": landmarks,
-        "preset": preset,
-        "method": method,
-        "steps": steps,
-        "seed": seed,
-        "config": config,
-        "model": model,
-        "views": views,
-        "c3": c3,
-        "training": training,
-    }
+    sections = {"model": model, "views": views, "c3": c3, "training": training, "method": method}
+    single = {"landmarks": landmarks, "steps": steps, "seed": seed}
+    settings = {"preset": preset, "config": config, **sections, **single}
     if not resume:
         values = resolve_config(**settings)
     elif overwrite or any(value is not None for value in settings.values()):
@@ -92,22 +89,20 @@ def train(
             "cannot be added: its learning rate falls to zero at the last one. Leave the other "
             "settings out, or start a new run with another --out."
         )
+    elif not is_run(out):
+        raise RunError(f"{out} holds no swapmark run to go on with. Start one without --resume.")
     else:
-        values = read_config(existing_run(out).config)
-    # Refuse what cannot work.
-    process = process_state()
-    several = devices != 1 and not under_torchrun()
-    if several:
-        refuse_devices(devices, images, on_checkpoint)
+        values = read_config(out / "config.yaml")
+    # Refuse what cannot work. Processes on a CPU talk by gloo, which Accelerate has to be told.
+    launched = under_torchrun()
+    process = PartialState(cpu=launched and not torch.cuda.is_available(), timeout=_PATIENCE)
+    several = devices != 1 and not launched
+    paths = paths_for_processes(images, devices, on_checkpoint) if several else []
     device_share(values.training.batch_size, 0, devices if several else process.num_processes)
     first = process.is_main_process
     tell = progress and first
     if first and not resume:
         refuse_run(out, overwrite=overwrite)
-    if tell and not resume and values.method != "c3":
-        usual = resolve_config(preset=preset, method=values.method).c3
-        if values.c3 != usual:
-            _say(f"Note: settings of c3 have no effect with --method {values.method}.")
     # Decode the images, or find them in the cache.
     with process.main_process_first():
         pictures = load_images(
@@ -119,53 +114,36 @@ def train(
             f"images differ: give at least 2; some hundreds are usual."
         )
     # Make the run folder, or check that it is of these images.
+    run = Run(out)
+    shown = str(images) if isinstance(images, str | os.PathLike) else "given as a list or array"
+    found = {"source": shown, "images": len(pictures), "fingerprint": fingerprint(pictures)}
+    known = run.recorded_images() if resume else {}
+    if known.get("fingerprint", found["fingerprint"]) != found["fingerprint"]:
+        raise RunError(
+            f"{out} was trained on {known.get('images')} images ({known.get('source')}), and now "
+            f"there are {len(pictures)} ({shown}), which are not the same. Give it the same "
+            f"images to resume, or start a new run with another --out."
+        )
     if first and not resume:
-        run = new_run(out, overwrite=overwrite)
-        write_text(run.config, yaml.safe_dump(config_to_mapping(values), sort_keys=False))
+        new_run(out, overwrite=overwrite)
+        write_text(run.config, yaml.safe_dump(asdict(values), sort_keys=False))
         report = json.dumps(environment_report(), indent=2) + "\n"
-        write_text(run.path / "environment.json", report)
+        write_text(out / "environment.json", report)
     if first:
-        _record(Run(out), images, pictures, tell)
+        write_text(run.images, json.dumps(found, indent=2) + "\n")
+    if first and pictures.skipped:
+        write_skipped(out / "skipped.csv", pictures.skipped)
+    if tell and pictures.skipped and not resume:
+        some, total = len(pictures.skipped), len(pictures.skipped) + len(pictures)
+        reasons = f"the reasons are in {out / 'skipped.csv'}."
+        print(f"Skipped {some} of {total} images; {reasons}", file=sys.stderr)
     process.wait_for_everyone()
     # Train, here or in processes of their own.
-    run = existing_run(out)
     if several:
-        start_processes(images, run, devices, progress=progress)
+        start_processes(paths, run, devices, progress=progress)
     else:
         train_loop(run, values, pictures, progress=progress, on_checkpoint=on_checkpoint)
     return run
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _record(run: Run, source: Source, images: ImageSet, tell: bool) -> None:
-    """Note which pictures the run is of; on resume, check that they are the same."""
-    shown = str(source) if isinstance(source, str | os.PathLike) else "given as a list or array"
-    found = {"images": len(images), "fingerprint": fingerprint(images)}
-    if checkpoint_paths(run.checkpoints):
-        known = run.recorded_images()
-        if not known and tell:
-            _say(
-                f"Warning: {run.images} is missing or damaged, so nobody can check that these are "
-                f"the images that {run.path} was trained on."
-            )
-        if known and known["fingerprint"] != found["fingerprint"]:
-            raise RunError(
-                f"{run.path} was trained on {known['images']} images ({known['source']}), and now "
-                f"there are {len(images)} ({shown}), which are not the same. Give it the same "
-                f"images to resume, or start a new run with another --out."
-            )
-    write_text(run.images, json.dumps({"source": shown, **found}, indent=2) + "\n")
-    if images.skipped:
-        skipped = run.path / "skipped.csv"
-        if tell and not skipped.exists():
-            _say(
-                f"Skipped {len(images.skipped)} of {len(images.skipped) + len(images)} images; "
-                f"the reasons are in {skipped}."
-            )
-        write_skipped(skipped, images.skipped)
 
 
 def fingerprint(images: ImageSet) -> str:
