@@ -8,17 +8,6 @@ import pytest
 
 import swapmark
 from swapmark.errors import InputError, RunError
-from swapmark.faces.drawn import draw_faces, save_faces
-
-
-@pytest.fixture(scope="module")
-def faces():
-    return draw_faces(30, size=32, seed=2, fit=0.5, test=0.5)
-
-
-@pytest.fixture(scope="module")
-def marked(faces, tmp_path_factory):
-    return save_faces(faces, tmp_path_factory.mktemp("marked") / "faces.zip")
 
 
 def test_own_points_are_found_alike_by_the_fit_by_name_and_by_map(

@@ -23,7 +23,7 @@ def no_gpu(tmp_path, monkeypatch):
 
 
 def test_the_report_tells_what_a_result_depends_on_and_can_be_kept_as_json(monkeypatch):
-    monkeypatch.setattr("swapmark.environment.OPTIONAL_PACKAGES", ("no-such-package",))
+    monkeypatch.setattr("swapmark.environment.PACKAGES", ("torch", "no-such-package"))
     report = environment_report()
     assert report["python"] == platform.python_version()
     assert report["packages"]["torch"] == torch.__version__

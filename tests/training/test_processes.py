@@ -23,6 +23,7 @@ from swapmark.training.processes import (
     start_processes,
     tells_user,
     under_torchrun,
+    use_device,
 )
 from swapmark.training.run import Run
 from swapmark.training.state import make_accelerator
@@ -153,6 +154,14 @@ def test_more_devices_than_there_are_are_refused(monkeypatch, tmp_path):
     refuse_devices(2, [tmp_path, "photos"], None)
     with pytest.raises(InputError, match=r"devices is 3.* 2 "):
         refuse_devices(3, "photos", None)
+
+
+def test_each_run_of_a_session_may_choose_its_device():
+    for name in (None, "cpu", None):
+        state = use_device(name)
+        assert state.device.type == ("cpu" if name else use_device(None).device.type)
+    with pytest.raises(InputError, match="tpu"):
+        use_device("tpu")
 
 
 def test_of_several_processes_the_first_tells_and_none_that_train_started(monkeypatch):

@@ -15,6 +15,7 @@ from accelerate import Accelerator, PartialState
 
 from swapmark.data.sources import Source
 from swapmark.errors import InputError, TrainingError
+from swapmark.model.devices import choose_device
 from swapmark.training.run import Run
 
 # Others wait this long for the one that decodes the images.
@@ -33,9 +34,21 @@ def tells_user() -> bool:
     return os.environ.get("RANK", "0") == "0" and _STARTED not in os.environ
 
 
-def process_state() -> PartialState:
-    """This process among the others: gloo on the CPU, NCCL on CUDA; alone unless under torchrun."""
-    cpu = under_torchrun() and not torch.cuda.is_available()
+def use_device(name: str | None) -> PartialState:
+    """Train on `cuda`, `mps` or `cpu`, by default the best there is. InputError if it is absent."""
+    if name is not None:
+        choose_device(name)
+    if not under_torchrun():
+        PartialState._reset_state()  # an earlier run may have used another device
+    return process_state(cpu=name == "cpu")
+
+
+def process_state(*, cpu: bool = False) -> PartialState:
+    """This process among the others: gloo on the CPU, NCCL on CUDA; alone unless under torchrun.
+
+    The first call of a run decides on the device.
+    """
+    cpu = cpu or (under_torchrun() and not torch.cuda.is_available())
     return PartialState(cpu=cpu, timeout=_PATIENCE)
 
 
@@ -54,7 +67,9 @@ def device_share(batch_size: int, index: int, count: int) -> slice:
     return slice(index * each, (index + 1) * each)
 
 
-def refuse_devices(devices: int, images: Source, on_checkpoint: Callable | None) -> None:
+def refuse_devices(
+    devices: int, images: Source, on_checkpoint: Callable | None, device: str | None = None
+) -> None:
     """Raise InputError if this machine has not `devices` devices, or they cannot get their work.
 
     On a machine without CUDA, processes share the CPU, as many as are asked for.
@@ -62,7 +77,7 @@ def refuse_devices(devices: int, images: Source, on_checkpoint: Callable | None)
     if devices < 1:
         raise InputError(f"devices is {devices}; expected at least 1.")
     here = torch.cuda.device_count()
-    if here and devices > here:
+    if here and devices > here and device != "cpu":
         raise InputError(f"devices is {devices}, but this machine has {here} CUDA devices.")
     if on_checkpoint:
         raise InputError("on_checkpoint is called with one device only. Leave it or devices out.")
@@ -74,7 +89,9 @@ def _listed(images: Source) -> Any:
     return [images] if isinstance(images, str | os.PathLike) else images
 
 
-def start_processes(images: Source, run: Run, devices: int, *, progress: bool) -> None:
+def start_processes(
+    images: Source, run: Run, devices: int, *, device: str | None = None, progress: bool
+) -> None:
     """Let torchrun train the prepared `run` in one process a device, and wait for all.
 
     Raises KeyboardInterrupt, after all have saved and ended, on Ctrl-C, and TrainingError when
@@ -85,9 +102,9 @@ def start_processes(images: Source, run: Run, devices: int, *, progress: bool) -
     from torch.distributed.run import parse_args
     from torch.distributed.run import run as torchrun
 
-    if progress and not torch.cuda.is_available():
+    if progress and (device == "cpu" or not torch.cuda.is_available()):
         print(
-            f"Note: there is no CUDA device, so {devices} processes share the CPU, which may be "
+            f"Note: without a CUDA device {devices} processes share the CPU, which may be "
             f"slower than one.",
             file=sys.stderr,
         )
@@ -95,6 +112,7 @@ def start_processes(images: Source, run: Run, devices: int, *, progress: bool) -
         *("--standalone", f"--nproc-per-node={devices}", "-m", "swapmark", "train"),
         *(os.fspath(path) for path in _listed(images)),
         *("--out", str(run.path), "--resume", *([] if progress else ["--quiet"])),
+        *(["--device", device] if device else []),
     ]
     try:
         with _for_torchrun(devices):

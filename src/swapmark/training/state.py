@@ -81,10 +81,9 @@ class State:
 
 def make_accelerator(config: Config) -> Accelerator:
     """Accelerate with the precision asked for; `auto` takes bfloat16 where it is native."""
-    precision = config.training.precision
+    precision, device = config.training.precision, process_state().device
     if precision == "auto":
-        precision = "bfloat16" if _native_bfloat16() else "float32"
-    process_state()
+        precision = "bfloat16" if _native_bfloat16(device) else "float32"
     # A second run in one Python session may want another precision, which Accelerate refuses.
     AcceleratorState._reset_state()
     # The flow's filter gets no gradient until the flow fades in.
@@ -94,10 +93,10 @@ def make_accelerator(config: Config) -> Accelerator:
     )
 
 
-def _native_bfloat16() -> bool:
-    if torch.cuda.is_available():
+def _native_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if torch.backends.mps.is_available():
+    if device.type == "mps":
         return False
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 

@@ -21,10 +21,10 @@ from swapmark.training.loop import train_loop
 from swapmark.training.presets import PresetName, resolve_config
 from swapmark.training.processes import (
     device_share,
-    process_state,
     refuse_devices,
     start_processes,
     under_torchrun,
+    use_device,
 )
 from swapmark.training.run import Run, checkpoint_paths, existing_run, new_run, refuse_run
 
@@ -43,6 +43,7 @@ def train(
     views: Mapping[str, Any] | None = None,
     c3: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
+    device: str | None = None,
     devices: int = 1,
     resume: bool = False,
     overwrite: bool = False,
@@ -54,10 +55,10 @@ def train(
     Settings are the preset's (`laptop` unless given; with other rates for `imm`), then those of
     `config` (a Config, a YAML file, a nested mapping), then those of the sections `model`, `views`,
     `c3` and `training`, then the single values. `resume` goes on with the run in `out`, and then no
-    settings may be given; `overwrite` replaces it. With `devices` > 1 torchrun starts one process a
-    device; where torchrun has started this one already, its processes are used. `on_checkpoint` is
-    called with the run and the step each time model and checkpoint were written; with one device
-    only.
+    settings may be given; `overwrite` replaces it. `device` is `cuda`, `mps` or `cpu`: the best
+    there is by default. With `devices` > 1 torchrun starts one process a device; where torchrun has
+    started this one already, its processes are used. `on_checkpoint` is called with the run and the
+    step each time model and checkpoint were written; with one device only.
 
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
@@ -95,10 +96,10 @@ def train(
     else:
         values = read_config(existing_run(out).config)
     # Refuse what cannot work.
-    process = process_state()
+    process = use_device(device)
     several = devices != 1 and not under_torchrun()
     if several:
-        refuse_devices(devices, images, on_checkpoint)
+        refuse_devices(devices, images, on_checkpoint, device)
     device_share(values.training.batch_size, 0, devices if several else process.num_processes)
     first = process.is_main_process
     tell = progress and first
@@ -130,7 +131,7 @@ def train(
     # Train, here or in processes of their own.
     run = existing_run(out)
     if several:
-        start_processes(images, run, devices, progress=progress)
+        start_processes(images, run, devices, device=device, progress=progress)
     else:
         train_loop(run, values, pictures, progress=progress, on_checkpoint=on_checkpoint)
     return run
