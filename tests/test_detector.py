@@ -56,13 +56,6 @@ def test_points_are_kept_in_a_folder_alone(tiny_run, tiny_onnx, marked):
             swapmark.load(source).fit_points(marked, draws=1).save("face")
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "fit_points"])
-def test_a_wrong_normaliser_is_told_before_images_are_looked_at(verb, tiny_run, marked):
-    detector = swapmark.load(tiny_run)
-    with pytest.raises(InputError, match="nose"):
-        getattr(detector, verb)(marked, normaliser="nos,left_eye")
-
-
 def test_scores_belong_into_the_run_or_here(tiny_run, tiny_onnx, tmp_path):
     detector = swapmark.load(tiny_run)
     place = tiny_run.path / "evaluation" / "wings" / "metrics.json"

@@ -86,13 +86,6 @@ def test_every_documented_command_is_one_that_swapmark_knows(page, words):
     assert bound is not None
 
 
-def test_commands_are_found_in_a_page():
-    page = (
-        "$ swapmark train photos/ \\\n  --out run  # minutes\nswapmark doctor | head\nmake demo\n"
-    )
-    assert shell_commands(page) == [["train", "photos/", "--out", "run"], ["doctor"]]
-
-
 def test_the_readme_names_the_main_commands():
     named = {words[0] for page, words in documented_commands() if page == "README.md"}
     assert {"train", "predict", "evaluate"} <= named
