@@ -1,7 +1,10 @@
 """What every test shares: shapes checked while the code runs, few threads, a cache of its own."""
 
+import io
 import os
 import sys
+import zipfile
+from contextlib import redirect_stderr, redirect_stdout
 from fractions import Fraction
 from pathlib import Path
 
@@ -113,11 +116,44 @@ def tiny_run(tiny_faces, tiny_settings, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tiny_onnx(tiny_run, tmp_path_factory) -> Path:
-    """The detector of that run as an ONNX file."""
-    from swapmark.detector import load
+def tiny_export(tiny_run, tmp_path_factory) -> tuple[Path, str]:
+    """The detector of that run as an ONNX file, written by the command, and what it printed."""
+    from swapmark.cli import main
 
-    return load(tiny_run).export(tmp_path_factory.mktemp("onnx") / "tiny.onnx").path
+    path = tmp_path_factory.mktemp("onnx") / "made" / "tiny.onnx"
+    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(printed):
+        assert main(["export", str(tiny_run.path), "-o", str(path)]) == 0
+    return path, printed.getvalue()
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_export) -> Path:
+    """The detector of that run as an ONNX file."""
+    return tiny_export[0]
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """Thirty drawn faces with marks, half of them to fit, half to test."""
+    from swapmark.faces.drawn import draw_faces
+
+    return draw_faces(30, size=32, seed=2, fit=0.5, test=0.5)
+
+
+@pytest.fixture(scope="session")
+def marked(faces, tmp_path_factory) -> Path:
+    """The same as a zip with marks.csv."""
+    from swapmark.faces.drawn import save_faces
+
+    return save_faces(faces, tmp_path_factory.mktemp("marked") / "faces.zip")
+
+
+@pytest.fixture
+def photos(marked, tmp_path) -> Path:
+    """The same as a folder, which the test may change."""
+    with zipfile.ZipFile(marked) as archive:
+        archive.extractall(tmp_path / "photos")
+    return tmp_path / "photos"
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,6 @@ from PIL import Image
 
 import swapmark
 from swapmark.errors import InputError, RunError
-from swapmark.faces.drawn import draw_faces, save_faces
-
-
-@pytest.fixture(scope="module")
-def faces():
-    return draw_faces(30, size=32, seed=2, fit=0.5, test=0.5)
-
-
-@pytest.fixture(scope="module")
-def marked(faces, tmp_path_factory):
-    return save_faces(faces, tmp_path_factory.mktemp("marked") / "faces.zip")
 
 
 def test_own_points_are_found_alike_by_the_fit_by_name_and_by_map(
@@ -67,13 +56,6 @@ def test_points_are_kept_in_a_folder_alone(tiny_run, tiny_onnx, marked):
     for source in ("faces", tiny_onnx):
         with pytest.raises(InputError, match=str(source)):
             swapmark.load(source).fit_points(marked, draws=1).save("face")
-
-
-@pytest.mark.parametrize("verb", ["evaluate", "fit_points"])
-def test_a_wrong_normaliser_is_told_before_images_are_looked_at(verb, tiny_run, marked):
-    detector = swapmark.load(tiny_run)
-    with pytest.raises(InputError, match="nose"):
-        getattr(detector, verb)(marked, normaliser="nos,left_eye")
 
 
 def test_scores_belong_into_the_run_or_here(tiny_run, tiny_onnx, tmp_path):

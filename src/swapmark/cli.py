@@ -32,41 +32,38 @@ app = App(
 )
 
 
-def _about(words: str) -> Parameter:
-    return Parameter(help=words)
-
-
 Model = Annotated[
     str,
-    _about(
-        "Run folder made by `swapmark train`, a model folder, an .onnx file, the name of a "
-        "built-in model (faces), or OWNER/NAME of one on the Hugging Face hub."
+    Parameter(
+        help="A run folder made by `swapmark train`, a model folder, an .onnx file, the built-in "
+        "model `faces`, or OWNER/NAME of a model on the Hugging Face hub."
     ),
 ]
 Marked = Annotated[
     Path,
-    _about(
-        "A zip or folder with images and marks.csv, or a table of marked points (CSV, TPS, "
+    Parameter(
+        help="A zip or folder with images and marks.csv, or a table of marked points (CSV, TPS, "
         "DeepLabCut, COCO, Parquet). The format is detected automatically."
     ),
 ]
 Beside = Annotated[
-    Path | None, _about("Folder or archive of the images, where they do not lie beside the table.")
+    Path | None,
+    Parameter(help="Folder or archive of the images, if they are not beside the table."),
 ]
 Normaliser = Annotated[
     str | None,
-    _about(
-        "What errors are measured in: two marked points as NAME1,NAME2, or box, or diagonal. "
+    Parameter(
+        help="What errors are measured in: two marked points as NAME1,NAME2, or box, or diagonal. "
         "Default: left_eye,right_eye if both are marked, else diagonal."
     ),
 ]
-SEED = _about("Every random choice follows from it.")
+SEED = Parameter(help="The same seed gives the same result.")
 Device = Annotated[
     str | None,
-    _about("cuda, mps or cpu. Default: the best there is; the CPU for an .onnx file."),
+    Parameter(help="cuda, mps or cpu. Default: the best there is; the CPU for an .onnx file."),
 ]
-Overwrite = Annotated[bool, _about("Replace what exists.")]
-Quiet = Annotated[bool, _about("Show no progress.")]
+Overwrite = Annotated[bool, Parameter(help="Replace what exists.")]
+Quiet = Annotated[bool, Parameter(help="Show no progress.")]
 OUT = Parameter(alias="-o")
 Format = Literal["csv", "tps", "dlc", "coco", "parquet"]
 
@@ -78,6 +75,7 @@ def demo(
     count: int = 4000,
     steps: int | None = None,
     seed: Annotated[int, SEED] = 0,
+    device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -91,12 +89,18 @@ def demo(
     Args:
         out: Folder for the faces, the run and the pictures.
         count: How many faces to draw.
-        steps: Training steps. Default: as many as the preset `demo` has.
+        steps: Training steps. Default: those of the preset `demo`.
     """
     from swapmark.demo import demo as run_demo
 
     made = run_demo(
-        out, count=count, steps=steps, seed=seed, overwrite=overwrite, progress=not quiet
+        out,
+        count=count,
+        steps=steps,
+        seed=seed,
+        device=device,
+        overwrite=overwrite,
+        progress=not quiet,
     )
     made.evaluation.print()
     print(f"Landmarks on faces kept apart: {made.picture}")
@@ -117,6 +121,7 @@ def train(
     seed: Annotated[int | None, SEED] = None,
     config: Path | None = None,
     set: list[str] | None = None,
+    device: Device = None,
     devices: int = 1,
     resume: bool = False,
     overwrite: Overwrite = False,
@@ -131,20 +136,19 @@ def train(
         swapmark train photos/ --out runs/first --resume
 
     Args:
-        images: Folders (with their subfolders), zips, tars or pictures of one kind of thing. Two
-            pictures at least; some hundreds or thousands are usual.
+        images: Folders (with their subfolders), zips, tars or images of one kind of thing. Some
+            hundreds or thousands are usual.
         out: The run folder to make.
         landmarks: How many landmarks to learn (K). Default: 10.
         preset: laptop (default): for a CPU. demo: a few minutes, for synthetic faces. standard: for
             a GPU, in large batches. paper: for a GPU, from random weights. The last two are
             untested.
-        method: c3: pairs of different images exchange their appearance. imm: the baseline on warped
-            pairs.
-        steps: Training steps. The learning rate falls to zero at the last one, so choose before you
-            start.
-        config: A YAML file of settings, laid over the preset; a run's config.yaml is one.
-        set: One setting, such as training.batch_size=16; may be given several times.
-        devices: Processes to train with, one a GPU.
+        method: c3: pairs of different images exchange their appearance. imm: the baseline, which
+            pairs an image with a warp of itself.
+        steps: Training steps. Choose before you start: they cannot be added later.
+        config: A YAML file of settings that replace the preset's, such as a run's config.yaml.
+        set: One setting, such as training.batch_size=16. May be given several times.
+        devices: How many GPUs to train on.
         resume: Go on with the run in OUT.
     """
     from swapmark.training.config import override, parse_settings, read_yaml
@@ -163,6 +167,7 @@ def train(
             steps=steps,
             seed=seed,
             config=settings or None,
+            device=device,
             devices=devices,
             resume=resume,
             overwrite=overwrite,
@@ -171,6 +176,7 @@ def train(
     except KeyboardInterrupt:
         if tells and (out / "config.yaml").exists():
             again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
+            again += ["--device", device] if device else []
             again += ["--devices", str(devices)] if devices != 1 else []
             _tell(f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}")
         raise
@@ -203,25 +209,25 @@ def predict(
     For example:
 
         swapmark predict faces photo.jpg --out face.csv
-        swapmark predict runs/first photos/ --overlay look.png
+        swapmark predict runs/first a.jpg b.jpg more/ --overlay look.png
         swapmark predict runs/first mouse.mp4 --out mouse.csv --overlay drawn.mp4
         swapmark predict runs/first photos/ --points mine --out mine.tps
 
     Args:
-        images: Folders (with their subfolders), zips, tars, pictures, or a video.
-        out: The table to write: a row an image or a frame, in pixels of the upright original image,
-            (0, 0) being the centre of the top left pixel. What cannot be read is listed beside it,
-            in points-skipped.csv.
-        format: Default: from the ending of OUT (.csv, .tps, .json for COCO, .parquet). DeepLabCut's
-            .csv must be named: dlc.
-        points: Find the points that `swapmark fit` kept in the run under this name.
-        overlay: Of pictures: a sheet (.png, .jpg) of up to 36 of them with the points drawn. Of a
-            video: another video (.mp4, .mov, .mkv) with the points drawn on its frames.
-        every: Of a video: use each n-th frame.
-        start: Of a video: use the frames from this second on.
-        stop: Of a video: use the frames before this second.
-        frame_rate: Take the pictures for the frames of a video, so many a second.
-        batch_size: Images at once.
+        images: Folders (with their subfolders), zips, tars, images, or a video.
+        out: The table to write, one row for each image or frame, in pixels of the upright original.
+            (0, 0) is the centre of the top left pixel. Images that cannot be read are listed beside
+            it, in points-skipped.csv.
+        format: The format of OUT. Default: by its ending (.csv, .tps, .json for COCO, .parquet).
+            Give dlc for DeepLabCut, whose files end in .csv too.
+        points: Find your own points, by the name that `swapmark fit` kept them under.
+        overlay: A picture (.png, .jpg) of up to 36 images with their points. For a video, also a
+            video (.mp4, .mov, .mkv) with the points on every frame used.
+        every: Use every n-th frame of the video.
+        start: Use the frames of the video from this second on.
+        stop: Use the frames of the video before this second.
+        frame_rate: The images are frames of a video, this many a second.
+        batch_size: How many images to work on at once.
     """
     import swapmark
     from swapmark.data.cache import write_skipped
@@ -240,7 +246,7 @@ def predict(
         refuse_existing(path, overwrite=overwrite)
     if overlay:
         if overlay.resolve() == out.resolve():
-            raise InputError(f"{out} is named for both the table and the overlay. Name another.")
+            raise InputError(f"{out} cannot be both the table and the overlay. Rename one.")
         video = frame_rate is not None or is_video_name(images[0])
         check_drawing(overlay, source, frames=video, overwrite=overwrite)
     frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
@@ -284,8 +290,8 @@ def fit(
 ) -> None:
     """Fit your own points, marked in a few images, to the learned landmarks.
 
-    Rows whose split is fit are used, all rows where there is no split. Prints the error to expect
-    on new images, and whether marking more would help.
+    Uses the rows whose split is fit, or all rows if there is no column split. Prints the error to
+    expect on new images, and whether marking more would help.
 
     For example:
 
@@ -294,9 +300,9 @@ def fit(
         swapmark predict runs/first photos/ --points mine --out mine.csv
 
     Args:
-        out: The name of your points. They are kept in RUN/points/NAME.json.
-        overlay: A picture (.png, .jpg) to draw your marks into, as crosses, and where maps from the
-            other specimens put the points. Up to 36 specimens, the largest errors first.
+        out: A name for your points. They are kept in RUN/points/NAME.json.
+        overlay: A picture (.png, .jpg) of up to 36 specimens, the largest errors first. Crosses are
+            your marks, dots what a fit to the other specimens predicts.
         draws: How many random choices of specimens each row of the learning curve averages.
     """
     import swapmark
@@ -306,8 +312,7 @@ def fit(
     detector = swapmark.load(run, device=device)
     refuse_existing(detector.points_path(out), overwrite=overwrite)
     if overlay:
-        pictures = images or (annotated if annotated.is_dir() else annotated.parent)
-        check_drawing(overlay, pictures, frames=False, overwrite=overwrite)
+        check_drawing(overlay, images or annotated, frames=False, overwrite=overwrite)
     named = detector.fit_points(
         annotated, images, normaliser=normaliser, draws=draws, seed=seed, progress=not quiet
     )
@@ -353,10 +358,11 @@ def evaluate(
         swapmark evaluate runs/first marks.tps --images photos/ --split 0.5
 
     Args:
-        split: Without a column split: the share of the images to fit the map on, chosen at random.
-        out: Where the numbers go. Default: RUN/evaluation/NAME/metrics.json, with the name of
-            ANNOTATED; MODEL-evaluation-NAME.json here, where RUN is no folder.
-        bootstrap: How many redrawn test sets the intervals come from.
+        split: Fit the map on this share of the images, chosen at random. For tables without a
+            column split.
+        out: The file of the numbers. Default: RUN/evaluation/NAME/metrics.json, where NAME is that
+            of ANNOTATED; here as MODEL-evaluation-NAME.json if RUN is no folder.
+        bootstrap: How many resampled test sets the intervals come from.
         draws: How many random choices of images each row of the few-shot curve averages.
     """
     import swapmark
@@ -403,7 +409,7 @@ def export(
             the Hugging Face hub.
         out: The file or folder to write. Default: model.onnx or hub-model.
         push: Send the model to the hub as OWNER/NAME. Log in first (`hf auth login`).
-        license: What the hub shall say of the terms, such as mit. Default: unknown.
+        license: The licence that the hub shows, such as mit. Default: unknown.
     """
     import swapmark
 
@@ -412,7 +418,7 @@ def export(
         if out or not push:
             folder = detector.save_hub(out or "hub-model", license=license, overwrite=overwrite)
             command = shlex.join(["swapmark", "predict", str(folder)])
-            print(f"Written to {folder}. Next:\n  {command} IMAGES --out hub.csv")
+            print(f"Written to {folder}. Next:\n  {command} IMAGES --out points.csv")
         if push:
             print(f"On the hub: {detector.push_to_hub(push, license=license)}")
         return
@@ -420,8 +426,8 @@ def export(
         if value is not None:
             raise InputError(f"{name} {value} is for the hub. Add --format hub, or leave it out.")
     made = detector.export(out or "model.onnx", overwrite=overwrite)
-    print(f"{made.path}: {made.size / 2**20:.2f} MiB")
-    print(f"Largest difference to torch: {made.difference:.2g} px ({made.bound:g} is allowed)")
+    print(f"Written to {made.path}. Largest difference to torch: {made.difference:.2g} px. Next:")
+    print(f"  {shlex.join(['swapmark', 'predict', str(made.path)])} IMAGES --out points.csv")
 
 
 @app.command(sort_key=6)
@@ -450,8 +456,8 @@ def convert(
         read_as: Format of SOURCE. Default: from its ending and its first lines.
         write_as: Format of TARGET. Default: from its ending (.csv, .tps, .json for COCO, .parquet).
             DeepLabCut's .csv must be named: dlc.
-        images: Folder or archive of the images, where TPS needs their heights and they do not lie
-            beside SOURCE.
+        images: Folder or archive of the images, if they are not beside SOURCE. TPS needs their
+            heights.
     """
     import swapmark
     from swapmark.errors import counted

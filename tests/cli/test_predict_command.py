@@ -102,15 +102,6 @@ def test_what_cannot_be_written_is_refused_before_any_work_is_done(
     assert named in capsys.readouterr().err
 
 
-def test_a_picture_is_not_replaced_by_its_own_sheet(no_work, tiny_run, images, tmp_path, capsys):
-    picture = images / "0.png"
-    before = picture.read_bytes()
-    words = ["--overlay", str(picture), "--overwrite"]
-    assert predict(tiny_run, picture, tmp_path / "points.csv", *words) == 2
-    assert "0.png" in capsys.readouterr().err
-    assert picture.read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("run", "source", "words", "named"),
     [
@@ -184,11 +175,3 @@ def test_a_folder_with_a_frame_rate_is_taken_for_a_video(tiny_run, images, tmp_p
     ]
     (skipped,) = rows(tmp_path / "points-skipped.csv")
     assert skipped["file"] == "1.png"
-
-
-def test_pictures_are_drawn_on_a_sheet(tiny_run, images, tmp_path, capsys):
-    out, drawn = tmp_path / "points.csv", tmp_path / "sheets" / "look.png"
-    assert predict(tiny_run, images, out, "--overlay", str(drawn)) == 0
-    assert capsys.readouterr().out == f"3 images, 4 landmarks each: {out}\nDrawn: {drawn}\n"
-    with Image.open(drawn) as sheet:
-        assert sheet.size[0] == 3 * (256 + 4) + 4

@@ -35,6 +35,7 @@ def command(tiny_faces, config, tmp_path):
 
 def test_the_command_trains_and_says_what_comes_next(command, tmp_path, capsys):
     words = ["--set=model.resize=crop", "--landmarks", "3", "--seed", "5", "--quiet"]
+    words += ["--device", "cpu"]
     assert main([*command(), *words]) == 0
     run = Run(tmp_path / "run")
     config = read_config(run.config)
@@ -53,6 +54,8 @@ def test_without_quiet_it_tells_how_far_it_is(command, capsys):
 def test_what_goes_wrong_is_told_without_a_traceback(command, tmp_path, capsys):
     assert main(command("--set", "training.stepz=3")) == 2
     assert "training.steps" in capsys.readouterr().err
+    assert main(command("--device", "tpu")) == 2
+    assert "tpu" in capsys.readouterr().err
     assert main(command(images="absent-photos")) == 2
     assert "absent-photos" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

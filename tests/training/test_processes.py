@@ -20,6 +20,7 @@ from swapmark.training.processes import (
     paths_for_processes,
     start_processes,
     tells_user,
+    use_device,
 )
 from swapmark.training.run import Run
 from swapmark.training.state import load_checkpoint
@@ -148,6 +149,14 @@ def test_more_devices_than_there_are_are_refused(monkeypatch, tmp_path):
     assert paths_for_processes([tmp_path, "photos"], 2, None) == [str(tmp_path), "photos"]
     with pytest.raises(InputError, match=r"devices is 3.* 2"):
         paths_for_processes("photos", 3, None)
+
+
+def test_each_run_of_a_session_may_choose_its_device():
+    for name in (None, "cpu", None):
+        state = use_device(name)
+        assert state.device.type == ("cpu" if name else use_device(None).device.type)
+    with pytest.raises(InputError, match="tpu"):
+        use_device("tpu")
 
 
 @pytest.mark.parametrize(

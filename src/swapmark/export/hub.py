@@ -26,14 +26,9 @@ def save_hub(
 
     `license` is one of the hub's identifiers, such as `mit`; by default what the model's README.md
     says, else `unknown`. `name` is OWNER/NAME, for the card. Raises InputError where one of the
-    files exists and `overwrite` is not set, or `folder` has the ending of a file.
+    files exists and `overwrite` is not set, or `folder` is the model itself.
     """
     folder = Path(folder)
-    if folder.suffix.lower() in (".onnx", ".safetensors"):
-        raise InputError(
-            f"{folder} would be a folder, and {folder.suffix} is the ending of a file. Name the "
-            f"folder, such as {folder.with_suffix('')}; for an ONNX file choose the format onnx."
-        )
     if folder.resolve() == model.resolve():
         raise InputError(f"{folder} is the model that is to be exported. Choose another folder.")
     for file in MODEL_FILES:
@@ -57,17 +52,12 @@ def push_to_hub(model: Path, name: str, *, license: str | None = None) -> str:
     A new repository is private. Raises InputError for a name that is none, or where the package
     huggingface_hub is missing, and OutputError where the hub does not take the model.
     """
-    owner, _, rest = name.partition("/")
-    if not (owner and rest) or "/" in rest:
-        raise InputError(
-            f"{name!r} is no name on the hub. Expected OWNER/NAME, such as jane/wings."
-        )
+    if name.count("/") != 1:
+        raise InputError(f"{name} is no name on the hub. Expected OWNER/NAME, such as jane/wings.")
     try:
         from huggingface_hub import HfApi
     except ImportError as error:
-        raise InputError(
-            "To push a model the package huggingface_hub is needed: pip install huggingface_hub"
-        ) from error
+        raise InputError("Pushing a model needs: pip install huggingface_hub") from error
     with TemporaryDirectory() as folder:
         save_hub(model, folder, license=license, name=name)
         try:

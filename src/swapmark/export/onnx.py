@@ -52,12 +52,9 @@ class OnnxExport:
     """What was written, and how near it comes to the model."""
 
     path: Path
-    size: int
-    """Bytes of the file."""
+    """The .onnx file."""
     difference: float
     """Largest difference of a coordinate to torch's on a CPU, in pixels of the square."""
-    bound: float = BOUND
-    """The difference above which nothing would have been written, in pixels."""
 
 
 def export_onnx(
@@ -77,8 +74,7 @@ def export_onnx(
     needed = ("onnx", "onnxscript", "onnxruntime")
     if missing := [name for name in needed if find_spec(name) is None]:
         raise InputError(
-            f"To export to ONNX {' and '.join(missing)} must be installed: "
-            f"pip install 'swapmark[export]'"
+            f"Export to ONNX needs {' and '.join(missing)}: pip install 'swapmark[export]'"
         )
     proto = _onnx_model(model)
     _describe(proto, model, fingerprint)
@@ -90,7 +86,7 @@ def export_onnx(
         differences.append(check_parity(exported, TorchNetwork(model, device="cpu")))
 
     write_atomically(path, write)
-    return OnnxExport(path, path.stat().st_size, differences[0])
+    return OnnxExport(path, differences[0])
 
 
 def check_parity(exported: Network, reference: Network) -> float:
@@ -101,21 +97,16 @@ def check_parity(exported: Network, reference: Network) -> float:
     faces = draw_faces(max(BATCHES), size=reference.image_size, clutter=True).images
     largest = 0.0
     for count in BATCHES:
-        for found, expected in zip(
-            exported.find(faces[:count]), reference.find(faces[:count]), strict=True
-        ):
-            if found.shape != expected.shape:
-                raise ExportError(
-                    f"The exported model gave shape {found.shape} for {count} images; expected "
-                    f"{expected.shape}. No file was written. Please report this: swapmark doctor"
-                )
-            difference = np.abs(found - expected)
-            largest = max(largest, float(np.nan_to_num(difference, nan=np.inf).max()))
+        pairs = zip(exported.find(faces[:count]), reference.find(faces[:count]), strict=True)
+        for found, expected in pairs:
+            same = found.shape == expected.shape
+            difference = np.abs(found - expected).max() if same else np.inf
+            largest = max(largest, float(np.nan_to_num(difference, nan=np.inf)))
     if largest > BOUND:
         raise ExportError(
             f"The exported model's landmarks differ from torch's by up to {largest:.3g} px; at "
-            f"most {BOUND:g} px is allowed. No file was written. Please report this: "
-            f"swapmark doctor"
+            f"most {BOUND:g} px is allowed. No file was written. Please report this with the "
+            f"output of: swapmark doctor"
         )
     return largest
 

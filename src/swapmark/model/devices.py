@@ -1,7 +1,24 @@
-"""What a batch that is split over several devices must agree on."""
+"""The device that computes, and what a batch that is split over several must agree on."""
+
+import sys
 
 import torch
 from torch import Tensor
+
+from swapmark.errors import InputError
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device `cuda`, `mps` or `cpu`; the best there is for None. InputError if it is absent."""
+    if name is None:
+        mps = sys.platform == "darwin" and torch.backends.mps.is_available()
+        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"device {name!r} is not available on this machine. Choose cuda, mps or cpu."
+        ) from error
 
 
 @torch.no_grad()

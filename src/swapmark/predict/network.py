@@ -3,17 +3,13 @@
 torch is imported when it is first needed: an ONNX file finds landmarks without it.
 """
 
-import sys
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from swapmark.coordinates import unit_to_pixels
-from swapmark.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
-
     from swapmark.model.model import PoseModel
 
 
@@ -43,7 +39,9 @@ class TorchNetwork:
 
     def __init__(self, model: "PoseModel", device: str | None = None, fingerprint: str = ""):
         """device: `cuda`, `mps` or `cpu`; the best there is by default. InputError if absent."""
-        self.device = _device(device)
+        from swapmark.model.devices import choose_device
+
+        self.device = choose_device(device)
         self.model = model.to(self.device).eval()
         self.landmarks = model.config.landmarks
         self.image_size = model.config.image_size
@@ -61,18 +59,3 @@ class TorchNetwork:
             confidence = self.model.landmark_encoder.confidence(pose)
         xy = unit_to_pixels(pose.points.cpu().double().numpy(), self.image_size)
         return xy, confidence.cpu().double().numpy()
-
-
-def _device(name: str | None) -> "torch.device":
-    """The device by name, tried out; the best there is for None."""
-    import torch
-
-    if name is None:
-        mps = sys.platform == "darwin" and torch.backends.mps.is_available()
-        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(
-            f"device {name!r} is not available on this machine. Choose cuda, mps or cpu."
-        ) from error

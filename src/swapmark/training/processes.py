@@ -6,12 +6,18 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
+from accelerate import PartialState
 
 from swapmark.data.sources import Source
 from swapmark.errors import InputError, TrainingError
+from swapmark.model.devices import choose_device
 from swapmark.training.run import Run
+
+_PATIENCE = timedelta(hours=6)
+"""Processes wait this long for the one that decodes the images."""
 
 
 def under_torchrun() -> bool:
@@ -23,6 +29,21 @@ def tells_user(devices: int) -> bool:
     """Whether this process says what became of a run: of several the first, or their starter."""
     rank = os.environ.get("RANK")  # `start_processes` gives its processes their number, too
     return rank is None or (rank == "0" and devices == 1)
+
+
+def use_device(name: str | None) -> PartialState:
+    """This process among the others, on `cuda`, `mps` or `cpu`: the best there is for None.
+
+    Raises InputError for a device that is absent.
+    """
+    if name is not None:
+        choose_device(name)
+    launched = under_torchrun()
+    if not launched:
+        PartialState._reset_state()  # an earlier run may have used another device
+    # Processes on a CPU talk by gloo, which Accelerate has to be told.
+    cpu = name == "cpu" or (launched and not torch.cuda.is_available())
+    return PartialState(cpu=cpu, timeout=_PATIENCE)
 
 
 def device_share(batch_size: int, index: int, count: int) -> slice:
@@ -40,12 +61,14 @@ def device_share(batch_size: int, index: int, count: int) -> slice:
     return slice(index * each, (index + 1) * each)
 
 
-def paths_for_processes(images: Source, devices: int, on_checkpoint: Callable | None) -> list[str]:
+def paths_for_processes(
+    images: Source, devices: int, on_checkpoint: Callable | None, device: str | None = None
+) -> list[str]:
     """The paths of the images; raises InputError if `devices` processes cannot do the work.
 
     On a machine without CUDA, processes share the CPU, as many as are asked for.
     """
-    here = torch.cuda.device_count()
+    here = 0 if device == "cpu" else torch.cuda.device_count()
     if devices < 1 or (here and devices > here):
         raise InputError(f"devices is {devices}; expected 1 to {here or 'the number of cores'}.")
     paths = [images] if isinstance(images, str | os.PathLike) else images
@@ -57,7 +80,9 @@ def paths_for_processes(images: Source, devices: int, on_checkpoint: Callable | 
     return [os.fspath(path) for path in paths]
 
 
-def start_processes(images: list[str], run: Run, devices: int, *, progress: bool) -> None:
+def start_processes(
+    images: list[str], run: Run, devices: int, *, device: str | None = None, progress: bool
+) -> None:
     """Let torchrun train the prepared `run` in one process a device, and wait for all.
 
     Raises KeyboardInterrupt, after all have saved and ended, on Ctrl-C, and TrainingError when
@@ -71,6 +96,7 @@ def start_processes(images: list[str], run: Run, devices: int, *, progress: bool
     command = [
         *("--standalone", f"--nproc-per-node={devices}", "-m", "swapmark", "train", *images),
         *("--out", str(run.path), "--resume", f"--devices={devices}"),
+        *(["--device", device] if device else []),
         *([] if progress else ["--quiet"]),
     ]
     # What torchrun changes here is put back; its log would tell at length what we say in a line.

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from swapmark.errors import RunError, one_line
+from swapmark.errors import RunError
 from swapmark.files import write_atomically
 from swapmark.model.model import SwapModel
 from swapmark.objectives.c3 import C3
@@ -85,11 +85,11 @@ class State:
 
 def make_accelerator(config: Config) -> Accelerator:
     """Accelerate with the precision asked for; `auto` takes bfloat16 where it is native."""
-    precision = config.training.precision
-    if precision == "auto" and torch.cuda.is_available():
+    precision, device = config.training.precision, PartialState().device.type
+    if precision == "auto" and device == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif precision == "auto":
-        native = not torch.backends.mps.is_available() and (
+        native = device == "cpu" and (
             torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         )
     else:

@@ -6,14 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
-from accelerate import PartialState
 
 from swapmark.data.cache import ImageSet, load_images, write_skipped
 from swapmark.data.sources import Source, is_run
@@ -28,11 +25,9 @@ from swapmark.training.processes import (
     paths_for_processes,
     start_processes,
     under_torchrun,
+    use_device,
 )
 from swapmark.training.run import Run, new_run, refuse_run
-
-_PATIENCE = timedelta(hours=6)
-"""Processes wait this long for the one that decodes the images."""
 
 
 def train(
@@ -49,6 +44,7 @@ def train(
     views: Mapping[str, Any] | None = None,
     c3: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
+    device: str | None = None,
     devices: int = 1,
     resume: bool = False,
     overwrite: bool = False,
@@ -60,10 +56,10 @@ def train(
     Settings are the preset's (`laptop` unless given; with other rates for `imm`), then those of
     `config` (a Config, a YAML file, a nested mapping), then those of the sections `model`, `views`,
     `c3` and `training`, then the single values. `resume` goes on with the run in `out`, and then no
-    settings may be given; `overwrite` replaces it. With `devices` > 1 torchrun starts one process a
-    device; where torchrun has started this one already, its processes are used. `on_checkpoint` is
-    called with the run and the step each time model and checkpoint were written; with one device
-    only.
+    settings may be given; `overwrite` replaces it. `device` is `cuda`, `mps` or `cpu`: the best
+    there is by default. With `devices` > 1 torchrun starts one process a device; where torchrun has
+    started this one already, its processes are used. `on_checkpoint` is called with the run and the
+    step each time model and checkpoint were written; with one device only.
 
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
@@ -93,11 +89,10 @@ def train(
         raise RunError(f"{out} holds no swapmark run to go on with. Start one without --resume.")
     else:
         values = read_config(out / "config.yaml")
-    # Refuse what cannot work. Processes on a CPU talk by gloo, which Accelerate has to be told.
-    launched = under_torchrun()
-    process = PartialState(cpu=launched and not torch.cuda.is_available(), timeout=_PATIENCE)
-    several = devices != 1 and not launched
-    paths = paths_for_processes(images, devices, on_checkpoint) if several else []
+    # Refuse what cannot work.
+    process = use_device(device)
+    several = devices != 1 and not under_torchrun()
+    paths = paths_for_processes(images, devices, on_checkpoint, device) if several else []
     device_share(values.training.batch_size, 0, devices if several else process.num_processes)
     first = process.is_main_process
     tell = progress and first
@@ -124,6 +119,8 @@ def train(
             f"there are {len(pictures)} ({shown}), which are not the same. Give it the same "
             f"images to resume, or start a new run with another --out."
         )
+    if tell and resume and not known:
+        print(f"Note: {run.images} is missing or damaged, so these images were not checked.")
     if first and not resume:
         new_run(out, overwrite=overwrite)
         write_text(run.config, yaml.safe_dump(asdict(values), sort_keys=False))
@@ -140,7 +137,7 @@ def train(
     process.wait_for_everyone()
     # Train, here or in processes of their own.
     if several:
-        start_processes(paths, run, devices, progress=progress)
+        start_processes(paths, run, devices, device=device, progress=progress)
     else:
         train_loop(run, values, pictures, progress=progress, on_checkpoint=on_checkpoint)
     return run
