@@ -27,7 +27,7 @@ HEAD = """\
 All that a run can be told, with what holds where neither the preset nor you say otherwise, and what
 the preset `laptop` says (for `--method imm` it has
 [other rates](your-images.md#settings-that-matter)). Few need a change. Give one on the command
-line, several times if need be; or a YAML file, such as an edited `config.yaml` of a run; or mappings
+line, as often as you like; or a YAML file, such as an edited `config.yaml` of a run; or mappings
 in Python:
 
     swapmark train photos/ --out runs/a --set model.image_size=96 --set views.flip=0
