@@ -32,10 +32,11 @@ def read_parquet(path: Path, images=None) -> Points:
         raise InputError(
             f"{path} cannot be read as Parquet ({error}). It may be incomplete; write it again."
         ) from error
-    kept = [n for n, name in enumerate(table.column_names) if not name.startswith(INDEX)]
-    columns = [map(cell_of, table[n].to_pylist()) for n in kept]
+    # The names once: asking for all of them takes as long as there are columns.
+    named = [(n, name) for n, name in enumerate(table.column_names) if not name.startswith(INDEX)]
+    columns = [map(cell_of, table[n].to_pylist()) for n, _ in named]
     rows = [(f"row {row}", list(cells)) for row, cells in enumerate(zip(*columns, strict=True), 1)]
-    header = ("the header", [table.column_names[n] for n in kept])
+    header = ("the header", [name for _, name in named])
     return points_of_table(Table(str(path), [header, *rows]))
 
 
