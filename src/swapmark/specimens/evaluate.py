@@ -171,7 +171,7 @@ def evaluate(
         return Score(mean_error(of_images), interval, mean_of_points(target.names, of_images))
 
     used = marked.marked
-    complete = used.all(axis=1)
+    complete = np.all(used, axis=1)
     whole = np.repeat(complete[:, None], len(found.names), axis=1)
     forward = {name: score(name, found.xy, marked, used) for name in PROTOCOLS}
     backward = {name: score(name, marked.xy, found, whole) for name in PROTOCOLS}
