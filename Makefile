@@ -13,7 +13,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_FLAGS ?=
-PYTEST_FLAGS ?= --numprocesses=auto --maxprocesses=4
+PYTEST_FLAGS ?= --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
 WITHOUT_TORCH := .venv-onnx
 IN_VENV := $(VENV)/bin/python

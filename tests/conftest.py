@@ -32,6 +32,13 @@ settings.register_profile("swapmark", deadline=None, derandomize=True, database=
 settings.load_profile("swapmark")
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of the exported model run in one process, which exports it once."""
+    for item in items:
+        if {"tiny_onnx", "tiny_export"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.xdist_group("onnx"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Keep decoded images away from the user's cache, also in the commands that tests start."""
