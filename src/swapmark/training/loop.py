@@ -117,9 +117,9 @@ def train_loop(
             drawing = state.step in (FIRST_PICTURES, steps)
             drawing |= state.step % training.sample_every == 0
             logging = drawing or saving or state.step % training.log_every == 0
+            means = _means(history) if logging else {}
             if logging:
                 state.seconds = time.monotonic() - started
-                means = _means(history)
                 history.clear()
             if not main:
                 continue

@@ -71,13 +71,14 @@ def paths_for_processes(
     here = 0 if device == "cpu" else torch.cuda.device_count()
     if devices < 1 or (here and devices > here):
         raise InputError(f"devices is {devices}; expected 1 to {here or 'the number of cores'}.")
-    paths = [images] if isinstance(images, str | os.PathLike) else images
-    if on_checkpoint or not all(isinstance(path, str | os.PathLike) for path in paths):
+    given = images if isinstance(images, list | tuple) else [images]
+    paths = [os.fspath(path) for path in given if isinstance(path, str | os.PathLike)]
+    if on_checkpoint or len(paths) < len(given):
         raise InputError(
             "Each device has a process of its own, which opens the images itself: with devices > 1 "
             "give images as paths, and no on_checkpoint."
         )
-    return [os.fspath(path) for path in paths]
+    return paths
 
 
 def start_processes(

@@ -85,8 +85,8 @@ class State:
 
 def make_accelerator(config: Config) -> Accelerator:
     """Accelerate with the precision asked for; `auto` takes bfloat16 where it is native."""
-    precision, device = config.training.precision, PartialState().device.type
-    if precision == "auto" and device == "cuda":
+    precision, device = config.training.precision, str(PartialState().device)
+    if precision == "auto" and device.startswith("cuda"):
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif precision == "auto":
         native = device == "cpu" and (
