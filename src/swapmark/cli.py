@@ -244,6 +244,8 @@ def predict(
     reasons = out.with_name(f"{stem}-skipped.csv")
     for path in (out, reasons):
         refuse_existing(path, overwrite=overwrite)
+        if any(path.resolve() == Path(image).expanduser().resolve() for image in images):
+            raise InputError(f"{path} is one of the images. Choose another --out.")
     if overlay:
         if overlay.resolve() == out.resolve():
             raise InputError(f"{out} cannot be both the table and the overlay. Rename one.")

@@ -1,7 +1,6 @@
 """Writing files so that a cut at any moment leaves the old one or the new one, whole."""
 
 import csv
-import io
 import json
 import os
 import uuid
@@ -55,12 +54,15 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_rows(path: Path, rows: Iterable[Sequence]) -> Path:
-    """Write rows of cells as CSV, as `write_atomically` does."""
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(rows)
-    # Names of files need not be valid text on every system.
-    content = table.getvalue().encode(errors="backslashreplace")
-    return write_atomically(path, lambda partial: partial.write_bytes(content))
+    """Write rows of cells as CSV, one by one, as `write_atomically` does."""
+
+    def write(partial: Path) -> None:
+        # Names of files need not be valid text on every system.
+        options: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+        with partial.open("w", **options) as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+    return write_atomically(path, write)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

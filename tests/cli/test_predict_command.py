@@ -103,6 +103,20 @@ def test_what_cannot_be_written_is_refused_before_any_work_is_done(
 
 
 @pytest.mark.parametrize(
+    ("out", "overlay"), [("points.csv", "images/1.png"), ("images/1.png", "look.png")]
+)
+def test_none_of_the_images_is_written_over(
+    no_work, tiny_run, images, tmp_path, capsys, out, overlay
+):
+    given = [images / "0.png", images / "1.png"]
+    before = given[1].read_bytes()
+    words = ["--out", str(tmp_path / out), "--overlay", str(tmp_path / overlay), "--format", "csv"]
+    assert main(["predict", str(tiny_run.path), *map(str, given), *words, "--overwrite"]) == 2
+    assert "1.png" in capsys.readouterr().err
+    assert given[1].read_bytes() == before
+
+
+@pytest.mark.parametrize(
     ("run", "source", "words", "named"),
     [
         ("absent", "images", (), "absent"),

@@ -157,3 +157,16 @@ def test_compressed_tar_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatc
     assert path.stat().st_size < 2**20
     with pytest.raises(InputError, match="too much for memory"):
         list_images(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_unpacks_to_too_much_is_not_read(tmp_path, kind):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, archives.MAX_TAR_HEADER_BYTES + 1
+    image = tarfile.TarInfo("a.png").tobuf(tarfile.USTAR_FORMAT)
+    content = image + header.tobuf(tarfile.USTAR_FORMAT) + bytes(2 * header.size) + image
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(content))
+    first, rest = list_images(path)
+    assert first.name == "a.png"
+    assert str(header.size) in problem_of(rest)

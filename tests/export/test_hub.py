@@ -101,5 +101,7 @@ def test_a_place_that_does_not_do_is_refused(tiny_run, tiny_onnx, tmp_path):
         save_hub(tiny_run.model, tiny_run.model, overwrite=True)
     with pytest.raises(InputError, match=tiny_onnx.name):
         load(tiny_onnx).save_hub(tmp_path / "hub")
+    with pytest.raises(InputError, match=r"hub\.onnx"):
+        save_hub(tiny_run.model, tmp_path / "hub.onnx")
     assert (tiny_run.model / "model.safetensors").read_bytes() == before
     assert list(tmp_path.iterdir()) == []

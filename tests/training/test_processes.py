@@ -155,8 +155,9 @@ def test_each_run_of_a_session_may_choose_its_device():
     for name in (None, "cpu", None):
         state = use_device(name)
         assert state.device.type == ("cpu" if name else use_device(None).device.type)
-    with pytest.raises(InputError, match="tpu"):
-        use_device("tpu")
+    for name in ("tpu", "meta", "cpu:0"):
+        with pytest.raises(InputError, match=name):
+            use_device(name)
 
 
 @pytest.mark.parametrize(

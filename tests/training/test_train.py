@@ -226,12 +226,20 @@ def test_resuming_with_other_images_is_refused(train_tiny, tmp_path):
     train_tiny(images=images, resume=True)
 
 
+def test_settings_of_c3_that_do_nothing_with_imm_are_named(train_tiny, capsys):
+    train_tiny(*QUICK, "c3.cycle=0.3", progress=True)
+    assert "c3.cycle" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"images": 3}'])
-def test_without_a_record_of_the_images_resuming_goes_on(train_tiny, content):
+def test_without_a_record_of_the_images_resuming_goes_on(train_tiny, capsys, content):
     run = train_tiny(*QUICK)
     recorded = run.images.read_text()
     run.images.write_text(content)
-    train_tiny(resume=True)
+    train_tiny(resume=True, progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("images.json" in err) == (content != '{"images": 3}')
     assert run.images.read_text() == recorded
 
 

@@ -21,7 +21,13 @@ from swapmark.errors import InputError
 
 MAX_UNPACKED_TAR_BYTES = 4 * 2**30
 """The images of a compressed tar are held in memory, as it cannot be read at random; up to this."""
+MAX_TAR_HEADER_BYTES = 2**20
+"""Long names and other extra headers of a tar, which tarfile reads whole, up to this size each."""
 TAR_ENDINGS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
@@ -80,12 +86,26 @@ def _read_zip_member(
         raise ImageProblem(f"damaged in the archive: {error}") from error
 
 
+class _Member(tarfile.TarInfo):
+    """A header of a tar; ReadError if a further header of more than a few names follows it.
+
+    tarfile reads such headers into memory, where a few megabytes may unpack to a gigabyte.
+    """
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _HEADERS and member.size > MAX_TAR_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {member.size} bytes")
+        return member
+
+
 def _tar_entries(path: Path) -> Iterator[Entry]:
     state = path.stat()
     version = f"{state.st_size} {state.st_mtime_ns}"
     found, held, damage = 0, 0, ""
     try:
-        with path.open("rb") as file, tarfile.open(fileobj=file) as archive:
+        with path.open("rb") as file, tarfile.open(fileobj=file, tarinfo=_Member) as archive:
             content: Any = archive.fileobj  # the file, or what it unpacks to
             for member in archive:
                 found += 1

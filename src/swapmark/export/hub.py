@@ -31,6 +31,8 @@ def save_hub(
     folder = Path(folder)
     if folder.resolve() == model.resolve():
         raise InputError(f"{folder} is the model that is to be exported. Choose another folder.")
+    if folder.suffix.lower() in (".onnx", ".safetensors"):
+        raise InputError(f"{folder} would be a folder; expected a name without that ending.")
     for file in MODEL_FILES:
         refuse_existing(folder / file, overwrite=overwrite)
     path = model / "README.md"

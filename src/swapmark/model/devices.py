@@ -13,12 +13,14 @@ def choose_device(name: str | None) -> torch.device:
     if name is None:
         mps = sys.platform == "darwin" and torch.backends.mps.is_available()
         name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    refusal = f"device {name!r} is not available on this machine. Choose cuda, mps or cpu."
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(
-            f"device {name!r} is not available on this machine. Choose cuda, mps or cpu."
-        ) from error
+        raise InputError(refusal) from error
+    if device.type not in ("cuda", "mps", "cpu"):  # such as meta, which computes nothing
+        raise InputError(refusal)
+    return device
 
 
 @torch.no_grad()

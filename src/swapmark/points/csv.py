@@ -9,8 +9,10 @@ or dates say, are left out with a warning, unless they look like one of these mi
 import re
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +38,11 @@ def read_csv(path: Path, images=None) -> Points:
 
 def write_csv(points: Points, path: Path) -> tuple[str, ...]:
     """Write a wide table: numbers read back exactly, unknown ones are empty cells."""
-    write_cells([points.columns, *points.rows()], path)
+    write_cells(chain([points.columns], points.rows()), path)
     return ()
 
 
-def write_cells(rows: list[list], path: Path) -> None:
+def write_cells(rows: Iterable[list], path: Path) -> None:
     """Write rows of cells as CSV, NaN as an empty one."""
     write_rows(path, (["" if cell != cell else cell for cell in row] for row in rows))
 

@@ -69,14 +69,16 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
             f"{path} is a video, but the points are of pictures. Name a picture, such as "
             f"{path.with_suffix('.png')}, or find them as frames of a video, with a frame rate."
         )
-    if isinstance(images, str | os.PathLike):
-        given = Path(images).expanduser().resolve()
+    for image in images if isinstance(images, list | tuple) else [images]:
+        if not isinstance(image, str | os.PathLike):
+            continue
+        given = Path(image).expanduser().resolve()
         if path.resolve() == given:
             raise InputError(f"{path} is what the points were found in. Choose another name.")
         above = [folder for folder in path.resolve().parents if folder.is_relative_to(given)]
         if given.is_dir() and above and not any(map(is_run, above)):
             raise InputError(
-                f"{path} lies in {images}, where it would be taken for one of the pictures. "
+                f"{path} lies in {image}, where it would be taken for one of the pictures. "
                 f"Choose a place outside."
             )
     refuse_existing(path, overwrite=overwrite)

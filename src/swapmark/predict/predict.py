@@ -1,7 +1,8 @@
 """From pictures and videos of any size to `Points`, in one way for both.
 
 Pictures are decoded by several threads, a video frame by frame; either becomes a stream of squares
-that is run in batches, so that the memory does not grow with the number of frames.
+that is run in batches. No more than two batches of pictures are in memory; of a frame, its points
+stay.
 """
 
 import itertools

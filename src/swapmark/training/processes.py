@@ -36,8 +36,11 @@ def use_device(name: str | None) -> PartialState:
 
     Raises InputError for a device that is absent.
     """
-    if name is not None:
-        choose_device(name)
+    if name is not None and choose_device(name).type != name:  # Accelerate would take the first one
+        raise InputError(
+            f"device is {name!r}; training takes cuda, mps or cpu. To choose among several GPUs, "
+            f"set CUDA_VISIBLE_DEVICES."
+        )
     launched = under_torchrun()
     if not launched:
         PartialState._reset_state()  # an earlier run may have used another device

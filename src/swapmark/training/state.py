@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from swapmark.errors import RunError
+from swapmark.errors import RunError, one_line
 from swapmark.files import write_atomically
 from swapmark.model.model import SwapModel
 from swapmark.objectives.c3 import C3
@@ -67,10 +67,9 @@ class State:
             self.average.load_state_dict(saved["average"])
             self.optimizer.load_state_dict(saved["optimizer"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            # The beginning: torch lists every tensor that does not fit.
             raise RunError(
                 f"The checkpoint in {run.checkpoints} does not fit {run.config} "
-                f"({' '.join(str(error).split())[:200]} …). Was the configuration edited? Put it "
+                f"({one_line(error)}). Was the configuration edited? Put it "
                 f"back, or start again with --overwrite."
             ) from error
 

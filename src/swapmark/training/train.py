@@ -98,6 +98,11 @@ def train(
     tell = progress and first
     if first and not resume:
         refuse_run(out, overwrite=overwrite)
+    if tell and not resume and values.method != "c3":
+        usual = asdict(resolve_config(preset=preset, method=values.method).c3)
+        if idle := [f"c3.{k}" for k, value in asdict(values.c3).items() if value != usual[k]]:
+            told = f"Note: with the method {values.method} nothing comes of {', '.join(idle)}."
+            print(told, file=sys.stderr)
     # Decode the images, or find them in the cache.
     with process.main_process_first():
         pictures = load_images(
@@ -120,7 +125,8 @@ def train(
             f"images to resume, or start a new run with another --out."
         )
     if tell and resume and not known:
-        print(f"Note: {run.images} is missing or damaged, so these images were not checked.")
+        told = f"Note: {run.images} is missing or damaged, so these images were not checked."
+        print(told, file=sys.stderr)
     if first and not resume:
         new_run(out, overwrite=overwrite)
         write_text(run.config, yaml.safe_dump(asdict(values), sort_keys=False))
