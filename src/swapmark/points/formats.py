@@ -220,7 +220,7 @@ def format_to_read(path: Path, format: str | None = None) -> str:
     raise InputError(
         f"The format of {path} is not known: its first line holds {str(cells[:8])[:200]}. A table "
         "of swapmark has the column file and, for each point, NAME_x and NAME_y; DeepLabCut's "
-        f"begins with scorer. {MORPHOJ}"
+        f"begins with scorer. The formats that are read: {', '.join(FORMATS)}. {MORPHOJ}"
     )
 
 
