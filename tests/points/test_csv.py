@@ -54,7 +54,12 @@ def test_every_column_finds_its_field():
         ("name,a_x,a_y\na,1,2\n", "no column file.* name, a_x, a_y"),
         ("file\na\n", "no point"),
         ("file,a_x\na,1\n", "partner.* no a_y"),
-        ("file,a_x,a_y,\na,1,2,\n", "column 4"),
+        ("file,a_x,a_y,\na,1,2,3\n", "column 4"),
+        ("file,x_0,x_1,y_0,y_1\na,1,2,3,4\n", "partner.* x_0, x_1"),
+        ("file,Centroid Size,Log Centroid Size\na,2.4,0.8\n", "no point.* Centroid Size"),
+        ('file,a_x,a_y\na,"1,234",2\n', "a_x is '1,234'; .*thousands"),
+        ("file\ta_x\ta_y\na\t1,234\t850\nb\t990\t1,002\n", "1,002 beside .*thousands"),
+        ("file;a_x;a_y\na;1.234;850\n", r"1\.234 beside .*thousands"),
         ("file,_x,_y\na,1,2\n", "partner.* _x, _y"),
         ("file,a_x,a_y,a_x\n", "partner.* a_x twice"),
         ("file,a_x,a_y\n", "no rows"),
@@ -78,11 +83,23 @@ def test_further_columns_are_left_out_with_a_warning_that_names_them():
 
 @pytest.mark.parametrize(
     "column",
-    ["noseX", "x1", "tail.x", "a_z", "a_likelihood", "Frame", "Width", "Split", "groups", "b.y"],
+    ["noseX", "x1", "tail.x", "x_a", "a_likelihood", "Frame", "Width", "Split", "groups", "b.y"],
 )
 def test_further_columns_that_look_misspelt_are_refused(column):
     with pytest.raises(InputError, match=f"partner or meaning: {re.escape(column)}"):
         read(f"file,a_x,a_y,{column}\na.png,1,2,3\n")
+
+
+@pytest.mark.parametrize("third", ["a_z", "a_Z", "aZ", "Z", "z1", "z_1", "z 1", "z_a", "F-1_Z"])
+def test_a_third_dimension_is_refused_by_name(third):
+    with pytest.raises(InputError, match=rf"three dimensions: {third}"):
+        read(f"file,a_x,a_y,{third}\nb.png,1,2,3\n")
+
+
+def test_decimal_commas_of_three_digits_are_no_thousands():
+    assert read("file;a_x;a_y\nb;1,234;850,5\nc;99;2,125\n").xy[:, 0, 0].tolist() == [1.234, 99]
+    assert read("file;a_x;a_y\nb;101,125;99\n").xy.tolist() == [[[101.125, 99]]]
+    assert read("file,a_x,a_y\nb,1.125,99\n").xy.tolist() == [[[1.125, 99]]]
 
 
 def test_names_that_end_like_columns_stay_apart():

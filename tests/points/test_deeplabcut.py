@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_up_tables import assert_same, example, kept
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, LeftOutWarning
 from swapmark.points.formats import read_points, write_points
 from swapmark.points.table import Points
 
@@ -80,7 +80,7 @@ def test_paths_of_windows_and_one_individual_are_read(tmp_path):
         ("scorer,s,s\nbodyparts,a,a\nx,x,y\n0,1,2\n", "rows scorer, bodyparts, x, 0"),
         (HEADER + "0,1,2,high\n", "line 4: nose_confidence is 'high'"),
         (HEADER + "0,1,,0.5\n", r"line 4 \(points\): .*nose_x, nose_y"),
-        (HEADER.replace("likelihood", "z") + "0,1,2,3\n", "partner.* nose_z"),
+        (HEADER.replace("likelihood", "z") + "0,1,2,3\n", "three dimensions: nose_z"),
         (
             "scorer,s,s,s,s\nindividuals,f1,f1,f2,f2\nbodyparts,a,a,a,a\ncoords,x,y,x,y\n0,1,2,3,4\n",
             r"2 individuals \(f1, f2\)",
@@ -91,3 +91,29 @@ def test_paths_of_windows_and_one_individual_are_read(tmp_path):
 def test_broken_files_are_refused_with_the_line(tmp_path, text, said):
     with pytest.raises(InputError, match=rf"points\.csv.*{said}"):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize("unnamed", ["", "Unnamed: 4_level_1"])
+def test_a_column_without_coords_is_left_out_and_named(tmp_path, unnamed):
+    rows = f"scorer,s,s,set\nbodyparts,a,a,{unnamed}\ncoords,x,y,{unnamed}\nv/a.png,1,2,train\n"
+    with pytest.warns(LeftOutWarning, match="no point: set"):
+        table = read(tmp_path, rows)
+    assert (table.names, table.xy.tolist()) == (("a",), [[[1, 2]]])
+
+
+def test_empty_columns_of_a_spreadsheet_are_left_out(tmp_path):
+    rows = "scorer;A;A;;\nbodyparts;a;a;;\ncoords;x;y;;\nv\\a.png;10,5;20,25;;\n"
+    table = read(tmp_path, rows)
+    assert (table.files, table.xy.tolist()) == (("v/a.png",), [[[10.5, 20.25]]])
+
+
+@pytest.mark.parametrize("rows", ["frame,,\n0,1,2\n1,3,4\n", "0.0,1,2\n1.0,3,4\n"])
+def test_frames_of_pandas_are_frames(tmp_path, rows):
+    table = read(tmp_path, f"scorer,s,s\nbodyparts,a,a\ncoords,x,y\n{rows}")
+    assert (table.frame.tolist(), table.xy[:, 0, 0].tolist()) == ([0, 1], [1, 3])
+
+
+def test_the_name_of_an_index_is_no_image_and_an_unmarked_image_is_one(tmp_path):
+    header = "scorer,s,s\nbodyparts,a,a\ncoords,x,y\n"
+    assert read(tmp_path, f"{header}image,,\na.png,1,2\n").files == ("a.png",)
+    assert read(tmp_path, f"{header}b.jpg,,\na.png,1,2\n").files == ("b.jpg", "a.png")

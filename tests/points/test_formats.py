@@ -123,6 +123,13 @@ def test_sizes_are_added_from_the_images_where_a_file_has_none(drawn, tmp_path):
     assert read_points(tmp_path / "points.csv").sizes is None
 
 
+def test_sizes_of_a_file_are_compared_with_the_images(drawn, tmp_path):
+    (tmp_path / "points.csv").write_text("file,width,height,a_x,a_y\na.png,30,40,1,2\n")
+    with pytest.raises(InputError, match=r"30 × 40 .*40 × 30.*unturned"):
+        read_points(tmp_path / "points.csv", images=drawn)
+    assert read_points(tmp_path / "points.csv").sizes.tolist() == [[30, 40]]
+
+
 def test_what_a_format_does_not_hold_is_told(tmp_path):
     names = "the names of the points (they become landmark_1 and so on)"
     lost = ("the confidence of the points", "the splits", "the groups")

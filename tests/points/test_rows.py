@@ -102,3 +102,11 @@ def test_absent_and_broken_images_are_told(drawn, tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match=r"a\.png"):
         image_sizes(["a.png"], tmp_path)
+
+
+def test_names_of_label_studio_are_undone_and_that_is_told():
+    there = ["set1/a é.png", "set2/a é.png", "b.png"]
+    wanted = ["/data/local-files/?d=set1%2Fa%20%C3%A9.png", "images\\1/b.png"]
+    rows, notes = match_files(wanted, there)
+    assert rows.tolist() == [0, 2]
+    assert any("%2F" in note for note in notes)

@@ -41,6 +41,17 @@ def test_a_missing_point_is_minus_one_and_negatives_and_na_are_read_as_missing(d
     assert (tmp_path / "again.tps").read_text().splitlines()[1:5] == [*["-1 -1"] * 3, "5 6"]
 
 
+def test_several_zeros_in_one_specimen_are_missing_and_told_and_a_single_one_is_a_mark(
+    drawn, tmp_path
+):
+    one = "LM=3\n0 0\n5 6\n7 8\nIMAGE=a.png\n"
+    assert read(tmp_path, one, drawn).marked.all()
+    two = "LM=3\n5 6\n0 0\n0.0 0\nID=my fly 1.png\n"
+    with pytest.warns(LeftOutWarning, match="3 landmarks at 0 0"):
+        table = read(tmp_path, one + two, drawn)
+    assert table.marked.tolist() == [[False, True, True], [True, False, False]]
+
+
 def test_points_outside_are_told_where_tps_would_read_them_as_missing(tmp_path):
     xy = np.array([[[-3.0, 4.0], [5.0, 31.0], [5.0, -3.0]]])
     table = Points(("a", "b", "c"), ("a.png",), xy, sizes=np.array([[40, 30]]))
@@ -114,6 +125,7 @@ def test_the_height_is_that_of_the_upright_image(tmp_path):
         ("", "is empty"),
         ("COMMENT", "line 1: found 'COMMENT'"),
         ("LM=0\nIMAGE=a.png\n", "no landmark"),
+        ("LM=0\nCURVES=1\nPOINTS=2\n1 2\n3 4\nIMAGE=a.png\n", "2 points in curves.*tpsUtil"),
         ("IMAGE=a.png\n", "line 1: found 'IMAGE="),
         ("LM=two\n", "line 1: found 'LM=two"),
         ("LM=-1\n", "line 1: found 'LM=-1"),

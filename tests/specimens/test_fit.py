@@ -138,6 +138,15 @@ def test_a_mark_is_far_from_a_tenth_of_the_longer_side_on(made, beyond):
         assert said(fit_points(found, marked, draws=0), "1 mark", "middle") == (factor > 1)
 
 
+@pytest.mark.parametrize("top", [0.0, 160.0])
+def test_marks_all_in_one_corner_are_told(made, top):
+    found, marked = made(12)
+    marked.xy[:] = np.abs(marked.xy / 20 - (0, top))
+    assert said(fit_points(found, marked, draws=0), "corner", "millimetres")
+    marked.xy[3, 1] = (100, 80)
+    assert not said(fit_points(found, marked, draws=0), "corner")
+
+
 def test_useless_landmarks_are_told(made):
     found, marked = made(30)
     found.xy[:] = np.random.default_rng(5).uniform(20, 140, found.xy.shape)

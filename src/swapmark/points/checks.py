@@ -1,16 +1,21 @@
-"""What every reader of points keeps to, whatever the format: plain names, and what is refused."""
+"""What every reader of points keeps to, whatever the format: plain names, and what is refused.
+
+And what is refused once the pictures are known: marks of another size, turn or unit.
+"""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, counted
 from swapmark.points.table import Points
 
 SPLITS = ("train", "fit", "test")
 MAX_COORDINATE = 1e9
 """Pixels; anything farther off is a mistake, such as columns in another order."""
+BEYOND = 10
+"""Marks that lie so many widths and heights away are no pixels of the picture."""
 
 
 def plain_name(file: str) -> str:
@@ -61,3 +66,62 @@ def check_points(points: Points, where: str, places: Sequence[str] = ()) -> None
                 name=points.names[column[0]] if column else "",
             )
             raise InputError(f"{where}, {places[row]} ({points.files[row]}): {said}.")
+
+
+def check_sizes(points: Points, sizes: np.ndarray) -> None:
+    """Raise InputError where the table itself names other sizes than the pictures' (N, 2).
+
+    `sizes` are those of the upright pictures. A pixel more or less is rounding.
+    """
+    if points.sizes is None:
+        return
+    given = np.asarray(points.sizes, dtype=float)
+    other = np.flatnonzero(((given > 0) & (np.abs(given - sizes) > 1)).any(axis=1))
+    if not len(other):
+        return
+    theirs, ours = given[other[0]], np.asarray(sizes[other[0]], dtype=float)
+    if (theirs == ours[::-1]).all():
+        cure = (
+            "That is the unturned picture, as it is stored before its EXIF turn. Turn the marks as "
+            f"the picture is turned (clockwise: x becomes {ours[0] - 1:.0f} - y and y becomes x; "
+            f"the other way: x becomes y and y becomes {ours[1] - 1:.0f} - x) and swap width and "
+            "height, or save the pictures upright and mark these"
+        )
+    else:
+        x, y = ours / theirs
+        cure = (
+            "The marks were made at another size. Give the pictures that were marked, or convert "
+            f"the marks (x becomes {x:.6g} (x + 0.5) - 0.5, y becomes {y:.6g} (y + 0.5) - 0.5) "
+            "with width and height"
+        )
+    raise InputError(
+        f"The table says {_size(theirs)} pixels for {points.files[other[0]]}, but the upright "
+        f"picture has {_size(ours)}; {counted(len(other), 'image')} of {len(points)} differ so. "
+        f"{cure}. If the marks are right, mend width and height in the table."
+    )
+
+
+def check_unit(points: Points, sizes: np.ndarray) -> None:
+    """Raise InputError if the marks cannot be pixels in pictures of `sizes` (N, 2)."""
+    marked = points.marked
+    heights = np.broadcast_to(sizes[:, None, 1], marked.shape)[marked]
+    xy = points.xy[marked] + 0.5  # from the corner
+    up = np.stack([xy[:, 0], heights - xy[:, 1]], axis=1)  # as TPS counts, which is in our y down
+    if len(xy) > 1 and any((np.abs(way) <= 1.5).all() for way in (xy, up)):
+        raise InputError(
+            "All marks lie within a pixel of the corner. These are no pixels but shapes "
+            "(aligned, of size 1), fractions of width and height, or a length such as "
+            "millimetres. Give the pixels as they were marked; multiply fractions by width and "
+            "height."
+        )
+    times = np.abs(points.xy / sizes[:, None]).max(axis=-1)[marked]
+    if np.median(times) > BEYOND:
+        raise InputError(
+            f"The marks lie some {np.median(times):.0f} times the picture away from its corner. "
+            "These are no pixels of it, but a length such as micrometres, or places in a larger "
+            "picture. Give the pixels as they were marked."
+        )
+
+
+def _size(size: np.ndarray) -> str:
+    return " × ".join("?" if np.isnan(side) else f"{side:.0f}" for side in size)

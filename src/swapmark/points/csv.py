@@ -22,12 +22,17 @@ from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_rows
 from swapmark.points.checks import check_points, plain_name
 from swapmark.points.table import Points
-from swapmark.points.text import Table, number, read_table
+from swapmark.points.text import Table, number, read_table, thousands
 
 TEXT_COLUMNS = ("file", "split", "group")
 NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
-LIKE_A_POINT = re.compile(r"(?i:(.*[\W_])?[xyz]\d*|.*[\W_](confidence|likelihood))|.*[a-z][XYZ]\d*")
-"""Further columns that are refused, as their points would vanish: tail_X, tail.x, tailX, x1."""
+LIKE_A_POINT = re.compile(
+    r"(?i:(.*[\W_])?[xyz]\d*|[xyz][\W_]+\w+\W*|.*[\W_](confidence|likelihood|scores?))"
+    r"|.*[a-z\d][XYZ]\d*"
+)
+"""Further columns that are refused, as their points would vanish: tail_X, tailX, x1, x_0."""
+THIRD = re.compile(r"(?i:(.*[\W_])?z\d*|z[\W_]+\w+\W*)|.*[a-z\d]Z\d*")
+"""Those of a third dimension."""
 EXPECTED = "Expected the column file, and <name>_x and <name>_y for each point."
 
 
@@ -60,6 +65,12 @@ def points_of_table(table: Table) -> Points:
         """(N, wanted), NaN where nothing is known; None if there is no such column."""
         if columns.keys().isdisjoint(wanted):
             return None
+        cells = (cell for column in wanted for cell in columns.get(column, ()))
+        if table.decimal_comma and (cell := thousands(cells)):
+            raise InputError(
+                f"{where}: {cell} beside numbers without a comma may be {cell.replace(',', '.')} "
+                "or have a comma for thousands. Write numbers without signs of thousands."
+            )
         values = np.full((len(rows), len(wanted)), np.nan)
         for place, column in enumerate(wanted):
             for row, cell in enumerate(columns.get(column, ())):
@@ -67,8 +78,8 @@ def points_of_table(table: Table) -> Points:
                     values[row, place] = number(cell, decimal_comma=table.decimal_comma)
                 except ValueError as error:
                     raise InputError(
-                        f"{where}, {places[row]}: {column} is {cell!r}; expected a number, or "
-                        "nothing where it is not known."
+                        f"{where}, {places[row]}: {column} is {cell!r}; expected a number, "
+                        "without signs of thousands, or nothing where it is not known."
                     ) from error
         return values
 
@@ -104,6 +115,11 @@ def _sort_out(where: str, header: list[str]) -> tuple[tuple[str, ...], list[str]
         *(f"no {name}" for name in needed - set(header)),
         *filter(_looks_misspelt, further),
     }
+    if third := [name for name in further if THIRD.fullmatch(name)]:
+        raise InputError(
+            f"{where} has points in three dimensions: {', '.join(third[:5])}. swapmark has points "
+            "in pictures; delete these columns if x and y are pixels."
+        )
     if odd:
         raise InputError(
             f"{where} has columns without partner or meaning: {', '.join(sorted(odd)[:5])}. Give "

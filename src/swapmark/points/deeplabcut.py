@@ -6,14 +6,18 @@ which video. `likelihood` is the confidence; sets marked by hand have none. Coor
 with (0, 0) at the centre of the top left pixel, as in swapmark. An empty cell is a missing point.
 """
 
-from pathlib import Path
+import re
+import warnings
+from itertools import compress
+from pathlib import Path, PurePosixPath
 
-from swapmark.errors import InputError
+from swapmark.errors import InputError, LeftOutWarning
 from swapmark.points.csv import points_of_table, write_cells
 from swapmark.points.table import Points
 from swapmark.points.text import read_table
 
 LEVELS = ("scorer", "individuals", "bodyparts", "coords")
+UNNAMED = re.compile(r"(Unnamed: .*)?")
 
 
 def read_deeplabcut(path: Path, images=None) -> Points:
@@ -32,6 +36,16 @@ def read_deeplabcut(path: Path, images=None) -> Points:
             "scorer, bodyparts and coords, then a row an image or frame, its name in one cell or "
             "in three."
         )
+    # pandas writes Unnamed where a further column, such as Lightning Pose's set, has no coords.
+    further = [place for place in range(index, len(coords)) if UNNAMED.fullmatch(coords[place])]
+    if further:
+        names = ", ".join(" ".join(cells[place] for cells in header.values()) for place in further)
+        told = f"{path}: left out what is no point: {names.strip()}."
+        warnings.warn(told, LeftOutWarning, stacklevel=2)
+        kept = [place not in further for place in range(len(coords))]
+        table = table._replace(rows=[(at, list(compress(row, kept))) for at, row in table.rows])
+        header = {level: list(compress(cells, kept)) for level, cells in header.items()}
+        coords = header["coords"]
     several = list(dict.fromkeys(header.get("individuals", [])[index:]))
     if len(several) > 1:
         raise InputError(
@@ -46,6 +60,8 @@ def read_deeplabcut(path: Path, images=None) -> Points:
         (place, ["/".join(filter(None, cells[:index])), *cells[index:]])
         for place, cells in table.rows[len(header) :]
     ]
+    if len(rows) > 1 and _names_the_index(rows[0][1], rows[1][1][0]):
+        rows = rows[1:]
     if all(_is_frame(cells[0]) for _, cells in rows):
         columns.insert(1, "frame")
         rows = [(place, [path.stem, *cells]) for place, cells in rows]
@@ -87,4 +103,10 @@ def _keys(points: Points) -> list[list[str]]:
 
 def _is_frame(key: str) -> bool:
     """Whether a key is the number of a frame, and not a name such as a long serial number."""
-    return key.isdecimal() and len(key) < 16
+    return re.fullmatch(r"\d{1,15}([.,]0+)?", key) is not None
+
+
+def _names_the_index(cells: list[str], following: str) -> bool:
+    """Whether the first row is pandas' name of the index: a word alone, before frames or files."""
+    word = not any(cells[1:]) and not _is_frame(cells[0]) and not PurePosixPath(cells[0]).suffix
+    return word and (_is_frame(following) or bool(PurePosixPath(following).suffix))

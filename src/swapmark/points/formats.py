@@ -14,7 +14,7 @@ from swapmark.data.items import too_large
 from swapmark.data.sources import Source
 from swapmark.errors import InputError
 from swapmark.files import refuse_existing
-from swapmark.points.checks import check_points
+from swapmark.points.checks import check_points, check_sizes
 from swapmark.points.coco import read_coco, write_coco
 from swapmark.points.csv import read_csv, write_csv
 from swapmark.points.deeplabcut import read_deeplabcut, write_deeplabcut
@@ -69,8 +69,9 @@ def read_points(
 
     The format is guessed from the ending and the content unless it is given. `images` is the
     folder, zip or tar of the images: TPS needs their heights (by default they lie beside the file);
-    for other formats their sizes are added where the file has none. Warns (LeftOutWarning) of what
-    a file holds but Points do not. Raises InputError, with file and line, for what cannot be read.
+    for other formats their sizes are added, and compared with those in the file. Warns
+    (LeftOutWarning) of what a file holds but Points do not. Raises InputError, with file and line,
+    for what cannot be read.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -84,8 +85,10 @@ def read_points(
         points = FORMATS[name].read(path, images)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if images is not None and points.sizes is None:
-        points = replace(points, sizes=image_sizes(points.files, images))
+    if images is not None and name != "tps" and (points.frame is None or points.sizes is None):
+        sizes = image_sizes(points.files, images)
+        check_sizes(points, sizes)
+        points = replace(points, sizes=sizes)
     return points
 
 
@@ -217,7 +220,7 @@ def format_to_read(path: Path, format: str | None = None) -> str:
     raise InputError(
         f"The format of {path} is not known: its first line holds {str(cells[:8])[:200]}. A table "
         "of swapmark has the column file and, for each point, NAME_x and NAME_y; DeepLabCut's "
-        f"begins with scorer. {MORPHOJ}"
+        f"begins with scorer. The formats that are read: {', '.join(FORMATS)}. {MORPHOJ}"
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from unicodedata import normalize
+from urllib.parse import unquote
 from warnings import warn
 
 import numpy as np
@@ -70,7 +71,11 @@ def match_files(wanted: Sequence[str], there: Sequence[str]) -> Match:
 
 def _ways(there: Sequence[str]) -> Iterator[tuple[str, Callable[[str], list[int]]]]:
     """The ways to look a name up, the surest first, and what is said of those less sure."""
-    for fold, aside in ((plain_name, ""), (_folded, "with letters' case or Unicode form aside")):
+    for fold, aside in (
+        (plain_name, ""),
+        (_folded, "with letters' case or Unicode form aside"),
+        (_unquoted, "with ?d= and %2F of a web address undone"),
+    ):
         names = [fold(name) for name in there]
         for known in (names, [_without_ending(name) for name in names]):
             whole, ends = defaultdict(list), defaultdict(list)
@@ -102,6 +107,11 @@ def _ends(name: str) -> list[str]:
 
 def _folded(name: str) -> str:
     return normalize("NFC", normalize("NFC", plain_name(name)).casefold())
+
+
+def _unquoted(name: str) -> str:
+    """As Label Studio names files: /data/local-files/?d=set1%2Fa.png is set1/a.png."""
+    return _folded(unquote(name.rpartition("?d=")[2]))
 
 
 def _without_ending(name: str) -> str:

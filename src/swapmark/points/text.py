@@ -2,7 +2,7 @@
 
 UTF-8 with or without the mark that spreadsheets put in front, UTF-16 with its mark; line ends of
 any system; `sep=;` as a first line; quoted cells. Decimal commas are read where commas do not
-separate cells. Rows of empty cells are left out.
+separate cells. Rows and columns of empty cells are left out.
 """
 
 import codecs
@@ -11,6 +11,8 @@ import io
 import math
 import re
 import warnings
+from collections.abc import Iterable
+from itertools import compress
 from typing import NamedTuple
 
 from swapmark.errors import InputError, LeftOutWarning
@@ -18,6 +20,8 @@ from swapmark.errors import InputError, LeftOutWarning
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What stands for a number that is not known, in lower case."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d?[.,]\d{3}")
+"""1,234, which may be 1234 or 1.234."""
 
 
 class Table(NamedTuple):
@@ -41,6 +45,17 @@ def number(cell: str, *, decimal_comma: bool) -> float:
     if math.isinf(value) or "_" in cell:
         raise ValueError(cell)
     return value
+
+
+def thousands(cells: Iterable[str]) -> str:
+    """The first cell that may hold a sign of thousands, such as 1,234 beside 850; empty if none.
+
+    So where all numbers with a sign have three digits behind it, and others have no sign at all.
+    """
+    known = {cell for cell in cells if cell.lower() not in MISSING}
+    signed = sorted(cell for cell in known if "," in cell or "." in cell)
+    doubtful = len(signed) < len(known) and all(map(THOUSANDS.fullmatch, signed))
+    return signed[0] if signed and doubtful else ""
 
 
 def cell_of(value) -> str:
@@ -87,6 +102,9 @@ def read_table(where: str, content: bytes) -> Table:
                 "Leave cells of missing points empty; where decimals have commas, separate the "
                 "cells with semicolons or tabs."
             )
+    filled = [any(column) for column in zip(*(cells for _, cells in rows), strict=True)]
+    if not all(filled):
+        rows = [(place, list(compress(cells, filled))) for place, cells in rows]
     return Table(where, rows, delimiter != ",")
 
 

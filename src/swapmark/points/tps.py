@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swapmark.errors import InputError, LeftOutWarning
+from swapmark.errors import InputError, LeftOutWarning, counted
 from swapmark.files import write_text
 from swapmark.points.checks import check_points, plain_name
 from swapmark.points.rows import image_sizes
@@ -29,19 +29,29 @@ from swapmark.points.text import decode_text, number
 
 KEY = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*")
 
+OF_CURVE = re.compile(r"(?im)^\s*POINTS\s*=\s*(\d{1,9})\s*$")
+"""How many points a curve or an outline has."""
+
 
 def read_tps(path: Path, images=None) -> Points:
     """Read the landmarks of a TPS file; `images` is its images' folder, zip or tar.
 
     By default the images lie beside the file; only their heights are needed. LM=0, a specimen not
-    yet marked, is one with all points missing. Curves, outlines and comments are left out.
+    yet marked, is one with all points missing, and so are landmarks at 0 0 where one specimen
+    has several (geomorph's digitize2d begins with them). Curves, outlines and comments are left
+    out.
     """
     # tpsDig writes the code page of its Windows; names in it are all that can be misread.
     text = decode_text(str(path), path.read_bytes(), code_page="cp1252")
     specimens = _specimens(str(path), text)
     counts = Counter(len(points) for _, points, _ in specimens if points)
     if not counts:
-        raise InputError(f"{path} holds no landmark: it has no LM= with a number over 0.")
+        curves = sum(map(int, OF_CURVE.findall(text)))
+        raise InputError(
+            f"{path} holds no landmark: it has no LM= with a number over 0. It has "
+            f"{counted(curves, 'point')} in curves or outlines, which are left out; tpsUtil makes "
+            "landmarks of curves (Append tps curve to landmarks)."
+        )
     usual = counts.most_common(1)[0][0]
     files, xy, scale = [], [], []
     for place, points, keys in specimens:
@@ -56,7 +66,13 @@ def read_tps(path: Path, images=None) -> Points:
         xy.append(points or [(np.nan, np.nan)] * usual)
         scale.append(keys.get("SCALE", np.nan))
     sizes = image_sizes(files, images, beside=path.parent)
-    x, y = np.moveaxis(np.array(xy), -1, 0)
+    marks = np.array(xy)
+    zero = (marks == 0).all(axis=-1)
+    if (zero.sum(axis=1) > 1).any():
+        marks[zero] = np.nan
+        told = f"{path}: {counted(int(zero.sum()), 'landmark')} at 0 0 are read as missing."
+        warnings.warn(told, LeftOutWarning, stacklevel=2)
+    x, y = np.moveaxis(marks, -1, 0)
     points = Points(
         default_names(usual),
         tuple(files),
@@ -95,7 +111,7 @@ def _specimens(where: str, text: str) -> list[tuple[str, list, dict]]:
         elif key:
             skipping = True  # the lines of a curve or an outline
             left_out[key] += 1
-    if left_out:
+    if left_out and any(points for _, points, _ in specimens):
         found = ", ".join(f"{count} {key}" for key, count in left_out.items())
         warnings.warn(f"{where}: left out {found}.", LeftOutWarning, stacklevel=3)
     return specimens

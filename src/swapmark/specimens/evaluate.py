@@ -216,7 +216,7 @@ def evaluate(
         missing=pairs.missing,
         notes=(
             *pairs.notes,
-            *notes.far_outside(pairs),
+            *notes.misplaced(pairs),
             *(
                 notes.still_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
                 or notes.large_error(trusted, mean_shape.nme)

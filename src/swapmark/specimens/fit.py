@@ -157,7 +157,7 @@ def fit_points(
         missing=pairs.missing,
         notes=(
             *pairs.notes,
-            *notes.far_outside(pairs),
+            *notes.misplaced(pairs),
             *notes.few_specimens(pairs, error, curve),
             *notes.large_error(error, mean_shape),
             *notes.left_out(pairs, of_another_split_than_fit=other),

@@ -10,7 +10,8 @@ from swapmark.specimens.metrics import CurvePoint
 from swapmark.specimens.pairs import Pairs
 
 FAR = 0.1
-"""A mark may lie so far outside its picture, as a share of the longer side: a corner cut off."""
+"""A mark may lie so far outside its picture, as a share of the longer side: a corner cut off. If no
+mark lies farther in, they are none of the whole picture."""
 STILL = 0.1
 """A landmark whose spread is at most this share of the marked points' spread hardly moves."""
 FALL = 0.05
@@ -19,10 +20,17 @@ ROUGH = 10
 """With fewer specimens the estimate of the error is rough."""
 
 
-def far_outside(pairs: Pairs) -> list[str]:
-    """About marks that are far outside their picture."""
+def misplaced(pairs: Pairs) -> list[str]:
+    """About marks that are far outside their picture, or all in a corner of it."""
     relative = to_relative(pairs.marked.xy, pairs.sizes, "corner")
     edge = (pairs.sizes / pairs.sizes.max(axis=1, keepdims=True))[:, None]
+    marked = relative[pairs.marked.marked]
+    bottom = (np.abs(relative - edge * (0, 1)))[pairs.marked.marked]
+    if len(marked) > 1 and any((np.abs(xy) <= FAR).all() for xy in (marked, bottom)):
+        return [
+            f"All marks lie within {100 * FAR:.0f} % of a corner of their pictures. Were they made "
+            "at another size, or are they a length such as millimetres?"
+        ]
     far = np.argwhere(np.maximum(-relative, relative - edge).max(axis=-1) > FAR)
     if not len(far):
         return []
