@@ -39,6 +39,7 @@ Model = Annotated[
         "model `faces`, or OWNER/NAME of a model on the Hugging Face hub."
     ),
 ]
+Folder = Annotated[str, Parameter(help="A run folder made by `swapmark train`, or a model folder.")]
 Marked = Annotated[
     Path,
     Parameter(
@@ -60,7 +61,7 @@ Normaliser = Annotated[
 SEED = Parameter(help="The same seed gives the same result.")
 Device = Annotated[
     str | None,
-    Parameter(help="cuda, mps or cpu. Default: the best there is; the CPU for an .onnx file."),
+    Parameter(help="cuda, mps or cpu. Default: the best there is; an .onnx file takes the CPU."),
 ]
 Overwrite = Annotated[bool, Parameter(help="Replace what exists.")]
 Quiet = Annotated[bool, Parameter(help="Show no progress.")]
@@ -276,7 +277,7 @@ def predict(
 
 @app.command(sort_key=3)
 def fit(
-    run: Model,
+    run: Folder,
     annotated: Marked,
     /,
     *,
@@ -328,7 +329,8 @@ def fit(
         print(f"Drawn: {result.draw(overlay, overwrite=overwrite)}")
     command = shlex.join(["swapmark", "predict", run])
     print(f"Written to {kept}. Next:")
-    print(f"  {command} IMAGES --points {shlex.quote(out)} --out {shlex.quote(f'{out}.csv')}")
+    table = shlex.quote(f"{out}-points.csv")  # OUT.csv may be the table of marks
+    print(f"  {command} IMAGES --points {shlex.quote(out)} --out {table}")
 
 
 @app.command(sort_key=4)
@@ -547,6 +549,11 @@ def _tell(text: str) -> None:
 
 def _source(images: list[str]) -> str | list[str]:
     """One place as it is, so that names of images are relative to it; several as a list."""
+    missing = [image for image in images[1:] if not Path(image).expanduser().exists()]
+    if missing:
+        raise InputError(
+            f"There is no image {missing[0]}. If it names the table to write: --out {missing[0]}"
+        )
     return images[0] if len(images) == 1 else images
 
 

@@ -35,7 +35,7 @@ def test_fitted_points_are_written_by_predict_under_their_own_names(
     assert fit(run, marked, "--overlay", str(look)) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "5 points" in printed
-    assert f"swapmark predict {run} IMAGES --points face --out face.csv" in printed
+    assert f"swapmark predict {run} IMAGES --points face --out face-points.csv" in printed
     with Image.open(look) as sheet:
         drawn = np.asarray(sheet).astype(int)
     assert (drawn.min(axis=-1) > 240).any(), "white crosses"

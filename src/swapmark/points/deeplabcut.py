@@ -97,8 +97,8 @@ def _keys(points: Points) -> list[list[str]]:
     paths = [file.split("/") for file in points.files]
     if all(len(parts) == 3 and parts[0] == "labeled-data" for parts in paths):
         return paths
-    # A name of digits alone would be read as a frame.
-    return [[f"./{file}" if _is_frame(file) else file] for file in points.files]
+    # A name of digits alone would be read as a frame, a word perhaps as the name of the index.
+    return [[f"./{file}" if _is_frame(file) or _is_word(file) else file] for file in points.files]
 
 
 def _is_frame(key: str) -> bool:
@@ -108,5 +108,9 @@ def _is_frame(key: str) -> bool:
 
 def _names_the_index(cells: list[str], following: str) -> bool:
     """Whether the first row is pandas' name of the index: a word alone, before frames or files."""
-    word = not any(cells[1:]) and not _is_frame(cells[0]) and not PurePosixPath(cells[0]).suffix
+    word = not any(cells[1:]) and not _is_frame(cells[0]) and _is_word(cells[0])
     return word and (_is_frame(following) or bool(PurePosixPath(following).suffix))
+
+
+def _is_word(key: str) -> bool:
+    return not PurePosixPath(key).suffix and "/" not in key

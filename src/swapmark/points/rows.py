@@ -135,8 +135,8 @@ def image_sizes(
     if missing:
         raise InputError(
             f"The heights of {len(missing)} of {len(files)} images are not known: there is no "
-            f"{', '.join(missing[:5])} in {images}. Name their folder or archive with --images "
-            "(images= in Python)."
+            f"{', '.join(missing[:5])} in the folder {str(images)!r}. Name their folder or archive "
+            "with --images (images= in Python)."
         )
     for note in notes:
         warn(note, LeftOutWarning, stacklevel=2)
