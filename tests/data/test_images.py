@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from swapmark.data import images
+from swapmark.data import pixels as module
 from swapmark.data.images import (
     ImageProblem,
     Placement,
@@ -107,7 +107,7 @@ def test_a_tiff_of_few_pixels_and_many_channels_is_not_decoded(monkeypatch):
     tifffile = pytest.importorskip("tifffile")
     file = io.BytesIO()
     tifffile.imwrite(file, np.zeros((8, 8, 500)), photometric="minisblack", planarconfig="contig")
-    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(module, "MAX_PIXELS", 100)
     with pytest.raises(ImageProblem, match="in memory"):
         decode_image(file.getvalue())
 
@@ -187,8 +187,9 @@ def test_arrays_become_rgb_by_the_stated_rule():
     with_hole[3, 3] = np.nan
     assert array_to_rgb(with_hole)[3, 3, 0] == 0
     assert (array_to_rgb(np.full((4, 4), 7, np.uint16)) == 0).all()
-    seen_through = np.full((2, 2, 4), 0, np.uint8)
-    assert (array_to_rgb(seen_through) == 255).all()
+    seen_through = np.zeros((2, 2, 4), np.uint8)
+    seen_through[0, 0, 3] = 255
+    assert array_to_rgb(seen_through)[..., 0].tolist() == [[0, 255], [255, 255]]
 
 
 def test_arrays_that_are_no_images_are_problems():
@@ -251,3 +252,43 @@ def test_padding_has_the_mean_colour_and_extreme_aspects_fit():
 def test_an_unknown_way_to_resize_is_refused():
     with pytest.raises(InputError, match="stretch"):
         resize_image(np.zeros((4, 4, 3), np.uint8), 8, "stretch")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_an_alpha_that_hides_everything_is_ignored(kind):
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    for level in (0, 1):
+        image = quadrants()
+        image.putalpha(level)
+        pixels, _ = decode_image(encoded(image, kind, **options))
+        assert (pixels == np.asarray(quadrants())).all()
+    image.putpixel((0, 0), (220, 30, 30, 255))
+    pixels, _ = decode_image(encoded(image, kind, **options))
+    assert pixels[0, 0].tolist() == [220, 30, 30]
+    assert (pixels[1:] >= 254).all()
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, 200, 10, 10])
+    pixels, _ = decode_image(encoded(palette, "PNG", transparency=1))
+    assert pixels[0, 0].tolist() == [200, 10, 10]
+
+
+def test_floats_of_a_small_range_are_stretched_and_others_multiplied():
+    ramp = np.linspace(0, 1, 10_000).reshape(100, 100)
+    for low, high in ((0, 0.004), (0.4, 0.5), (-0.1, 0.1), (0, 1.0001), (-5, -3)):
+        values = low + ramp * (high - low)
+        pixels = array_to_rgb(values.astype(np.float32))
+        assert (pixels[0, 0, 0], pixels[-1, -1, 0]) == (0, 255)
+    hot = ramp * 0.004
+    hot[50, 50] = 1
+    assert array_to_rgb(hot).mean() == pytest.approx(127, abs=2)
+    assert np.abs(array_to_rgb(0.2 + ramp / 2)[..., 0] / 255 - 0.2 - ramp / 2).max() < 0.003
+    assert (array_to_rgb(np.full((4, 4), 0.5)) == 128).all()
+
+
+@pytest.mark.parametrize("kind", ["u2", "i4", "f4", "f8"])
+def test_quantiles_found_in_bands_are_those_of_numpy(kind, monkeypatch):
+    values = (np.random.default_rng(1).standard_normal((311, 97, 1)) * 900 + 9000).astype(kind)
+    expected = np.quantile(values, [0.001, 0.999])
+    for size in (1, 5000, 2**20):
+        monkeypatch.setattr(module, "ROWS_OF", size)
+        assert np.array(module._limits(values)) == pytest.approx(expected, rel=1e-9)

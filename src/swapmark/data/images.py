@@ -1,11 +1,14 @@
 """One image: from the bytes of a file to the square that a network sees, and back for points.
 
-JPEG, PNG, WebP, TIFF (first page) and BMP become 8-bit RGB by these rules:
+JPEG, PNG, WebP, TIFF and BMP become 8-bit RGB by these rules:
 - the EXIF turn is applied; colour profiles are not, the stored values are taken as sRGB;
-- transparent pixels are laid on white; palettes, grey, CMYK and YCbCr become RGB;
-- grey of 16 or 32 bits and floats (see `array_to_rgb`) are stretched: the image's own 0.1 % and
+- transparent pixels are laid on white, unless all of them are; palettes, grey, CMYK and YCbCr
+  become RGB;
+- grey of 16 or 32 bits and floats (see `planes_to_rgb`) are stretched: the image's own 0.1 % and
   99.9 % quantiles become 0 and 255, because cameras seldom fill the range that the file offers;
-- colour of 16 bits keeps its upper byte, as Pillow reads it.
+- colour of 16 bits keeps its upper byte, as Pillow reads it;
+- of several pages or moving frames none is taken, for nothing says which is meant; smaller copies
+  and masks beside a page of a TIFF do not count.
 """
 
 import io
@@ -22,14 +25,11 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
-from swapmark.errors import InputError, SwapmarkError
+from swapmark.data.pixels import ImageProblem, array_to_rgb, check_size, on_white
+from swapmark.data.tiff import Page, find_page, read_with_tifffile
+from swapmark.errors import InputError
 
 RESIZE_MODES = ("pad", "crop")
-MAX_PIXELS = 120_000_000
-"""Images with more pixels (width × height in the header) are not decoded; at about 15 bytes a pixel
-while decoding, the largest take 1.8 GB a thread."""
-MIN_SIDE = 2
-"""Images narrower or lower than this (pixels) show nothing and are not used."""
 ORIENTATION_TAG = 0x0112
 READERS: dict[bytes, type[ImageFile.ImageFile]] = {
     b"\xff\xd8\xff": JpegImageFile,
@@ -39,10 +39,6 @@ READERS: dict[bytes, type[ImageFile.ImageFile]] = {
     b"BM": BmpImageFile,
 }
 """The first bytes of each kind of file, and Pillow's reader for it."""
-
-
-class ImageProblem(SwapmarkError):  # noqa: N818 - a reason on a list more often than an error
-    """One image that cannot be used; the message is the reason that skipped.csv gives."""
 
 
 def decode_image(
@@ -56,13 +52,20 @@ def decode_image(
     when its header announces more than MAX_PIXELS or a side under MIN_SIDE.
     """
     reader = _reader_for(data)
+    page = find_page(data) if reader is TiffImageFile else None
     try:
-        image = reader(io.BytesIO(data))
+        if page and not page.reads_rightly:
+            raise ValueError("its values would be wrong")
+        image = _opened(data, reader, page)
+    except ImageProblem:
+        raise
     except Exception as error:
         # Decoders of hostile bytes raise whatever they stumble over; Pillow keeps no list.
-        if reader is TiffImageFile:
-            return _decode_with_tifffile(data, error)
-        raise ImageProblem(f"unreadable or truncated header: {error}") from error
+        if page is None:
+            raise ImageProblem(f"unreadable or truncated header: {error}") from error
+        check_size(*page.upright_size)
+        pixels = read_with_tifffile(data, page, f"a kind of TIFF that Pillow cannot read ({error})")
+        return pixels, pixels.shape[1::-1]
     check_size(*image.size)
     with _damage_told():
         size = _upright_size(image)
@@ -81,14 +84,15 @@ def image_size(data: bytes) -> tuple[int, int]:
     Raises ImageProblem as `decode_image` does.
     """
     reader = _reader_for(data)
-    try:
-        image = reader(io.BytesIO(data))
-        size = _upright_size(image)
-    except Exception:  # as in decode_image, which says what is wrong
-        return decode_image(data)[1]
-    check_size(*image.size)
-    # Some versions of Pillow turn the size of a TIFF already.
-    return decode_image(data)[1] if size != image.size and reader is TiffImageFile else size
+    if reader is TiffImageFile:
+        size = find_page(data).upright_size
+    else:
+        try:
+            size = _upright_size(_opened(data, reader, None))
+        except Exception:  # as in decode_image, which says what is wrong
+            return decode_image(data)[1]
+    check_size(*size)
+    return size
 
 
 def pillow_to_rgb(image: Image.Image) -> np.ndarray:
@@ -96,42 +100,6 @@ def pillow_to_rgb(image: Image.Image) -> np.ndarray:
     check_size(*image.size)
     with _damage_told():
         return _to_rgb(ImageOps.exif_transpose(image))
-
-
-def array_to_rgb(values: np.ndarray) -> np.ndarray:
-    """Turn an image array (H, W) or (H, W, 1 to 4 channels) into uint8 (H, W, 3).
-
-    uint8 is kept; booleans and floats within [0, 1] are multiplied by 255; other values are
-    stretched so that the image's 0.1 % and 99.9 % quantiles become 0 and 255 (a constant image
-    becomes 0). Two and four channels are grey and RGB with alpha, laid on white.
-    Raises ImageProblem for other shapes and kinds.
-    """
-    if values.ndim == 2:
-        values = values[..., None]
-    if values.ndim != 3 or values.shape[-1] not in (1, 2, 3, 4):
-        raise ImageProblem(f"array of shape {values.shape}; expected (H, W) or (H, W, 1 to 4)")
-    check_size(values.shape[1], values.shape[0])
-    if values.dtype.kind not in "buif":
-        raise ImageProblem(f"array of {values.dtype}; expected numbers")
-    bounded = values.dtype.kind == "f" and bool(((values >= 0) & (values <= 1)).all())
-    if values.dtype.kind == "b" or bounded:
-        values = np.rint(values.astype(np.float32) * 255).astype(np.uint8)
-    elif values.dtype != np.uint8:
-        if values.shape[-1] in (2, 4):
-            raise ImageProblem(f"alpha in an array of {values.dtype}; expected uint8 or [0, 1]")
-        values = _stretch(values)
-    if values.shape[-1] == 1:
-        return np.repeat(values, 3, axis=-1)
-    return _on_white(Image.fromarray(values))
-
-
-def check_size(width: int, height: int) -> None:
-    """Raise ImageProblem if an image of this size (pixels) is too large or too small to use."""
-    if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE:
-        raise ImageProblem(
-            f"{width}×{height} pixels; expected at least {MIN_SIDE} a side, and at most "
-            f"{MAX_PIXELS / 1e6:g} million in all. Save a copy of another size"
-        )
 
 
 def _reader_for(data: bytes) -> type[ImageFile.ImageFile]:
@@ -146,6 +114,18 @@ def _reader_for(data: bytes) -> type[ImageFile.ImageFile]:
         if data.startswith(start) and (start != b"RIFF" or data[8:12] == b"WEBP"):
             return reader
     raise ImageProblem(f"not a JPEG, PNG, WebP, TIFF or BMP file (it begins with {data[:8]!r})")
+
+
+def _opened(
+    data: bytes, reader: type[ImageFile.ImageFile], page: Page | None
+) -> ImageFile.ImageFile:
+    """Pillow's image at the page of a TIFF; raises ImageProblem where there are several frames."""
+    image = reader(io.BytesIO(data))
+    if page:
+        image.seek(page.index)
+    elif (count := getattr(image, "n_frames", 1)) > 1:
+        raise ImageProblem(f"{count} moving frames; save the one that is meant, or each, as a file")
+    return image
 
 
 @contextmanager
@@ -169,46 +149,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     """The pixels of an upright image."""
     if image.mode.startswith("I") or image.mode == "F":
         return array_to_rgb(np.asarray(image))
-    return _on_white(image)
-
-
-def _on_white(image: Image.Image) -> np.ndarray:
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return np.asarray(image.convert("RGB"))
-
-
-def _stretch(values: np.ndarray) -> np.ndarray:
-    """Map the 0.1 % and 99.9 % quantiles of the finite values to 0 and 255, clipping the rest."""
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        raise ImageProblem("no finite value in the image")
-    low, high = np.quantile(finite, (0.001, 0.999))
-    if high <= low:
-        low, high = float(finite.min()), float(finite.max())
-    scaled = (values.astype(np.float64) - low) * (255 / (high - low) if high > low else 0.0)
-    return np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255)).astype(np.uint8)
-
-
-def _decode_with_tifffile(data: bytes, error: Exception) -> tuple[np.ndarray, tuple[int, int]]:
-    """Decode the kinds of TIFF that Pillow does not know, such as 64-bit floats."""
-    try:
-        import tifffile
-    except ImportError:
-        raise ImageProblem(
-            f"a kind of TIFF that Pillow cannot read ({error}); "
-            "pip install 'swapmark[tiff]' reads more kinds"
-        ) from error
-    with _damage_told(), tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages.first
-        check_size(page.imagewidth, page.imagelength)
-        if page.nbytes > 32 * MAX_PIXELS:  # four channels of 64 bits are the most that is read
-            raise ImageProblem(f"{page.nbytes / 2**20:,.0f} MiB in memory is over the limit")
-        values = page.asarray()
-        planar = values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
-        pixels = array_to_rgb(np.moveaxis(values, 0, -1) if planar else values)
-        return pixels, pixels.shape[1::-1]
+    return on_white(image)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
     *(".mts", ".ogv", ".ts", ".webm", ".wmv"),
+    *(".264", ".265", ".avc", ".h264", ".h265", ".hevc", ".mjpeg", ".mjpg"),  # raw streams
 )
 UNREAD_SUFFIXES = (
     *(".avif", ".eps", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".psd", ".svg"),
