@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from swapmark.data import archives, items
-from swapmark.data.images import ImageProblem
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import list_images, list_with_unread
 from swapmark.errors import InputError
 

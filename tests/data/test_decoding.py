@@ -8,8 +8,8 @@ import pytest
 
 from swapmark.data import decoding
 from swapmark.data.decoding import load_item, read_ahead, stream_images, track
-from swapmark.data.images import ImageProblem
 from swapmark.data.items import Item
+from swapmark.data.pixels import ImageProblem
 
 
 def grey_item(index: int, delay: float = 0.0, started: list | None = None) -> Item:

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from swapmark.data import pixels as module
-from swapmark.data.images import (
-    ImageProblem,
-    Placement,
-    array_to_rgb,
-    decode_image,
-    image_size,
-    resize_image,
-)
+from swapmark.data.images import Placement, decode_image, image_size, resize_image
+from swapmark.data.pixels import ImageProblem, array_to_rgb
 from swapmark.errors import InputError
 
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from swapmark.data import items as items_module
-from swapmark.data.images import ImageProblem
 from swapmark.data.items import Skipped
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import list_images, list_with_unread
 from swapmark.errors import InputError
 

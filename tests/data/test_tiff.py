@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.data.images import ImageProblem, decode_image, image_size
+from swapmark.data.images import decode_image, image_size
+from swapmark.data.pixels import ImageProblem
 
 tifffile = pytest.importorskip("tifffile")
 

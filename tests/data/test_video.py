@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.data.images import ImageProblem
 from swapmark.data.items import Skipped
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.video import (
     VideoFrame,
     frames_of_images,

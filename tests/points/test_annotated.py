@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.data.images import ImageProblem
+from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
 from swapmark.points.annotated import read_annotated
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.data.images import ImageProblem
 from swapmark.data.items import Item, Skipped
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import list_images
 from swapmark.data.video import FrameSource, VideoFrame
 from swapmark.errors import InputError, RunError

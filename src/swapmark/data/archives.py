@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from swapmark.data.images import ImageProblem
 from swapmark.data.items import Entry, Item, is_image_name, left_out, problem_item, too_large
+from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
 
 MAX_UNPACKED_TAR_BYTES = 4 * 2**30

@@ -24,8 +24,9 @@ import numpy as np
 import PIL
 
 from swapmark.data.decoding import Loaded, stream_images, track
-from swapmark.data.images import ImageProblem, Placement
+from swapmark.data.images import Placement
 from swapmark.data.items import Item, Skipped
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError, OutputError
 from swapmark.files import write_atomically, write_rows, writing

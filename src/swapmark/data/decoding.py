@@ -11,14 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from swapmark.data.images import (
-    ImageProblem,
-    Placement,
-    array_to_rgb,
-    decode_image,
-    resize_image,
-)
+from swapmark.data.images import Placement, decode_image, resize_image
 from swapmark.data.items import Item
+from swapmark.data.pixels import ImageProblem, array_to_rgb
 
 Loaded = tuple[np.ndarray, Placement] | ImageProblem
 """The network's square and where the image lies in it, or why there is none."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swapmark.data.images import ImageProblem
+from swapmark.data.pixels import ImageProblem
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (

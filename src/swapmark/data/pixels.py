@@ -88,7 +88,7 @@ def on_white(image: Image.Image) -> np.ndarray:
         image = image.convert("LA")
     if image.has_transparency_data:
         image = image if image.mode == "RGBA" else image.convert("RGBA")
-        if np.amax(image.getextrema()[3]) >= HIDDEN:
+        if np.amax(image.getextrema()[3]) >= HIDDEN:  # pyright: ignore[reportGeneralTypeIssues]
             pixels = np.empty((image.height, image.width, 3), np.uint8)
             for rows in _bands(pixels):
                 part = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from swapmark.data.archives import archive_entries
-from swapmark.data.images import ImageProblem, pillow_to_rgb
+from swapmark.data.images import pillow_to_rgb
 from swapmark.data.items import (
     IMAGE_SUFFIXES,
     Entry,
@@ -33,6 +33,7 @@ from swapmark.data.items import (
     suffix_of,
     too_large,
 )
+from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
 
 Source = str | os.PathLike | np.ndarray | Image.Image | Sequence

@@ -52,7 +52,7 @@ class Page:
     def upright_size(self) -> tuple[int, int]:
         """Width and height in pixels once it is turned upright."""
         size = (self.get(WIDTH), self.get(LENGTH))
-        return size[::-1] if self.get(ORIENTATION, 1) in (5, 6, 7, 8) else size
+        return size[::-1] if self.get(ORIENTATION, 1) in (5, 6, 7, 8) else size  # pyright: ignore[reportReturnType]
 
     @property
     def reads_rightly(self) -> bool:
@@ -183,6 +183,6 @@ def _rgb_of(page, data: bytes) -> np.ndarray:
     premultiplied = alpha is not None and kinds[0] == 1
     # Alpha that was multiplied in tells how far the values reach.
     if values.dtype.kind == "u" and (premultiplied or (colours, values.itemsize) == (3, 2)):
-        values = (values >> (8 * values.itemsize - 8)).astype(np.uint8)
+        values = (values >> (8 * values.itemsize - 8)).astype(np.uint8)  # pyright: ignore[reportOperatorIssue]
     negative = int(page.photometric) == 0
     return planes_to_rgb(values, alpha, premultiplied=premultiplied, negative=negative)

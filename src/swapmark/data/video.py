@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from swapmark.data.decoding import decode_item
-from swapmark.data.images import ImageProblem, check_size
 from swapmark.data.items import Item, Skipped
+from swapmark.data.pixels import ImageProblem, check_size
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError
 

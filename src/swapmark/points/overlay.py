@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from swapmark.data.images import ImageProblem, resize_image
+from swapmark.data.images import resize_image
 from swapmark.data.items import is_video_name
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import is_run, list_images
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
 from swapmark.drawing.draw import draw_landmarks, picture_format, save_image

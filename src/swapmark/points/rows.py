@@ -11,8 +11,9 @@ from warnings import warn
 
 import numpy as np
 
-from swapmark.data.images import ImageProblem, image_size
+from swapmark.data.images import image_size
 from swapmark.data.items import IMAGE_SUFFIXES, Item
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_images, read_file
 from swapmark.errors import InputError, LeftOutWarning, counted
 from swapmark.points.checks import plain_name

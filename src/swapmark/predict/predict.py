@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from swapmark.data.decoding import read_ahead, stream_images, track
-from swapmark.data.images import ImageProblem, Placement, resize_image
+from swapmark.data.images import Placement, resize_image
 from swapmark.data.items import Skipped, is_video_name
+from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
 from swapmark.errors import InputError, RunError
