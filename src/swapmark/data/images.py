@@ -15,6 +15,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -41,9 +42,16 @@ READERS: dict[bytes, type[ImageFile.ImageFile]] = {
 """The first bytes of each kind of file, and Pillow's reader for it."""
 
 
-def decode_image(
-    data: bytes, *, draft_size: int | None = None
-) -> tuple[np.ndarray, tuple[int, int]]:
+class Decoded(NamedTuple):
+    """An image as it is read, turned upright."""
+
+    pixels: np.ndarray
+    """uint8 (H, W, 3)."""
+    size: tuple[int, int]
+    """Full width and height; larger than `pixels` where these are a draft."""
+
+
+def decode_image(data: bytes, *, draft_size: int | None = None) -> Decoded:
     """Decode an image file, turned upright: uint8 (H, W, 3), and its full width and height.
 
     With `draft_size`, a larger JPEG is decoded at 1/2, 1/4 or 1/8 of its size, both sides still
@@ -65,7 +73,7 @@ def decode_image(
             raise ImageProblem(f"unreadable or truncated header: {error}") from error
         check_size(*page.upright_size)
         pixels = read_with_tifffile(data, page, f"a kind of TIFF that Pillow cannot read ({error})")
-        return pixels, pixels.shape[1::-1]
+        return Decoded(pixels, pixels.shape[1::-1])
     check_size(*image.size)
     with _damage_told():
         size = _upright_size(image)
@@ -75,7 +83,7 @@ def decode_image(
         if drafted and drafted[1][2:] != image.size:
             image = image.resize(image.size, box=drafted[1])
         ImageOps.exif_transpose(image, in_place=True)
-        return _to_rgb(image), size if drafted else image.size
+        return Decoded(_to_rgb(image), size if drafted else image.size)
 
 
 def image_size(data: bytes) -> tuple[int, int]:
