@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swapmark.data.items import Skipped
+from swapmark.data.items import Skipped, is_video_name
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.video import (
     VideoFrame,
@@ -168,6 +168,35 @@ def test_damage_in_the_middle_is_told_and_what_follows_is_read(film):
     assert frames[-1].time == pytest.approx(39 / 25)
     assert len(reasons) == 1
     assert "0.80 s" in reasons[0]
+
+
+@pytest.mark.parametrize("codec", [("mjpeg", "yuvj420p"), ("ffv1", "bgr0")])
+@pytest.mark.parametrize("dropped", [set(), {4, 5, 9}, {1}])
+def test_frames_that_the_header_promises_and_the_file_lacks_are_told(tmp_path, codec, dropped):
+    left = [number for number in range(12) if number not in dropped]
+    with av.open(str(tmp_path / "dropped.avi"), "w") as container:
+        stream = container.add_stream(codec[0], rate=25, width=96, height=64)
+        stream.pix_fmt = codec[1]
+        for number in left:  # as cameras do, the container fills gaps with chunks of length 0
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 20 * number, np.uint8))
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, pixels, reasons = read(tmp_path / "dropped.avi")
+    assert [frame.time for frame in frames] == pytest.approx([number / 25 for number in left])
+    assert [picture.mean() for picture in pixels] == pytest.approx([20 * n for n in left], abs=3)
+    assert len(reasons) == bool(dropped)
+    assert all(f"{len(dropped)} of the 12 frames" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.h264", "libx264"), ("a.H265", "libx265")])
+def test_a_raw_stream_is_read_as_a_video_without_times(film, name, codec):
+    path = film(name, PLACES[:12], codec=(codec, "yuv420p"))
+    frames, pixels, reasons = read(path)
+    assert is_video_name(name)
+    assert [middle(picture) for picture in pixels] == [pytest.approx(p, abs=1) for p in PLACES[:12]]
+    assert [frame.time for frame in frames] == [None] * 12
+    assert reasons == []
 
 
 def test_a_video_without_a_frame_says_so(film):

@@ -146,12 +146,13 @@ def _frames(path: Path) -> Frames:
     """Every frame in the order of decoding, and what is wrong with the file where it turns up."""
     from av.sidedata.sidedata import Type
 
-    index, last, seen, matrix = 0, None, None, None
+    index, told, last, seen, matrix = 0, 0, None, None, None
     with _opened(path) as (container, stream):
         stream.thread_type = "AUTO"
         interval = float(1 / stream.average_rate) if stream.average_rate else 0.0
         for frame in _decoded(container, stream):
             if isinstance(frame, str):
+                told += 1
                 yield Skipped(str(path), frame)
                 continue
             time = frame.time
@@ -171,6 +172,9 @@ def _frames(path: Path) -> Frames:
         elif last is not None and end - last > SHORT_BY:
             found = f"ends after {index} frames, at {last:.2f} s of the {end:.2f} s that its header"
             yield Skipped(str(path), f"{found} says; it is cut off or damaged")
+        elif (promised := _announced_count(stream)) > index + told:
+            empty = f"{promised - index - told} of the {promised} frames of its header are empty"
+            yield Skipped(str(path), f"{empty}: frame numbers after them are too low, times right")
 
 
 def _decoded(container, stream) -> Iterator[Any]:
@@ -228,6 +232,17 @@ def _announced_end(container, stream) -> float | None:
     if container.duration and len(container.streams) == 1:
         return start + container.duration / 1e6
     return None
+
+
+def _announced_count(stream) -> int:
+    """How many frames the header promises; 0 if unsaid. Cut frames of an edited mp4 do not count.
+
+    Cameras write a chunk of length 0 for a frame that they dropped, and count it.
+    """
+    if not (stream.frames and stream.duration and stream.average_rate):
+        return 0
+    shown = round(stream.duration * stream.time_base * stream.average_rate)
+    return min(stream.frames, shown)
 
 
 def _clock(time: float | None) -> str:
