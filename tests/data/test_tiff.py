@@ -3,6 +3,8 @@
 import io
 import sys
 import tracemalloc
+import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -177,3 +179,15 @@ def test_a_pixel_takes_no_more_than_20_bytes_while_it_is_decoded(kind, photometr
     # Up to 4 bytes a pixel that Pillow holds are not traced.
     by_pillow = 4 * (kind == "u2" or (kind, photometric) == ("f4", "minisblack"))
     assert (peak + len(data)) / (pixels.size / 3) + by_pillow < 20
+
+
+def test_damaged_headers_are_problems():
+    random = np.random.default_rng(0)
+    for data in (tiff_of_u4, tiff_of_u2, pages((of_kind("f4", GREY), {})) * 2):
+        for _ in range(150):
+            damaged = bytearray(data)
+            for place in random.integers(4, 240, 3):
+                damaged[place] = random.integers(0, 20)
+            for look in (decode_image, image_size):
+                with suppress(ImageProblem), warnings.catch_warnings(action="ignore"):
+                    look(bytes(damaged))

@@ -9,6 +9,7 @@ import io
 import re
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ PHOTOMETRIC, DESCRIPTION, ORIENTATION, SAMPLES, PLANAR = 262, 270, 274, 277, 284
 SUB_PAGES, EXTRA_SAMPLES, FORMAT = 330, 338, 339
 _LENGTHS = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
 """Bytes of a value: of a byte, a letter, and integers of 16, 32 and 64 bits."""
-_LETTERS = {1: "B", 2: "c", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_LETTERS = {1: "B", 2: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 MAX_PAGES = 10_000
 """More are not counted."""
 _MOST_READ = 4096
@@ -36,7 +37,7 @@ class Page:
     """`<` or `>`, the order of bytes in the file, as struct writes it."""
     index: int = 0
     """Place among all pages, from 0."""
-    tags: dict[int, tuple] = field(default_factory=dict)
+    tags: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Numbers by tag."""
 
     def get(self, tag: int, default: int = 0) -> int:
@@ -51,8 +52,9 @@ class Page:
     @property
     def upright_size(self) -> tuple[int, int]:
         """Width and height in pixels once it is turned upright."""
-        size = (self.get(WIDTH), self.get(LENGTH))
-        return size[::-1] if self.get(ORIENTATION, 1) in (5, 6, 7, 8) else size  # pyright: ignore[reportReturnType]
+        width, height = self.get(WIDTH), self.get(LENGTH)
+        is_turned = self.get(ORIENTATION, 1) in (5, 6, 7, 8)
+        return (height, width) if is_turned else (width, height)
 
     @property
     def reads_rightly(self) -> bool:
@@ -90,7 +92,7 @@ def find_page(data: bytes) -> Page:
     count = len(meant)
     if len(pages) == 1:
         # ImageJ lists the first page alone when it writes a large stack.
-        text = b"".join(pages[0].tags.get(DESCRIPTION, ()))
+        text = bytes(letter & 255 for letter in pages[0].tags.get(DESCRIPTION, ()))
         told = re.match(rb"ImageJ=.*?\nimages=(\d{1,9})\n", text, re.DOTALL)
         count = int(told[1]) if told else 1
     if count > 1:
@@ -156,7 +158,7 @@ def read_with_tifffile(data: bytes, page: Page, why: str) -> np.ndarray:
     return np.ascontiguousarray(rgb)
 
 
-def _rgb_of(page, data: bytes) -> np.ndarray:
+def _rgb_of(page: Any, data: bytes) -> np.ndarray:
     """The pixels of a page of tifffile, as they are stored."""
     check_size(page.imagewidth, page.imagelength)
     if page.nbytes > 32 * pixels.MAX_PIXELS:  # four channels of 64 bits are the most that is read
@@ -166,6 +168,7 @@ def _rgb_of(page, data: bytes) -> np.ndarray:
         raise ImageProblem(f"a TIFF of {page.photometric.name.lower()} colours; save it as RGB")
     if colours == 1 and count > 4:
         raise ImageProblem(f"{count} channels that are neither grey nor RGB; save the one meant")
+    values: np.ndarray
     if page.is_final:  # seen in the file's bytes, without a copy
         kind = page.dtype.newbyteorder(page.parent.byteorder)
         values = np.frombuffer(data, kind, np.prod(page.shape), page.dataoffsets[0])
