@@ -396,6 +396,7 @@ def export(
     *,
     format: Literal["onnx", "hub"] = "onnx",
     out: Annotated[Path | None, OUT] = None,
+    points: str | None = None,
     push: str | None = None,
     license: str | None = None,
     overwrite: Overwrite = False,
@@ -412,17 +413,19 @@ def export(
         format: onnx: one file that predicts without torch. hub: a folder that is a repository of
             the Hugging Face hub.
         out: The file or folder to write. Default: model.onnx or hub-model.
+        points: Name of own points made by `swapmark fit`, to be found in place of the landmarks.
         push: Send the model to the hub as OWNER/NAME. Log in first (`hf auth login`).
         license: The licence that the hub shows, such as mit. Default: unknown.
     """
     import swapmark
 
-    detector = swapmark.load(run, device="cpu")
+    detector = swapmark.load(run, device="cpu", points=points)
     if format == "hub":
         if out or not push:
             folder = detector.save_hub(out or "hub-model", license=license, overwrite=overwrite)
             command = shlex.join(["swapmark", "predict", str(folder)])
-            print(f"Written to {folder}. Next:\n  {command} IMAGES --out points.csv")
+            own = f" --points {shlex.quote(points)}" if points else ""
+            print(f"Written to {folder}. Next:\n  {command} IMAGES --out points.csv{own}")
         if push:
             print(f"On the hub: {detector.push_to_hub(push, license=license)}")
         return

@@ -17,8 +17,14 @@ from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
 from swapmark.specimens.evaluate import Evaluation, evaluate
 from swapmark.specimens.fit import PointFit, fit_points
+from swapmark.specimens.looks import look
 from swapmark.specimens.metrics import choose_normaliser
-from swapmark.specimens.point_map import PointMap, find_point_map, point_map_path
+from swapmark.specimens.point_map import (
+    PointMap,
+    find_point_map,
+    point_map_path,
+    read_point_map,
+)
 
 
 def load(
@@ -29,7 +35,8 @@ def load(
     A name is that of a built-in model, or OWNER/NAME of one on the Hugging Face hub; a folder here
     of that name comes first. `device` is `cuda`, `mps` or `cpu`: the best there is by default, the
     CPU for an .onnx file, which needs onnxruntime and no torch. With `points`, the name under which
-    a detector of own points was saved, or its `.point_map`, it finds these points.
+    a detector of own points was saved, or its `.point_map`, it finds these points; an .onnx file
+    that was exported with own points finds them without.
 
     Raises RunError that says what is missing, and InputError for a device that is not there.
 
@@ -44,9 +51,13 @@ def load(
     network = open_network(path, device=device)
     folder = Path(source) if Path(source).is_dir() else None
     detector = Detector(network, os.fspath(source), path, folder)
+    if points is None and network.points:
+        points = read_point_map(network.points, path)
     if points is None:
         return detector
-    return replace(detector, point_map=find_point_map(folder, points, network.fingerprint))
+    own = find_point_map(folder or path, points, network.fingerprint)
+    name = points if isinstance(points, str) else detector.own_name
+    return replace(detector, point_map=own, own_name=name)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,6 +92,8 @@ class Detector:
     """The run or model folder for own points and evaluations; None where `source` is no folder."""
     point_map: PointMap | None = None
     """From the landmarks to own points; None for a detector of landmarks."""
+    own_name: str = "points"
+    """The name under which own points were loaded, and under which an export keeps them."""
     fit: PointFit | None = None
     """How well the own points fit, for what `fit_points` gave."""
 
@@ -113,9 +126,10 @@ class Detector:
         With `frame_rate` pictures are taken for the frames of a video, so many a second. Raises
         InputError when no image can be used.
         """
-        found = predict_points(
+        return predict_points(
             self.network,
             source,
+            self.point_map,
             batch_size=batch_size,
             workers=workers,
             progress=progress,
@@ -124,7 +138,6 @@ class Detector:
             start=start,
             stop=stop,
         )
-        return self.point_map.apply(found) if self.point_map else found
 
     def evaluate(
         self,
@@ -173,14 +186,19 @@ class Detector:
         """Learn own points, marked in a few images, and return the detector of these points.
 
         The arguments are those of `evaluate`. Images whose split is `fit` are used, all where there
-        is no split. `.fit` of the result says what error to expect on new images, and whether more
-        marks would help; `save` keeps the points.
+        is no split. The points are mapped from the landmarks, and moved by what the backbone sees
+        around them where that helps. `.fit` of the result says what error to expect on new images,
+        and whether more marks would help; `save` keeps the points.
         """
         marked = read_annotated(annotated, images)
         choose_normaliser(normaliser, marked.points.names)
+        found = self._landmarks(marked, ("fit",), progress)
+        items = {item.name: item for item in marked.items}
+        looks = look(self.network, [items[file] for file in found.files], progress=progress)
         fit = fit_points(
-            self._landmarks(marked, ("fit",), progress),
+            found,
             marked.points,
+            looks=looks,
             model=self.network.fingerprint,
             normaliser=normaliser,
             draws=draws,
@@ -244,7 +262,7 @@ class Detector:
         return Path(f"{model}-evaluation-{name}.json")
 
     def export(self, path: str | os.PathLike, *, overwrite: bool = False):
-        """Write what finds the landmarks as an .onnx file, which needs no torch to predict.
+        """Write what finds the points as an .onnx file, which needs no torch to predict.
 
         Returns an `OnnxExport` with the largest difference to torch. Raises ExportError where that
         is too large.
@@ -253,7 +271,13 @@ class Detector:
         from swapmark.model.store import load_model
 
         model = load_model(self._model_folder())
-        return export_onnx(model, path, fingerprint=self.network.fingerprint, overwrite=overwrite)
+        return export_onnx(
+            model,
+            path,
+            fingerprint=self.network.fingerprint,
+            point_map=self.point_map,
+            overwrite=overwrite,
+        )
 
     def save_hub(
         self, folder: str | os.PathLike, *, license: str | None = None, overwrite: bool = False
@@ -265,13 +289,22 @@ class Detector:
         """
         from swapmark.export.hub import save_hub
 
-        return save_hub(self._model_folder(), folder, license=license, overwrite=overwrite)
+        return save_hub(
+            self._model_folder(),
+            folder,
+            license=license,
+            points=self._own_points(),
+            overwrite=overwrite,
+        )
 
     def push_to_hub(self, name: str, *, license: str | None = None) -> str:
         """Send the same to the hub as OWNER/NAME; returns its address. A new one is private."""
         from swapmark.export.hub import push_to_hub
 
-        return push_to_hub(self._model_folder(), name, license=license)
+        return push_to_hub(self._model_folder(), name, license=license, points=self._own_points())
+
+    def _own_points(self) -> tuple[str, PointMap] | None:
+        return (self.own_name, self.point_map) if self.point_map else None
 
     def _model_folder(self) -> Path:
         if self.path.is_file():

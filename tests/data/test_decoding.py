@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from swapmark.data import decoding
 from swapmark.data.decoding import load_item, read_ahead, stream_images, track
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem
+
+LOAD = partial(load_item, size=8)
 
 
 def grey_item(index: int, delay: float = 0.0, started: list | None = None) -> Item:
@@ -31,7 +34,7 @@ def failing_item(error: Exception) -> Item:
 
 def test_order_is_kept_whatever_finishes_first():
     items = [grey_item(index, delay=0.002 * (index % 3 == 0)) for index in range(60)]
-    results = list(stream_images(items, 8, workers=4))
+    results = list(stream_images(items, LOAD, workers=4))
     assert [item.name for item, _ in results] == [str(index) for index in range(60)]
     values = [result[0][0, 0, 0] for _, result in results if not isinstance(result, ImageProblem)]
     assert values == list(range(60))
@@ -39,7 +42,7 @@ def test_order_is_kept_whatever_finishes_first():
 
 def test_only_a_few_are_decoded_ahead_and_threads_end_when_the_reader_stops():
     started: list[int] = []
-    stream = stream_images((grey_item(i % 200, 0, started) for i in range(5000)), 8, workers=2)
+    stream = stream_images((grey_item(i % 200, 0, started) for i in range(5000)), LOAD, workers=2)
     next(stream)
     time.sleep(0.1)
     assert len(started) <= 16
@@ -51,11 +54,11 @@ def test_unreadable_items_become_problems_and_own_mistakes_do_not():
     vanished = failing_item(FileNotFoundError(2, "No such file or directory"))
     with pytest.raises(ImageProblem, match="No such file"):
         load_item(vanished, 8)
-    (_, first), (_, second) = stream_images([vanished, grey_item(3)], 8)
+    (_, first), (_, second) = stream_images([vanished, grey_item(3)], LOAD)
     assert isinstance(first, ImageProblem)
     assert not isinstance(second, ImageProblem)
     with pytest.raises(ZeroDivisionError):
-        list(stream_images([failing_item(ZeroDivisionError())], 8))
+        list(stream_images([failing_item(ZeroDivisionError())], LOAD))
 
 
 @pytest.mark.parametrize(

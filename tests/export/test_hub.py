@@ -1,5 +1,7 @@
 """A model folder that the Hugging Face hub takes, and that loads back."""
 
+from dataclasses import replace
+
 import huggingface_hub
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from safetensors.numpy import load_file
 from swapmark.detector import load
 from swapmark.errors import InputError, OutputError
 from swapmark.export.hub import push_to_hub, save_hub
+from swapmark.faces.drawn import draw_faces
 
 FILES = ["README.md", "config.json", "model.safetensors"]
 
@@ -45,6 +48,16 @@ def test_an_export_finds_what_the_run_finds_with_what_is_needed_for_that(
     assert len(part) < len(whole)
 
 
+def test_own_points_go_along_and_belong_to_what_was_exported(tiny_run, marked, tmp_path):
+    named = replace(load(tiny_run, device="cpu").fit_points(marked, draws=0), own_name="face")
+    folder = named.save_hub(tmp_path / "hub")
+    faces = draw_faces(3, size=32).images
+    found = load(folder, device="cpu", points="face").predict(faces)
+    assert np.array_equal(found.xy, named.predict(faces).xy)
+    with pytest.raises(InputError, match=r"face\.json"):
+        named.save_hub(tmp_path / "hub")
+
+
 def test_the_hub_reads_the_card_of_a_run_and_of_an_export(tiny_run, tmp_path):
     folder = save_hub(tiny_run.model, tmp_path / "hub", license="cc-by-nc-4.0")
     for model, expected in ((tiny_run.model, "unknown"), (folder, "cc-by-nc-4.0")):
@@ -65,7 +78,7 @@ def test_a_push_sends_the_three_files_to_a_private_repository(tiny_run, hub):
     assert load(tiny_run).push_to_hub("jane/faces") == "https://hub.example/jane/faces"
     created, (name, files, card) = hub
     assert created == ("jane/faces", {"private": True, "exist_ok": True})
-    assert (name, files) == ("jane/faces", FILES)
+    assert (name, files) == ("jane/faces", [*FILES, "points/*.json"])
     assert 'swapmark.load("jane/faces")' in card.text
 
 

@@ -13,8 +13,26 @@ from swapmark.errors import ExportError, InputError
 from swapmark.export.onnx import BOUND, OPSET, check_parity, export_onnx
 from swapmark.faces.drawn import draw_faces
 from swapmark.model.model import ModelConfig, SwapModel
+from swapmark.model.store import load_model
 from swapmark.predict.network import TorchNetwork
 from swapmark.predict.onnx_network import OnnxNetwork
+
+OUTPUTS = ["points", "confidence", "map_4", "map_8", "map_16"]
+
+
+def test_own_points_are_in_the_file_and_differ_from_torchs_by_no_more_than_landmarks(
+    tiny_run, marked, tmp_path
+):
+    named = load(tiny_run, device="cpu").fit_points(marked, draws=0)
+    assert named.point_map.refinement
+    made = named.export(tmp_path / "named.onnx")
+    assert made.difference <= BOUND
+    found = load(made.path)
+    assert found.names == named.names
+    faces = draw_faces(5, size=32, seed=9).images
+    assert found.predict(faces).xy == pytest.approx(named.predict(faces).xy, abs=0.02)
+    again = found.fit_points(marked, draws=0)
+    assert again.fit.error == pytest.approx(named.fit.error, rel=0.02)
 
 
 def test_batches_of_any_size_give_torchs_points_in_pixels(tiny_run, tiny_onnx):
@@ -52,7 +70,7 @@ def test_the_file_says_what_it_is_and_not_where_it_was_made(tiny_run, tiny_onnx)
     assert properties["opset"] == str(OPSET)
     assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", OPSET)]
     assert [entry.name for entry in proto.graph.input] == ["images"]
-    assert [entry.name for entry in proto.graph.output] == ["points", "confidence"]
+    assert [entry.name for entry in proto.graph.output] == OUTPUTS
     weights = " ".join(weight.name for weight in proto.graph.initializer)
     assert "landmark_encoder" in weights
     assert "decoder" not in weights
@@ -80,7 +98,7 @@ def test_a_file_that_differs_is_not_put_in_place(tiny_run, tiny_onnx, tmp_path, 
 
 
 def test_a_difference_is_that_of_the_worst_point_and_batch():
-    about = {"landmarks": 4, "image_size": 32, "resize": "pad", "fingerprint": ""}
+    about = {"landmarks": 4, "image_size": 32, "resize": "pad", "fingerprint": "", "points": ""}
 
     def network(by=0.0, points=4):
         def find(squares):
@@ -88,7 +106,7 @@ def test_a_difference_is_that_of_the_worst_point_and_batch():
             xy[-1, 2, 1] += by * (len(squares) == 3)
             return xy, confidence
 
-        return SimpleNamespace(find=find, **about)
+        return SimpleNamespace(find=find, see=find, **about)
 
     assert check_parity(network(), network()) == 0
     assert check_parity(network(0.004), network()) == pytest.approx(0.004)
@@ -100,7 +118,7 @@ def test_a_difference_is_that_of_the_worst_point_and_batch():
 def test_a_place_that_does_not_do_is_refused_before_any_work(tiny_run, tiny_onnx, tmp_path):
     (tmp_path / "folder.onnx").mkdir()
     (tmp_path / "there.onnx").write_text("precious")
-    model = load(tiny_run).network.model
+    model = load_model(tiny_run.model)
     for name in ("model.txt", "model", "folder.onnx", "there.onnx"):
         with pytest.raises(InputError, match=name):
             export_onnx(model, tmp_path / name)
@@ -112,4 +130,4 @@ def test_a_place_that_does_not_do_is_refused_before_any_work(tiny_run, tiny_onnx
 def test_a_missing_extra_is_told_with_the_line_to_install_it(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr("swapmark.export.onnx.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'swapmark\[export\]'"):
-        export_onnx(load(tiny_run).network.model, tmp_path / "model.onnx")
+        export_onnx(load_model(tiny_run.model), tmp_path / "model.onnx")

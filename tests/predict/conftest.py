@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from swapmark.predict.network import Sight
+
 
 class Spotter:
     """Stands in for a network: its one landmark is the middle of what is bright."""
 
-    image_size, resize, landmarks, fingerprint = 64, "pad", 1, ""
+    image_size, resize, landmarks, fingerprint, points = 64, "pad", 1, "", ""
 
     def __init__(self):
         self.batches: list[int] = []
@@ -17,6 +19,9 @@ class Spotter:
         rows, columns = np.mgrid[: self.image_size, : self.image_size]
         xy = np.stack([(light * columns).sum(axis=(1, 2)), (light * rows).sum(axis=(1, 2))], -1)
         return xy[:, None], np.full((len(squares), 1), 0.75)
+
+    def see(self, squares):
+        return Sight(*self.find(squares), (squares.astype(np.float32),))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from swapmark.errors import RunError
 from swapmark.predict import find
-from swapmark.predict.find import find_model, open_network
+from swapmark.predict.find import HUB_FILES, find_model, open_network
 
 
 def test_a_run_its_path_and_its_model_folder_alone_open_alike(tiny_run, tmp_path):
@@ -111,7 +111,7 @@ def test_a_model_of_the_hub_is_found_by_owner_and_name(hub, tiny_run, tmp_path):
         find_model("someone/faces")
     shutil.copytree(tiny_run.model, tmp_path / "snapshot", dirs_exist_ok=True)
     assert find_model("someone/faces") == tmp_path / "snapshot"
-    assert hub == [("someone/faces", ["config.json", "model.safetensors", "README.md"])] * 2
+    assert hub == [("someone/faces", list(HUB_FILES))] * 2
 
 
 def test_paths_and_local_folders_are_not_looked_up_on_the_hub(hub, tiny_run, tmp_path):

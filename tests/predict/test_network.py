@@ -14,9 +14,11 @@ class SpotModel(PoseModel):
 
     def __init__(self):
         super().__init__(ModelConfig(1, 64, backbone="plain", backbone_width=2, landmark_width=4))
+        self.backbone.forward = lambda images: [images]
+        self.landmark_encoder.forward = self.brightest
 
-    def pose(self, images) -> Pose:
-        bright = (images.mean(dim=1, keepdim=True) - 0.35).clamp_min(0) + 1e-9
+    def brightest(self, maps) -> Pose:
+        bright = (maps[0].mean(dim=1, keepdim=True) - 0.35).clamp_min(0) + 1e-9
         return self.landmark_encoder.pose(bright / bright.sum(dim=(2, 3), keepdim=True))
 
 
@@ -31,6 +33,9 @@ def test_landmarks_are_in_pixels_of_the_squares(spot):
     xy, confidence = network.find(squares(spot(64, 64, 12.0, 20), spot(64, 64, 47.0, 20)))
     assert xy[:, 0] == pytest.approx(np.array([[12, 20], [47, 20]]), abs=0.3)
     assert confidence.shape == (2, 1)
+    seen = network.see(squares(spot(64, 64, 12.0, 20)))
+    assert np.array_equal(seen.xy[0], xy[0])
+    assert [level.shape for level in seen.maps] == [(1, 64, 64, 3)]
 
 
 def test_confidence_is_low_where_a_landmark_may_be_in_two_places(spot):

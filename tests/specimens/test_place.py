@@ -12,7 +12,6 @@ from swapmark.specimens.place import (
     fit_place,
     leave_out_parts,
     place_weights,
-    predict_left_out,
 )
 
 N, K, P = 15, 4, 3
@@ -146,42 +145,6 @@ def test_a_point_is_fitted_on_the_specimens_where_it_is_marked(specimens, monkey
     assert fitted.weights[1] == pytest.approx(alone.weights[0])
     assert fitted.offset[1] == pytest.approx(alone.offset[0])
     assert np.isnan(fitted.weights[2]).all()
-
-
-def test_each_specimen_is_predicted_by_what_the_others_choose_and_fit(specimens):
-    landmarks, points, used = specimens
-    found, means, parts = predict_left_out(landmarks, points, used, TOGETHER)
-    assert parts == N - 1
-    for out in ([0, 1], [2], [7]):
-        rest = np.setdiff1d(np.arange(N), out)
-        fitted = fit_place(landmarks[rest], points[rest], used[rest], TOGETHER[rest])
-        assert found[out] == pytest.approx(fitted(flat(landmarks[out])))
-        for row in out:
-            assert means[row] == pytest.approx(points[rest].mean(axis=0))
-
-
-def test_pure_noise_is_not_estimated_better_than_it_is():
-    """The errors by which the ridge is chosen flatter; those that are reported do not."""
-    random = np.random.default_rng(0)
-    chosen, reported = [], []
-    for _ in range(20):
-        landmarks, points = random.normal(size=(8, K, 2)), random.normal(size=(8, 1, 2))
-        used, clusters = np.ones((8, 1), bool), np.arange(8)
-        regression = PlaceRegression(landmarks, points)
-        ridge = choose_ridge([(regression, clusters)])
-        chosen.append(regression.left_out(clusters, ridge).mean())
-        found, _, _ = predict_left_out(landmarks, points, used, clusters)
-        reported.append(np.linalg.norm(found - points, axis=-1).mean())
-    assert np.mean(reported) > 1.03 * np.mean(chosen)
-
-
-def test_a_point_marked_once_has_no_prediction_where_it_is_left_out(specimens):
-    landmarks, points, used = specimens
-    used[1:, 1] = False
-    points[1:, 1] = np.nan
-    found, means, _ = predict_left_out(landmarks, points, used, np.arange(N))
-    assert np.isnan([found[0, 1], means[0, 1]]).all()
-    assert np.isfinite(found[1:]).all()
 
 
 def test_many_specimens_are_left_out_in_parts_that_keep_groups_whole():

@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENOSPC
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import PIL
 
-from swapmark.data.decoding import Loaded, stream_images, track
+from swapmark.data.decoding import load_item, stream_images, track
 from swapmark.data.images import Placement
 from swapmark.data.items import Item, Skipped
 from swapmark.data.pixels import ImageProblem
@@ -72,7 +73,8 @@ class ImageSet:
         if self.pixels is not None:
             return np.asarray(self.pixels[indices])
         chosen, squares = [self.items[index] for index in indices], []
-        for item, result in stream_images(chosen, self.size, self.placements[0].resize):
+        load = partial(load_item, size=self.size, resize=self.placements[0].resize)
+        for item, result in stream_images(chosen, load):
             if isinstance(result, ImageProblem):
                 raise InputError(
                     f"{item.name} could be read when the set was checked but not now: {result}. "
@@ -97,7 +99,7 @@ def load_images(
     path = cache_folder() / _file_name(items, size, resize, keep_pixels=bytes_each > 0)
     index = _read_index(path, len(items), bytes_each)
     if index is None:
-        decoded = stream_images(items, size, resize)
+        decoded = stream_images(items, partial(load_item, size=size, resize=resize))
         shown = track(decoded, len(items), "Decoding images", show=progress)
         index = _make_set(path, shown, len(items), bytes_each)
     used, placements, skipped = [], [], []
@@ -150,7 +152,10 @@ def _file_name(items: list[Item], size: int, resize: str, *, keep_pixels: bool) 
 
 
 def _make_set(
-    path: Path, decoded: Iterable[tuple[Item, Loaded]], count: int, bytes_each: int
+    path: Path,
+    decoded: Iterable[tuple[Item, tuple[np.ndarray, Placement] | ImageProblem]],
+    count: int,
+    bytes_each: int,
 ) -> Index:
     """Write `count` decoded items as a set, without their pixels if `bytes_each` is 0."""
     index: Index = []

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
@@ -14,9 +14,6 @@ import numpy as np
 from swapmark.data.images import Placement, decode_image, resize_image
 from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem, array_to_rgb
-
-Loaded = tuple[np.ndarray, Placement] | ImageProblem
-"""The network's square and where the image lies in it, or why there is none."""
 
 SECONDS_BETWEEN_LINES = 10.0
 Thing = TypeVar("Thing")
@@ -40,17 +37,25 @@ def load_item(item: Item, size: int, resize: str = "pad") -> tuple[np.ndarray, P
     Large JPEGs are decoded at a fraction of their size that is still twice `size` or more.
     Raises ImageProblem when the item cannot be read or decoded.
     """
-    pixels, original_size = decode_item(item, draft_size=2 * size)
-    return resize_image(pixels, size, resize, original_size=original_size)
+    ((square, placement),) = load_at_sizes(item, (size,), resize)
+    return square, placement
+
+
+def load_at_sizes(
+    item: Item, sizes: Sequence[int], resize: str
+) -> list[tuple[np.ndarray, Placement]]:
+    """The same at several sizes, of which the last is the largest, decoded once."""
+    pixels, original = decode_item(item, draft_size=2 * sizes[-1])
+    return [resize_image(pixels, size, resize, original_size=original) for size in sizes]
 
 
 def stream_images(
-    items: Iterable[Item], size: int, resize: str = "pad", workers: int | None = None
-) -> Iterator[tuple[Item, Loaded]]:
-    """Decode items with `workers` threads, in their order, a few ahead of the reader.
+    items: Iterable[Item], load: Callable[[Item], Thing], workers: int | None = None
+) -> Iterator[tuple[Item, Thing | ImageProblem]]:
+    """Load items with `workers` threads, in their order, a few ahead of the reader.
 
     Without `workers` there is one for each core that this process may use, at most 16. Yields each
-    item with what `load_item` gives, or with the problem that keeps it from being used.
+    item with what `load` makes of it, or with the ImageProblem that keeps it from being used.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = workers or min(16, cores or 1)
@@ -60,7 +65,7 @@ def stream_images(
     try:
         while True:
             for item in islice(remaining, 8 * workers - len(ahead)):
-                ahead.append((item, executor.submit(_load_or_problem, item, size, resize)))
+                ahead.append((item, executor.submit(_load_or_problem, load, item)))
             if not ahead:
                 return
             item, future = ahead.popleft()
@@ -69,9 +74,9 @@ def stream_images(
         executor.shutdown(cancel_futures=True)
 
 
-def _load_or_problem(item: Item, size: int, resize: str) -> Loaded:
+def _load_or_problem(load: Callable[[Item], Thing], item: Item) -> Thing | ImageProblem:
     try:
-        return load_item(item, size, resize)
+        return load(item)
     except ImageProblem as problem:
         # Without the traceback, which would keep the decoder's memory alive on a long list.
         return problem.with_traceback(None)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from swapmark import __version__
 from swapmark.coordinates import unit_to_pixels
+from swapmark.data.images import resize_image
 from swapmark.data.tensors import as_model_input
 from swapmark.errors import ExportError, InputError
 from swapmark.faces.drawn import draw_faces
@@ -28,6 +29,7 @@ from swapmark.model.model import PoseModel
 from swapmark.points.table import default_names
 from swapmark.predict.network import Network, TorchNetwork
 from swapmark.predict.onnx_network import ONNX_FORMAT, OnnxNetwork
+from swapmark.specimens.point_map import PointMap
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -36,6 +38,8 @@ OPSET = 18
 """Version of the ONNX operators; onnxruntime reads it since 1.14."""
 BATCHES = (1, 3, 16)
 """Sizes of the batches that are compared: 1 is the one that exporters like to take as fixed."""
+STRIDES = (4, 8, 16)
+"""Of the backbone's maps, by which own points are refined: outputs (B, S/stride, S/stride, C)."""
 BOUND = 0.01
 """Largest difference to torch that is allowed, in pixels of the square."""
 PREPROCESSING = (
@@ -58,14 +62,19 @@ class OnnxExport:
 
 
 def export_onnx(
-    model: PoseModel, path: str | os.PathLike, *, fingerprint: str = "", overwrite: bool = False
+    model: PoseModel,
+    path: str | os.PathLike,
+    *,
+    fingerprint: str = "",
+    point_map: PointMap | None = None,
+    overwrite: bool = False,
 ) -> OnnxExport:
     """Write the landmark detector as an ONNX file, compared with torch before it is put in place.
 
     `fingerprint` names the weights, so that own points fitted on the model are known to belong to
-    the file. Needs the extra `export`. Raises ExportError where the landmarks of drawn faces differ
-    by more than BOUND, and InputError where the name does not end in .onnx, or the file exists and
-    `overwrite` is not set.
+    the file. With `point_map` the file finds these points. Needs the extra `export`. Raises
+    ExportError where what is found on drawn faces differs by more than BOUND, and InputError where
+    the name does not end in .onnx, or the file exists and `overwrite` is not set.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx" or path.is_dir():
@@ -77,27 +86,39 @@ def export_onnx(
             f"Export to ONNX needs {' and '.join(missing)}: pip install 'swapmark[export]'"
         )
     proto = _onnx_model(model)
-    _describe(proto, model, fingerprint)
+    _describe(proto, model, fingerprint, point_map)
     differences = []
 
     def write(partial: Path) -> None:
         partial.write_bytes(proto.SerializeToString())
         exported = OnnxNetwork(partial, device="cpu")
-        differences.append(check_parity(exported, TorchNetwork(model, device="cpu")))
+        differences.append(check_parity(exported, TorchNetwork(model, device="cpu"), point_map))
 
     write_atomically(path, write)
     return OnnxExport(path, differences[0])
 
 
-def check_parity(exported: Network, reference: Network) -> float:
+def check_parity(exported: Network, reference: Network, point_map: PointMap | None = None) -> float:
     """Largest difference on drawn faces, of coordinates in pixels and of confidences.
+
+    With `point_map` its points are compared, too.
 
     Raises ExportError if it is above BOUND, or no number, in a batch of any size.
     """
-    faces = draw_faces(max(BATCHES), size=reference.image_size, clutter=True).images
+    size, mode = reference.image_size, reference.resize
+    zoom = point_map.zoom if point_map else 1
+    large = draw_faces(max(BATCHES), size=zoom * size, clutter=True).images
+    pictures = [[resize_image(face, side, mode) for side in (size, zoom * size)] for face in large]
+    faces = np.stack([square for (square, _), _ in pictures])
     largest = 0.0
     for count in BATCHES:
-        pairs = zip(exported.find(faces[:count]), reference.find(faces[:count]), strict=True)
+        pairs = [*zip(exported.find(faces[:count]), reference.find(faces[:count]), strict=True)]
+        if point_map:
+            own = (
+                point_map.find(network, network.see(faces[:count]), pictures[:count])
+                for network in (exported, reference)
+            )
+            pairs += zip(*own, strict=True)
         for found, expected in pairs:
             same = found.shape == expected.shape
             difference = np.abs(found - expected).max() if same else np.inf
@@ -112,20 +133,19 @@ def check_parity(exported: Network, reference: Network) -> float:
 
 
 class _Graph(nn.Module):
-    """What the file computes: squares to points in pixels, and confidences."""
+    """What the file computes: squares to points (B, K, 2) in pixels, confidences (B, K), maps."""
 
     def __init__(self, model: PoseModel):
         super().__init__()
         self.model = model
 
-    def forward(
-        self, images: UInt8[Tensor, "batch height width 3"]
-    ) -> tuple[Float[Tensor, "batch landmark 2"], Float[Tensor, "batch landmark"]]:
+    def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> tuple[Tensor, ...]:
         encoder = self.model.landmark_encoder
         # Not model.features, whose autocast has no counterpart in ONNX.
-        pose = encoder(self.model.backbone(as_model_input(images)))
+        maps = self.model.backbone(as_model_input(images))
+        pose = encoder(maps)
         points = unit_to_pixels(pose.points, self.model.config.image_size)
-        return points, encoder.confidence(pose)
+        return points, encoder.confidence(pose), *(level.permute(0, 2, 3, 1) for level in maps)
 
 
 def _onnx_model(model: PoseModel) -> "ModelProto":
@@ -142,7 +162,7 @@ def _onnx_model(model: PoseModel) -> "ModelProto":
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=["images"],
-                output_names=["points", "confidence"],
+                output_names=["points", "confidence", *(f"map_{stride}" for stride in STRIDES)],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 verbose=False,
             )
@@ -152,7 +172,9 @@ def _onnx_model(model: PoseModel) -> "ModelProto":
     return program.model_proto
 
 
-def _describe(proto: "ModelProto", model: PoseModel, fingerprint: str) -> None:
+def _describe(
+    proto: "ModelProto", model: PoseModel, fingerprint: str, point_map: PointMap | None
+) -> None:
     """Say in the file what it is; and not on which machine, in which folders, it was made."""
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer, proto.graph):
         part.ClearField("metadata_props")
@@ -170,5 +192,7 @@ def _describe(proto: "ModelProto", model: PoseModel, fingerprint: str) -> None:
         "preprocessing": PREPROCESSING,
         "opset": str(OPSET),
     }
+    if point_map:
+        properties["points"] = point_map.to_json()
     for key, value in properties.items():
         proto.metadata_props.add(key=key, value=value)

@@ -38,6 +38,10 @@ class Backbone(nn.Module):
     channels: tuple[int, ...]
     """Width of each of the maps, from fine to coarse."""
 
+    def folded(self) -> "Backbone":
+        """One that gives the same maps in less time, but cannot be trained; itself if none can."""
+        return self
+
 
 class PlainBackbone(Backbone):
     """Convolutions from random weights, of the widths in Jakab et al. 2018: 32-64-128-256.
@@ -165,10 +169,7 @@ class EfficientNetLite0(Backbone):
         return features
 
     def folded(self) -> "EfficientNetLite0":
-        """A copy with each batch norm folded into its convolution: the same maps in less time.
-
-        For a frozen network only: the statistics and the scales are no longer apart.
-        """
+        """A copy with each batch norm folded into its convolution."""
         copy = deepcopy(self).eval()
         pairs = {"_conv_stem": "_bn0", "_expand_conv": "_bn0"}
         pairs |= {"_depthwise_conv": "_bn1", "_project_conv": "_bn2"}

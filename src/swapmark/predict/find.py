@@ -13,7 +13,9 @@ from swapmark.predict.onnx_network import OnnxNetwork
 BUILT_IN = Path(__file__).resolve().parent.parent / "models"
 """A folder each for the models that come with the package."""
 MODEL_FILES = ("config.json", "model.safetensors", "README.md")
-"""All of a model folder; nothing else is taken from the hub."""
+"""All of a model folder."""
+HUB_FILES = (*MODEL_FILES, "points/*.json")
+"""What is taken from the hub, and sent there: the model, and own points."""
 
 
 def built_in_models() -> tuple[str, ...]:
@@ -105,7 +107,7 @@ def _from_hub(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        return _model_in(Path(snapshot_download(name, allow_patterns=list(MODEL_FILES))))
+        return _model_in(Path(snapshot_download(name, allow_patterns=list(HUB_FILES))))
     except RunError:
         raise
     except Exception as error:  # also those of the HTTP library, which changes with the version

@@ -3,14 +3,27 @@
 torch is imported when it is first needed: an ONNX file finds landmarks without it.
 """
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from swapmark.coordinates import unit_to_pixels
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from swapmark.model.model import PoseModel
+
+
+class Sight(NamedTuple):
+    """What a network makes of B squares."""
+
+    xy: np.ndarray
+    """Landmarks (B, K, 2), in pixels of the squares."""
+    confidence: np.ndarray
+    """(B, K) in [0, 1]."""
+    maps: tuple[np.ndarray, ...]
+    """The backbone's maps, float32 (B, h, w, C) each, from fine to coarse."""
 
 
 @runtime_checkable
@@ -25,6 +38,8 @@ class Network(Protocol):
     """How a picture becomes a square: `pad` or `crop`."""
     fingerprint: str
     """SHA-256 of the weights: maps to a user's own points belong to one network."""
+    points: str
+    """The map to own points that was exported with it, `PointMap.to_json`; empty if none was."""
 
     def find(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (B, K, 2), in pixels of the squares, and their confidence (B, K) in [0, 1].
@@ -33,29 +48,47 @@ class Network(Protocol):
         """
         ...
 
+    def see(self, squares: np.ndarray) -> Sight:
+        """The same, with the maps that it was found in."""
+        ...
+
 
 class TorchNetwork:
     """The backbone and landmark encoder of a model, on any device that torch knows."""
 
     def __init__(self, model: "PoseModel", device: str | None = None, fingerprint: str = ""):
         """device: `cuda`, `mps` or `cpu`; the best there is by default. InputError if absent."""
+        import torch
+
         from swapmark.model.devices import choose_device
 
         self.device = choose_device(device)
-        self.model = model.to(self.device).eval()
+        self.encoder = model.to(self.device).eval().landmark_encoder
+        backbone = model.backbone.folded()
+        self.backbone = backbone.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.landmarks = model.config.landmarks
         self.image_size = model.config.image_size
         self.resize = model.config.resize
-        self.fingerprint = fingerprint
+        self.fingerprint, self.points = fingerprint, ""
 
     def find(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (B, K, 2) in pixels of the squares, and their confidence (B, K)."""
+        xy, confidence, _ = self._run(squares)
+        return xy, confidence
+
+    def see(self, squares: np.ndarray) -> Sight:
+        """The same, with the backbone's maps."""
+        xy, confidence, maps = self._run(squares)
+        return Sight(xy, confidence, tuple(m.permute(0, 2, 3, 1).cpu().numpy() for m in maps))
+
+    def _run(self, squares: np.ndarray) -> "tuple[np.ndarray, np.ndarray, list[Tensor]]":
         import torch
 
         from swapmark.data.tensors import as_model_input
 
         with torch.inference_mode():
-            pose = self.model.pose(as_model_input(torch.from_numpy(squares), self.device))
-            confidence = self.model.landmark_encoder.confidence(pose)
+            maps = self.backbone(as_model_input(torch.from_numpy(squares), self.device))
+            pose = self.encoder(maps)
+            confidence = self.encoder.confidence(pose)
         xy = unit_to_pixels(pose.points.cpu().double().numpy(), self.image_size)
-        return xy, confidence.cpu().double().numpy()
+        return xy, confidence.cpu().double().numpy(), maps

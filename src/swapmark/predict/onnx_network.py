@@ -9,6 +9,7 @@ import numpy as np
 
 from swapmark.data.images import RESIZE_MODES
 from swapmark.errors import InputError, RunError, one_line
+from swapmark.predict.network import Sight
 
 ONNX_FORMAT = 1
 """Raised when the inputs, outputs or properties of an exported file change their meaning."""
@@ -23,7 +24,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: str | os.PathLike, device: str | None = None):
-        path = Path(path)
+        self.path = path = Path(path)
         try:
             self.session = _session(path, device or "cpu")
             self._read_properties()
@@ -35,12 +36,25 @@ class OnnxNetwork:
                 f"{one_line(error)}). Make it anew: swapmark export RUN --out {path.name}"
             ) from error
         named = self.properties.get("fingerprint")
+        self.points = self.properties.get("points", "")
         self.fingerprint = named or hashlib.sha256(path.read_bytes()).hexdigest()
 
     def find(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (B, K, 2) in pixels of the squares, and their confidence (B, K)."""
         xy, confidence = self.session.run(["points", "confidence"], {"images": squares})
         return np.asarray(xy, np.float64), np.asarray(confidence, np.float64)
+
+    def see(self, squares: np.ndarray) -> Sight:
+        """The same, with the backbone's maps; InputError for a file of before these were in it."""
+        if not self.maps:
+            raise InputError(
+                f"{self.path} was exported by an earlier version, without what own points need. "
+                f"Export the run again: swapmark export RUN --out {self.path.name} --overwrite"
+            )
+        names = ["points", "confidence", *self.maps]
+        xy, confidence, *maps = self.session.run(names, {"images": squares})
+        levels = tuple(np.asarray(level) for level in maps)
+        return Sight(np.asarray(xy, float), np.asarray(confidence, float), levels)
 
     def _read_properties(self) -> None:
         """Set what the file says; KeyError, TypeError or ValueError where its graph differs."""
@@ -56,7 +70,9 @@ class OnnxNetwork:
         self.landmarks = count = len(json.loads(properties["landmarks"]))
         expected = {"images": [size, size, 3], "points": [count, 2], "confidence": [count]}
         parts = (*self.session.get_inputs(), *self.session.get_outputs())
-        found = {part.name: list(part.shape[1:]) for part in parts}
+        self.maps = [part.name for part in parts if part.name.startswith("map_")]
+        """Names of the outputs that are the backbone's maps, from fine to coarse."""
+        found = {part.name: list(part.shape[1:]) for part in parts if part.name not in self.maps}
         if found != expected:
             raise ValueError(f"inputs and outputs are {found}, expected {expected}")
 

@@ -7,13 +7,14 @@ stay.
 
 import itertools
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from swapmark.data.decoding import read_ahead, stream_images, track
+from swapmark.data.decoding import load_at_sizes, read_ahead, stream_images, track
 from swapmark.data.images import Placement, resize_image
 from swapmark.data.items import Skipped, is_video_name
 from swapmark.data.pixels import ImageProblem
@@ -21,7 +22,7 @@ from swapmark.data.sources import Source, list_with_unread
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
 from swapmark.errors import InputError, RunError
 from swapmark.points.table import Points, default_names
-from swapmark.predict.network import Network
+from swapmark.predict.network import Network, Sight
 
 
 class _Seen(NamedTuple):
@@ -34,13 +35,36 @@ class _Seen(NamedTuple):
     time: float | None = None
 
 
-_Stream = Generator[tuple[_Seen, np.ndarray], None, None]
-"""With the squares, uint8 (image_size, image_size, 3), that the network takes."""
+Squares = list[tuple[np.ndarray, Placement]]
+"""Of one picture, uint8 (side, side, 3): the one that the network takes, and maybe a larger one."""
+_Stream = Generator[tuple[_Seen, Squares], None, None]
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """What finds points of its own in what the network sees."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """P names of the points."""
+        ...
+
+    @property
+    def zoom(self) -> int:
+        """How many times larger than the network's the square is that it looks at, too; else 1."""
+        ...
+
+    def find(
+        self, network: Network, sight: Sight, pictures: Sequence[Squares]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Points (B, P, 2) in pixels of the pictures, and their confidence (B, P)."""
+        ...
 
 
 def predict_points(
     network: Network,
     source: Source | FrameSource,
+    finder: Finder | None = None,
     *,
     batch_size: int = 64,
     workers: int | None = None,
@@ -50,7 +74,7 @@ def predict_points(
     start: float | None = None,
     stop: float | None = None,
 ) -> Points:
-    """Find the landmarks in pictures, or in the frames of a video.
+    """Find the landmarks, or the points of `finder`, in pictures or in the frames of a video.
 
     source: a folder, zip, tar, file, list or array of pictures, or a video file.
     batch_size: pictures at once. workers: threads that decode pictures.
@@ -63,11 +87,16 @@ def predict_points(
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected at least 1.")
     skipped: list[Skipped] = []
+    zoom = finder.zoom if finder else 1
+    sides = (network.image_size, zoom * network.image_size)[: min(zoom, 2)]
+    batch_size = max(1, batch_size // zoom)
     video = _open_video(source, frame_rate)
     if video is not None:
-        pictures = _of_video(network, video, (every, start, stop), skipped, progress=progress)
+        pictures = _of_video(
+            network, sides, video, (every, start, stop), skipped, progress=progress
+        )
     elif (every, start, stop) == (1, None, None):
-        pictures = _of_images(network, source, skipped, workers=workers, progress=progress)
+        pictures = _of_images(network, sides, source, skipped, workers=workers, progress=progress)
     else:
         raise InputError(
             "every, start and stop are for videos. If the pictures are the frames of one, give "
@@ -79,9 +108,9 @@ def predict_points(
         batches = iter(lambda: list(itertools.islice(pictures, batch_size)), [])
         with closing(read_ahead(batches)) as ready:
             for batch in ready:
-                those, squares = zip(*batch, strict=True)
+                those, pictures_of = zip(*batch, strict=True)
                 seen += those
-                found.append(network.find(np.stack(squares)))
+                found.append(_find(network, finder, pictures_of))
     if not seen:
         reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
         if video is None:
@@ -98,9 +127,9 @@ def predict_points(
             )
     times = [np.nan if one.time is None else one.time for one in seen]
     return Points(
-        default_names(network.landmarks),
+        finder.names if finder else default_names(network.landmarks),
         tuple(one.name for one in seen),
-        np.stack([one.placement.to_original(at) for one, at in zip(seen, xy, strict=True)]),
+        xy,
         confidence=confidence,
         sizes=np.array([(one.placement.width, one.placement.height) for one in seen]),
         frame=None if video is None else np.array([one.frame for one in seen]),
@@ -110,23 +139,48 @@ def predict_points(
     )
 
 
+def _find(
+    network: Network, finder: Finder | None, pictures: Sequence[Squares]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (B, P, 2) in pixels of the pictures, and their confidence (B, P)."""
+    squares = np.stack([square for (square, _), *_ in pictures])
+    if finder:
+        return finder.find(network, network.see(squares), pictures)
+    xy, confidence = network.find(squares)
+    placements = [placement for (_, placement), *_ in pictures]
+    places = [place.to_original(at) for place, at in zip(placements, xy, strict=True)]
+    return np.stack(places), confidence
+
+
 def _of_images(
-    network: Network, source, skipped: list[Skipped], *, workers: int | None, progress: bool
+    network: Network,
+    sides: Sequence[int],
+    source,
+    skipped: list[Skipped],
+    *,
+    workers: int | None,
+    progress: bool,
 ) -> _Stream:
     """The pictures that can be read; the others go to `skipped`."""
     items, unread = list_with_unread(source)
-    stream = stream_images(items, network.image_size, resize=network.resize, workers=workers)
+    load = partial(load_at_sizes, sizes=sides, resize=network.resize)
+    stream = stream_images(items, load, workers=workers)
     for item, result in track(stream, len(items), "Finding landmarks", show=progress):
         if isinstance(result, ImageProblem):
             skipped.append(Skipped(item.name, str(result)))
         else:
-            square, placement = result
-            yield _Seen(item.name, placement), square
+            yield _Seen(item.name, result[0][1]), result
     skipped += unread
 
 
 def _of_video(
-    network: Network, video: FrameSource, which: tuple, skipped: list[Skipped], *, progress: bool
+    network: Network,
+    sides: Sequence[int],
+    video: FrameSource,
+    which: tuple,
+    skipped: list[Skipped],
+    *,
+    progress: bool,
 ) -> _Stream:
     """The chosen frames that can be read; the others, and other damage, go to `skipped`."""
     with closing(video.frames()) as frames:
@@ -140,8 +194,8 @@ def _of_video(
             except ImageProblem as problem:
                 skipped.append(Skipped(frame.name, f"frame {frame.index}: {problem}"))
                 continue
-            square, placement = resize_image(pixels, network.image_size, network.resize)
-            yield _Seen(frame.name, placement, frame.index, frame.time), square
+            squares = [resize_image(pixels, side, network.resize) for side in sides]
+            yield _Seen(frame.name, squares[0][1], frame.index, frame.time), squares
 
 
 def _chosen(

@@ -143,9 +143,15 @@ def learning_curve(
     for size in sizes:
         errors = [value for order in orders if np.isfinite(value := error(order, size))]
         if errors:
-            spread = float(np.std(errors, ddof=1)) if len(errors) > 1 else np.nan
-            curve.append(CurvePoint(size, len(errors), float(np.mean(errors)), spread))
+            curve.append(curve_point(size, errors))
     return tuple(curve)
+
+
+def curve_point(specimens: int, errors: Sequence[float]) -> CurvePoint:
+    """The mean and spread of the errors of several draws, but those that are not known."""
+    known = [error for error in errors if np.isfinite(error)]
+    spread = float(np.std(known, ddof=1)) if len(known) > 1 else np.nan
+    return CurvePoint(specimens, len(known), float(np.mean(known)), spread)
 
 
 def plain(value: Any) -> Any:

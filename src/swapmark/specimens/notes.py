@@ -89,7 +89,7 @@ def few_images(pairs: Pairs, marks: np.ndarray, complete: int, one_group: bool) 
     return found
 
 
-def few_specimens(pairs: Pairs, error: float, curve: tuple[CurvePoint, ...]) -> list[str]:
+def few_specimens(pairs: Pairs, error: float, curve: Sequence[CurvePoint]) -> list[str]:
     """About too few specimens, one group alone, and a curve that still falls."""
     found, count = _never_marked(pairs, pairs.marked.marked.sum(axis=0)), len(pairs.marked)
     if count < ROUGH:

@@ -18,6 +18,8 @@ class Pairs:
     """K landmarks, all finite."""
     marked: Points
     """P marked points, NaN where they are not."""
+    rows: np.ndarray
+    """(N,): where they are in the table of landmarks."""
     sizes: np.ndarray
     """(N, 2) width and height."""
     groups: np.ndarray
@@ -75,6 +77,7 @@ def pair(found: Points, marked: Points, *splits: str) -> Pairs:
     return Pairs(
         found=replace(found, xy=found.xy.astype(float)),
         marked=replace(marked, xy=marked.xy.astype(float)),
+        rows=there,
         sizes=sizes,
         groups=np.array([numbers[label] for label in labels]),
         missing=tuple(np.array(files)[match.rows < 0].tolist()),

@@ -16,7 +16,7 @@ Axes: N specimens, K landmarks, P points, R = 5K features. Coordinates are relat
 
 import numpy as np
 
-from swapmark.specimens.protocols import LinearMap, fit_linear_map, shared_rows
+from swapmark.specimens.protocols import LinearMap, shared_rows
 
 SEPARATE = 0.25
 """How freely weights for x and y may differ, against their common part. Measured on faces: 0 loses
@@ -29,7 +29,7 @@ RIDGES = tuple(sign * 10.0**power for power in range(2, -6, -1) for sign in (1.0
 """From firm to loose, as multiples of a landmark coordinate's mean sum of squares."""
 TIE = 1e-6
 """Means that differ by less than this share are equal, and the firmer ridge is taken."""
-MAX_PARTS = 50
+MAX_PARTS = 10
 """Up to so many specimens (or groups) are left out one by one; more, in so many parts."""
 
 
@@ -141,20 +141,3 @@ def leave_out_parts(clusters: np.ndarray, count: int, seed: int = 0) -> list[np.
     """At most `count` masks (N,) of what is left out together: whole clusters, evenly spread."""
     order = np.random.default_rng(seed).permutation(clusters.max() + 1)
     return [np.isin(clusters, part) for part in np.array_split(order, min(len(order), count))]
-
-
-def predict_left_out(
-    landmarks: np.ndarray, points: np.ndarray, used: np.ndarray, clusters: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Points (N, P, 2) by maps chosen and fitted on others, means (N, P, 2) of others, the parts.
-
-    NaN where a point is marked in no other part.
-    """
-    found, means = np.full((2, *points.shape), np.nan)
-    parts = leave_out_parts(clusters, MAX_PARTS)
-    for out, rest in ((out, ~out) for out in parts if not out.all()):
-        fitted = fit_place(landmarks[rest], points[rest], used[rest], clusters[rest])
-        found[out] = fitted(landmarks[out].reshape(out.sum(), -1))
-        nothing = np.zeros((rest.sum(), 0))
-        means[out] = fit_linear_map(nothing, points[rest], used[rest], intercept=True).offset
-    return found, means, len(parts)

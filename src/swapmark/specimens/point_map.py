@@ -6,18 +6,27 @@ P points.
 
 import json
 import re
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from swapmark.coordinates import to_pixels, to_relative
 from swapmark.errors import InputError, RunError
 from swapmark.files import refuse_existing, write_text
 from swapmark.points.table import Points
+from swapmark.predict.network import Network, Sight
+from swapmark.predict.predict import Squares
+from swapmark.specimens.closer import ZOOMS, CloserLook
+from swapmark.specimens.describe import describe
+from swapmark.specimens.refine import Refinement
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""2 where points are refined: `refinement` is a file of safetensors in base 64."""
 COORDINATES = "from the centre of the image, in units of its longer side"
 
 
@@ -35,17 +44,56 @@ class PointMap:
     """Fingerprint of the model whose landmarks it takes; empty if that is not known."""
     record: dict[str, Any] = field(default_factory=dict, repr=False)
     """How it was fitted and how well it does: `PointFit.metrics()`."""
+    refinement: Refinement | None = field(default=None, repr=False)
+    """What moves the points to their places, where that helps."""
+    closer: CloserLook | None = field(default=None, repr=False)
+    """What then moves them by a second look at larger pictures, where that helps."""
 
     @property
     def landmarks(self) -> int:
         """K, the number of landmarks that it takes."""
         return self.weights.shape[1] // 2
 
+    @property
+    def zoom(self) -> int:
+        """See `Finder`."""
+        return self.closer.zoom if self.closer else 1
+
+    def find(
+        self, network: Network, sight: Sight, pictures: Sequence[Squares]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Points (B, P, 2) in pixels of the pictures, and their confidence (B, P); see `Finder`."""
+        places = [placement for (_, placement), *_ in pictures]
+        sizes = np.array([(place.width, place.height) for place in places])
+        landmarks = np.stack([at.to_original(xy) for at, xy in zip(places, sight.xy, strict=True)])
+        xy = self._of_landmarks(landmarks, sizes)
+        if self.refinement:
+            square = np.stack([at.to_model(of) for at, of in zip(places, xy, strict=True)])
+            maps = describe(sight.maps, self.refinement.channels)
+            square = self.refinement.apply(maps, square, network.image_size)
+            if self.closer:
+                larger = [squares[-1][0] for squares in pictures]
+                square = self.closer.apply(network, larger, square)
+            xy = np.stack([at.to_original(of) for at, of in zip(places, square, strict=True)])
+        return xy, sight.confidence @ self._shares().T
+
+    def _of_landmarks(self, landmarks: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Points (N, P, 2) from landmarks (N, K, 2), both in pixels of pictures of `sizes`."""
+        relative = to_relative(landmarks, sizes, "centre").reshape(len(landmarks), -1)
+        xy = np.einsum("nd,pdc->npc", relative, self.weights) + self.offset
+        return to_pixels(xy, sizes, "centre")
+
+    def _shares(self) -> np.ndarray:
+        """(P, K): how much each landmark counts for a point, 1 in all; alike where none does."""
+        size = np.linalg.norm(self.weights.reshape(len(self.names), self.landmarks, 4), axis=-1)
+        total = size.sum(axis=1, keepdims=True)
+        return np.divide(size, total, out=np.full_like(size, 1 / self.landmarks), where=total > 0)
+
     def apply(self, points: Points) -> Points:
-        """The named points in the images of the landmarks `points`, in pixels.
+        """The named points in the images of the landmarks `points`, in pixels: the map alone.
 
         The confidence of a point is the mean confidence of the landmarks, each counted by the size
-        of its weights for that point; NaN if no landmark has any. Raises InputError if the number
+        of its weights for that point. Raises InputError if the number
         of landmarks is another.
         """
         if len(points.names) != self.landmarks or points.sizes is None:
@@ -53,16 +101,11 @@ class PointMap:
                 f"This point map takes {self.landmarks} landmarks in images of known size, but "
                 f"there are {len(points.names)}. Use the model that it was fitted on."
             )
-        relative = to_relative(points.xy, points.sizes, "centre").reshape(len(points), -1)
-        xy = np.einsum("nd,pdc->npc", relative, self.weights) + self.offset
-        size = np.linalg.norm(self.weights.reshape(len(self.names), self.landmarks, 4), axis=-1)
-        total = size.sum(axis=1, keepdims=True)
-        shares = np.divide(size, total, out=np.full_like(size, np.nan), where=total > 0)  # (P, K)
         return replace(
             points,
             names=self.names,
-            xy=to_pixels(xy, points.sizes, "centre"),
-            confidence=None if points.confidence is None else points.confidence @ shares.T,
+            xy=self._of_landmarks(points.xy, points.sizes),
+            confidence=None if points.confidence is None else points.confidence @ self._shares().T,
         )
 
     def save(self, folder: Path, name: str, *, overwrite: bool = False) -> Path:
@@ -73,8 +116,12 @@ class PointMap:
         """
         path = point_map_path(folder, name)
         refuse_existing(path, overwrite=overwrite)
+        return write_text(path, self.to_json() + "\n")
+
+    def to_json(self) -> str:
+        """The whole map as text, which `read_point_map` reads."""
         values = {
-            "format": FORMAT,
+            "format": FORMATS[self.refinement is not None],
             "model": self.model,
             "landmarks": self.landmarks,
             "coordinates": COORDINATES,
@@ -83,7 +130,12 @@ class PointMap:
             "offset": self.offset.tolist(),
             "weights": self.weights.tolist(),
         }
-        return write_text(path, json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
+        if self.refinement:
+            values["refinement"] = b64encode(self.refinement.to_bytes()).decode()
+        if self.closer:
+            each = [b64encode(part.to_bytes()).decode() for part in self.closer.refinements]
+            values["closer"] = {"zoom": self.closer.zoom, "points": each}
+        return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def point_map_path(folder: Path, name: str) -> Path:
@@ -111,7 +163,12 @@ def find_point_map(folder: Path | None, points: str | PointMap, fingerprint: str
         )
     else:
         where = point_map_path(folder, points)
-        found = _read(where)
+        if not where.is_file():
+            others = ", ".join(sorted(path.stem for path in where.parent.glob("*.json"))) or "none"
+            raise RunError(
+                f"There is no {where}. Point maps there: {others}. Make one: swapmark fit"
+            )
+        found = read_point_map(where.read_bytes(), where)
     if found.model not in ("", fingerprint):
         raise RunError(
             f"{where} was fitted on another model, or on an earlier step of its training: its "
@@ -120,15 +177,13 @@ def find_point_map(folder: Path | None, points: str | PointMap, fingerprint: str
     return found
 
 
-def _read(path: Path) -> PointMap:
-    if not path.is_file():
-        others = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "none"
-        raise RunError(f"There is no {path}. Point maps there: {others}. Make one: swapmark fit")
+def read_point_map(text: str | bytes, path: Path) -> PointMap:
+    """The map that `PointMap.to_json` wrote into the file `path`; RunError where it is none."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for name, expected in {"format": FORMAT, "coordinates": COORDINATES}.items():
-            if values[name] != expected:
-                raise ValueError(f"{name} is {values[name]!r}; expected {expected!r}")
+        values = json.loads(text)
+        for name, known in {"format": FORMATS, "coordinates": (COORDINATES,)}.items():
+            if values[name] not in known:
+                raise ValueError(f"{name} is {values[name]!r}; expected {known[0]!r}")
         names, count = tuple(values["names"]), values["landmarks"]
         if not names or not all(isinstance(name, str) for name in names):
             raise ValueError(f"names is {values['names']!r}; expected a list of names")
@@ -137,8 +192,28 @@ def _read(path: Path) -> PointMap:
         for name, array in arrays.items():
             if array.shape != shapes[name] or not np.isfinite(array).all():
                 raise ValueError(f"{name}: expected finite numbers of shape {shapes[name]}")
-        return PointMap(names, **arrays, model=str(values["model"]), record=dict(values["record"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        refinement = closer = None
+        if values["format"] == 2:
+            refinement = Refinement.from_bytes(b64decode(values["refinement"]), len(names))
+        if "closer" in values:
+            parts = values["closer"]["points"]
+            if len(parts) != len(names) or (zoom := values["closer"]["zoom"]) not in ZOOMS:
+                raise ValueError(f"closer: expected {len(names)} points and a zoom of {ZOOMS}")
+            each = tuple(Refinement.from_bytes(b64decode(part), 1) for part in parts)
+            closer = CloserLook(zoom, each)
+        return PointMap(
+            names,
+            arrays["weights"],
+            arrays["offset"],
+            model=str(values["model"]),
+            record=dict(values["record"]),
+            refinement=refinement,
+            closer=closer,
+        )
+    except (
+        *(OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError),
+        SafetensorError,
+    ) as error:
         raise RunError(
             f"{path} is no point map that can be read ({error}). Copy it again, or fit again with "
             "--overwrite."

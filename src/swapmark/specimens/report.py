@@ -62,6 +62,8 @@ def print_fit(fit: "PointFit") -> None:
         cells = _number(fit.per_point[name]), _number(fit.per_point_pixels[name])
         points.add_row(name, f"{count:,}", *cells)
     points.add_row("all", "", _number(fit.error), _number(fit.pixels), style="bold")
+    if fit.map.refinement:
+        points.add_row("by landmarks alone", "", _number(fit.unrefined), "", style="dim")
     points.add_row("mean shape", "", _number(fit.mean_shape), "", style="dim")
     curve = _table("specimens", "error %", "±")
     for row in fit.curve:
@@ -69,14 +71,21 @@ def print_fit(fit: "PointFit") -> None:
     curve.add_row(f"{counts['specimens']:,}", _number(fit.error), "–")
     explained = Text(
         "± one standard deviation over random choices of specimens, scored on those left. "
-        "Last row: as above.",
+        + (
+            "Last row: as above, with the second look." if fit.map.closer else "Last row: as above."
+        ),
         style="italic",
     )
+    how = ""
+    if fit.map.refinement:
+        how = " and refined by what is seen around each point"
+    if fit.map.closer:
+        how += f", then again in pictures {fit.map.zoom} times as large"
     _print(
         fit.notes,
         f"{counted(len(fit.map.names), 'point')} fitted to "
-        f"{counted(fit.map.landmarks, 'landmark')} on {counted(counts['specimens'], 'specimen')}. "
-        f"Error to expect on new images, from specimens left out {left_out}, in % of "
+        f"{counted(fit.map.landmarks, 'landmark')} on {counted(counts['specimens'], 'specimen')}"
+        f"{how}. Error to expect on new images, from specimens left out {left_out}, in % of "
         f"{fit.normaliser} and in pixels:",
         points,
         *((curve, explained) if fit.curve else ()),
