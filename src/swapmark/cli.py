@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from swapmark import __version__
-from swapmark.errors import InputError, LeftOutWarning, SwapmarkError
+from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, shown
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -174,13 +174,15 @@ def train(
             overwrite=overwrite,
             progress=not quiet,
         )
-    except KeyboardInterrupt:
-        if tells and (out / "config.yaml").exists():
-            again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
-            again += ["--device", device] if device else []
-            again += ["--devices", str(devices)] if devices != 1 else []
-            _tell(f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}")
-        raise
+    except KeyboardInterrupt as stopped:
+        if not tells:
+            sys.exit(INTERRUPTED)
+        if not stopped.args:  # before there was a run
+            raise
+        again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
+        again += ["--device", device] if device else []
+        again += ["--devices", str(devices)] if devices != 1 else []
+        raise KeyboardInterrupt(f"{stopped}. Go on with:\n  {shlex.join(again)}") from None
     if tells:
         print(f"The run is in {run.path}; look at {run.samples}. Next:")
         print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
@@ -521,8 +523,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
             f"swapmark: The package {package} is not installed. Install all: pip install swapmark"
         )
         return USAGE_ERROR
-    except KeyboardInterrupt:
-        _tell("swapmark: stopped.")
+    except KeyboardInterrupt as stopped:
+        _tell(f"swapmark: stopped{'; ' if stopped.args else '.'}{stopped}")
         return INTERRUPTED
     return 0
 
@@ -544,7 +546,7 @@ def _left_out_as_notes() -> Iterator[None]:
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(shown(text), file=sys.stderr)
 
 
 def _source(images: list[str]) -> str | list[str]:

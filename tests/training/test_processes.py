@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from swapmark.errors import InputError, TrainingError
+from swapmark.training import processes
 from swapmark.training.config import override, parse_settings
 from swapmark.training.processes import (
     device_share,
-    noting_ctrl_c,
+    noting_stop,
     paths_for_processes,
     start_processes,
     tells_user,
@@ -114,6 +115,7 @@ def test_ctrl_c_ends_all_processes_after_saving(words, tiny_faces, tmp_path):
     told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert told.count(f"swapmark train {tiny_faces} --out {run.path} --resume") == 1
+    assert told.count("stopped") == 1
     assert "--resume --devices 2" in told
     assert "Traceback" not in told
     (checkpoint,) = run.checkpoints.iterdir()
@@ -130,8 +132,9 @@ def test_when_one_process_fails_all_end_and_the_reason_is_told(train_tiny, tiny_
     text = run.config.read_text().replace("steps: 1\n", "steps: 100000\n")
     run.config.write_text(text.replace("checkpoint_every: 20\n", "checkpoint_every: 1\n"))
     environment, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
-    with pytest.raises(TrainingError, match=f"code 2.*{run.path}"):
+    with pytest.raises(TrainingError, match="reason is in the lines above") as caught:
         start_processes([str(tiny_faces)], run, 2, progress=False)
+    assert "--resume" not in str(caught.value), "it would end so again"
     assert "step-0000001.pt" in capfd.readouterr().err
     assert (dict(os.environ), signal.getsignal(signal.SIGINT)) == (environment, handler)
 
@@ -173,22 +176,37 @@ def test_of_several_processes_the_first_tells_and_none_that_train_started(
     assert tells_user(devices) == tells
 
 
-def test_one_ctrl_c_is_noted_and_a_second_one_stops_at_once():
-    before = signal.getsignal(signal.SIGINT)
-    with noting_ctrl_c() as asked:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_is_noted_and_told_and_a_second_one_stops_after_a_while(name, monkeypatch, capfd):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with noting_stop(tell=True) as asked:
         assert not asked.is_set()
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
+        signal.raise_signal(number)
         assert asked.is_set()
+        monkeypatch.setattr(processes, "HASTE", 0.0)
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) == before
+            signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+    assert capfd.readouterr().err.count("saving") == 1
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with noting_stop(tell=False) as asked:
+            signal.raise_signal(signal.SIGHUP)
+        assert not asked.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_thread_that_is_not_the_first_trains_without_watching_ctrl_c():
     before, seen = signal.getsignal(signal.SIGINT), []
 
     def watch():
-        with noting_ctrl_c() as asked:
+        with noting_stop(tell=True) as asked:
             seen.append((asked.is_set(), signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=watch)

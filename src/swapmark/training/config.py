@@ -53,11 +53,11 @@ class TrainingConfig:
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
     """Every random choice follows from it."""
     log_every: Steps = 50
-    """Steps between lines of metrics.jsonl; one more with each sample sheet and each checkpoint."""
+    """Steps between lines of metrics.jsonl; one more with each sample sheet."""
     sample_every: Steps = 500
     """Steps between sample sheets; one more is made after the first 100 steps."""
-    checkpoint_every: Steps = 500
-    """Steps between checkpoints."""
+    checkpoint_every: Annotated[int, Ge(0)] = 0
+    """Steps between checkpoints. 0: the first after 100 steps, then one every two minutes."""
 
     def __post_init__(self):
         check_bounds(self)
