@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,8 +95,9 @@ def test_under_torchrun_one_process_alone_writes_and_tells(
     assert_same_run(Run(tmp_path / "run"), shared_run)
 
 
-@two_processes
-def test_ctrl_c_ends_all_processes_after_saving(words, tiny_faces, tmp_path):
+@pytest.fixture
+def going_on(words, tmp_path):
+    """A run of two processes that has three lines of metrics."""
     run = Run(tmp_path / "run")
     long = {"training": {"steps": 100_000}, "c3": {"flow_consensus": False, "ramp_start": 0}}
     process = subprocess.Popen(
@@ -111,15 +113,38 @@ def test_ctrl_c_ends_all_processes_after_saving(words, tiny_faces, tmp_path):
         assert process.poll() is None, "ended before it was to"
         assert time.monotonic() < due, "hangs"
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
-    told, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+    yield process
+    process.kill()
+
+
+@two_processes
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_processes_after_saving(going_on, number, tiny_faces, tmp_path):
+    run = Run(tmp_path / "run")
+    os.kill(going_on.pid, number)
+    told, _ = going_on.communicate(timeout=PATIENCE)
+    assert going_on.returncode == 130
     assert told.count(f"swapmark train {tiny_faces} --out {run.path} --resume") == 1
     assert told.count("stopped") == 1
     assert "--resume --devices 2" in told
     assert "Traceback" not in told
     (checkpoint,) = run.checkpoints.iterdir()
+    assert f"step {int(checkpoint.stem[5:])} is saved in {run.path}" in told
     assert checkpoint.name > "step-0000002.pt"
+
+
+@two_processes
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_when_one_process_is_killed_all_end_and_the_signal_is_told(going_on):
+    children = Path(f"/proc/{going_on.pid}/task/{going_on.pid}/children").read_text().split()
+    (second,) = [
+        int(pid) for pid in children if b"\0RANK=1\0" in Path(f"/proc/{pid}/environ").read_bytes()
+    ]
+    os.kill(second, signal.SIGKILL)
+    told, _ = going_on.communicate(timeout=PATIENCE)
+    assert going_on.returncode == 2
+    assert "process 2 was killed by SIGKILL" in told
+    assert "Traceback" not in told
 
 
 @two_processes

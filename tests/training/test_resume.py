@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from swapmark.training import loop
 from swapmark.training.run import Run
 from swapmark.training.train import train
 
@@ -55,6 +56,18 @@ def test_metrics_are_the_same_where_checkpoints_fall_between_their_lines(
     run = train_tiny(resume=True)
     assert [line["step"] for line in run.metrics()] == [5, 10, 12]
     assert_same_run(run, train_tiny(*settings, out=tmp_path / "at once"))
+
+
+def test_checkpoints_by_the_clock_change_nothing(
+    train_tiny, tiny_run, assert_same_run, stop_at, names, tmp_path, monkeypatch
+):
+    run = Run(tmp_path / "run")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    with stop_at(15), pytest.raises(ZeroDivisionError):
+        train_tiny("training.checkpoint_every=0")
+    assert names(run.checkpoints) == ["step-0000013.pt", "step-0000014.pt"]
+    train_tiny(resume=True)
+    assert_same_run(run, tiny_run)
 
 
 def test_a_damaged_last_checkpoint_is_passed_over(

@@ -20,7 +20,7 @@ from swapmark.model.store import save_model
 from swapmark.training.card import model_card
 from swapmark.training.config import Config
 from swapmark.training.monitor import check_landmarks
-from swapmark.training.processes import device_share, noting_stop
+from swapmark.training.processes import device_share, noting_stop, with_others
 from swapmark.training.progress import Progress
 from swapmark.training.run import Run, checkpoint_paths
 from swapmark.training.samples import draw_samples
@@ -79,7 +79,7 @@ def train_loop(
         pictures[share] = images.batch(indices[share])
         return pictures
 
-    with ThreadPoolExecutor(1) as loader, report, noting_stop(tell=show) as asked:
+    with ThreadPoolExecutor(1) as loader, report, with_others(), noting_stop(tell=show) as asked:
         upcoming = loader.submit(load, state.step)
         while state.step < steps and not stopping:
             # Make the views of this step while the next step's images are read.

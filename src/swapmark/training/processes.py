@@ -139,6 +139,17 @@ def start_processes(
 
 
 @contextmanager
+def with_others() -> Iterator[None]:
+    """Turn the error of torch when another process of the run is gone into a TrainingError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.distributed.DistBackendError) and "gloo" not in str(error):
+            raise
+        raise TrainingError("Another process of this run has ended.") from None
+
+
+@contextmanager
 def noting_stop(*, tell: bool) -> Iterator[threading.Event]:
     """Ctrl-C, SIGTERM or SIGHUP sets the event while the context lasts, and says so at once.
 
