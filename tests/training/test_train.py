@@ -107,7 +107,7 @@ def test_arrays_train_too(train_tiny):
 def test_one_image_alone_is_refused_with_the_reason(train_tiny, tmp_path):
     images = save_images(tmp_path / "images", 1)
     (images / "broken.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"0\.png"):
+    with pytest.raises(InputError, match=r"0\.png.*broken\.png: "):
         train_tiny(*QUICK, images=images)
     assert not (tmp_path / "run").exists()
 
@@ -243,9 +243,6 @@ def test_a_configuration_that_does_not_fit_is_named_on_resume(train_tiny):
     run.config.write_text(text.replace("landmarks: 4", "landmarks: 5"))
     with pytest.raises(RunError, match=r"config\.yaml"):
         train_tiny(resume=True)
-    run.config.write_text(text.replace("training:", "training:\n  fit: pad"))
-    with pytest.raises(InputError, match=r"training\.fit: .*earlier version"):
-        train_tiny(resume=True)
 
 
 def test_a_run_in_the_folder_of_its_pictures_is_none_of_them(train_tiny, tmp_path):
@@ -275,11 +272,6 @@ def test_resuming_with_other_images_is_refused(train_tiny, tmp_path):
     assert contents(run.path) == before
     (images / "2.png").write_bytes(pixels)
     train_tiny(images=images, resume=True)
-
-
-def test_settings_of_c3_that_do_nothing_with_imm_are_named(train_tiny, capsys):
-    train_tiny(*QUICK, "c3.cycle=0.3", progress=True)
-    assert "c3.cycle" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"images": 3}'])
