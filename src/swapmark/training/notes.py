@@ -47,7 +47,7 @@ def training_notes(config: Config, usual: Config, images: ImageSet, skipped: Pat
         )
     if training.steps <= training.warmup:
         found.append(
-            f"with {training.steps} steps the learning rate is still rising at the end "
+            f"with {counted(training.steps, 'step')} the learning rate is still rising at the end "
             f"(training.warmup is {training.warmup}). Give more --steps, or a shorter warm-up."
         )
     if config.method != "c3":
