@@ -79,6 +79,15 @@ def write_rows(path: Path, rows: Iterable[Sequence]) -> Path:
     return write_atomically(path, write)
 
 
+def safe_cell(text: str) -> str:
+    """The text with an apostrophe in front if a spreadsheet would take it for a formula.
+
+    >>> safe_cell("=1+1"), safe_cell("a.png")
+    ("'=1+1", 'a.png')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raise InputError if a file is there that nobody allowed to replace."""
     if path.exists() and not overwrite:
