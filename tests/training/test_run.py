@@ -39,6 +39,7 @@ def test_a_new_run_goes_into_a_new_or_an_empty_folder(tmp_path):
     for overwrite in (False, True):
         with only_here(path):
             assert new_run(path, overwrite=overwrite) == Run(path)
+        (path / ".config.yaml.0123456789ab.part").touch()  # a process was killed at once
     assert path.is_dir()
 
 

@@ -156,7 +156,9 @@ def refuse_run(path: Path, *, overwrite: bool) -> None:
     """Raise RunError when a new run in `path` would lose something; touches nothing."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; expected a folder to put the run in.")
-    if not path.is_dir() or not {found.name for found in path.iterdir()} - {LOCK}:
+    # A process that was killed before its settings were written has left no more than these.
+    begun = (LOCK, ".config.yaml.")
+    if not path.is_dir() or all(found.name.startswith(begun) for found in path.iterdir()):
         return
     if not is_run(path):
         raise RunError(
