@@ -42,6 +42,19 @@ def test_what_stops_a_write_leaves_the_old_file_alone(tmp_path, raised, told):
     assert names(tmp_path) == ["file.txt"]
 
 
+def test_old_halves_of_the_same_file_are_swept(tmp_path):
+    old, new, other = (
+        f".{name}.part"
+        for name in ("a[1].csv." + "0" * 12, "a[1].csv." + "1" * 12, "a1.csv." + "0" * 12)
+    )
+    for name in (old, new, other):
+        (tmp_path / name).touch()
+    for name in (old, other):
+        os.utime(tmp_path / name, (0, 0))
+    write_text(tmp_path / "a[1].csv", "new")
+    assert names(tmp_path) == sorted([new, other, "a[1].csv"])
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(OutputError, match=r"table\.csv"):

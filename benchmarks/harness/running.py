@@ -61,6 +61,8 @@ def run_cell(cell: Cell, data: Path, folder: Path, *, again: bool) -> dict[str, 
     resume, along = (folder / "config.yaml").exists() and not again, folder / "curve"
 
     def keep(run: swapmark.Run, step: int) -> None:
+        if not cell["curve"]:
+            return
         doublings, rest = divmod(step, _read(run, "config")["training"]["checkpoint_every"])
         if not rest and doublings in [2**n for n in range(cell["curve"] - 1)]:
             shutil.copytree(run.model, along / f"{step:07d}", dirs_exist_ok=True)

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from swapmark import __version__
-from swapmark.errors import InputError, LeftOutWarning, SwapmarkError
+from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, shown
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -65,6 +65,13 @@ Device = Annotated[
 ]
 Overwrite = Annotated[bool, Parameter(help="Replace what exists.")]
 Quiet = Annotated[bool, Parameter(help="Show no progress.")]
+Safe = Annotated[
+    bool,
+    Parameter(
+        help="For a CSV that is opened as a spreadsheet: put an apostrophe before names that begin "
+        "with = + - or @, which may be formulas."
+    ),
+]
 OUT = Parameter(alias="-o")
 Format = Literal["csv", "tps", "dlc", "coco", "parquet"]
 
@@ -174,13 +181,15 @@ def train(
             overwrite=overwrite,
             progress=not quiet,
         )
-    except KeyboardInterrupt:
-        if tells and (out / "config.yaml").exists():
-            again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
-            again += ["--device", device] if device else []
-            again += ["--devices", str(devices)] if devices != 1 else []
-            _tell(f"\nStopped. What was saved is in {out}. Go on with:\n  {shlex.join(again)}")
-        raise
+    except KeyboardInterrupt as stopped:
+        if not tells:
+            sys.exit(INTERRUPTED)
+        if not stopped.args:  # before there was a run
+            raise
+        again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
+        again += ["--device", device] if device else []
+        again += ["--devices", str(devices)] if devices != 1 else []
+        raise KeyboardInterrupt(f"{stopped}. Go on with:\n  {shlex.join(again)}") from None
     if tells:
         print(f"The run is in {run.path}; look at {run.samples}. Next:")
         print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
@@ -201,6 +210,7 @@ def predict(
     stop: float | None = None,
     frame_rate: float | None = None,
     batch_size: int = 64,
+    safe: Safe = False,
     device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -234,7 +244,7 @@ def predict(
     from swapmark.data.cache import write_skipped
     from swapmark.data.items import is_video_name
     from swapmark.errors import counted
-    from swapmark.files import refuse_existing
+    from swapmark.files import refuse_existing, safe_cell
     from swapmark.points.formats import format_to_write
     from swapmark.points.overlay import check_drawing
 
@@ -256,10 +266,10 @@ def predict(
     detector = swapmark.load(run, device=device, points=points)
     found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
     try:
-        lost = found.save(out, format, overwrite=overwrite)
+        lost = found.save(out, format, overwrite=overwrite, safe=safe)
     except InputError as error:  # an hour's work is not thrown away for an odd name
         kept = out.with_name(f"{out.name}.csv")
-        found.save(kept, "csv", overwrite=overwrite)
+        found.save(kept, "csv", overwrite=overwrite, safe=safe)
         raise InputError(f"{error} The points are kept in {kept}.") from error
     kind = "image" if found.frame is None else "frame"
     each = f"{counted(len(found.names), 'point' if points else 'landmark')} each"
@@ -267,7 +277,8 @@ def predict(
     _print_lost(out, lost)
     reasons.unlink(missing_ok=True)
     if found.skipped:
-        write_skipped(reasons, found.skipped)
+        written = (entry._replace(file=safe_cell(entry.file)) for entry in found.skipped)
+        write_skipped(reasons, written if safe else found.skipped)
         count = len(found.skipped)
         total = counted(count + len(found), kind)
         _tell(f"Skipped {count} of {total}; reasons: {reasons}")
@@ -446,6 +457,7 @@ def convert(
     read_as: Annotated[Format | None, Parameter(name="--from")] = None,
     write_as: Annotated[Format | None, Parameter(name="--to")] = None,
     images: Path | None = None,
+    safe: Safe = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Turn points from one file format into another, and say what is lost.
@@ -470,7 +482,13 @@ def convert(
     from swapmark.errors import counted
 
     converted = swapmark.convert(
-        source, target, read_as=read_as, write_as=write_as, images=images, overwrite=overwrite
+        source,
+        target,
+        read_as=read_as,
+        write_as=write_as,
+        images=images,
+        overwrite=overwrite,
+        safe=safe,
     )
     points = converted.table
     each = f"{counted(len(points.names), 'point')} each"
@@ -524,8 +542,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
             f"swapmark: The package {package} is not installed. Install all: pip install swapmark"
         )
         return USAGE_ERROR
-    except KeyboardInterrupt:
-        _tell("swapmark: stopped.")
+    except KeyboardInterrupt as stopped:
+        _tell(f"swapmark: stopped{'; ' if stopped.args else '.'}{stopped}")
         return INTERRUPTED
     return 0
 
@@ -547,7 +565,7 @@ def _left_out_as_notes() -> Iterator[None]:
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(shown(text), file=sys.stderr)
 
 
 def _source(images: list[str]) -> str | list[str]:

@@ -3,6 +3,8 @@
 Every message names the thing, the value that was found, what was expected, and what to do next.
 """
 
+import re
+
 
 class SwapmarkError(Exception):
     """Anything a user can act on; the command line prints it without a traceback."""
@@ -36,6 +38,16 @@ def one_line(error: Exception) -> str:
     """The beginning of a message: torch, say, lists every tensor that does not fit."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:200]} …"
+
+
+def shown(text: str) -> str:
+    r"""The text as it may go to a terminal: what would steer it, in a file's name say, is escaped.
+
+    >>> shown("a\x1b[2Jb.png")
+    'a\\x1b[2Jb.png'
+    """
+    steers = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    return re.sub(steers, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def counted(count: int, thing: str) -> str:

@@ -3,13 +3,18 @@
 import csv
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from swapmark.errors import InputError, OutputError
+
+ABANDONED_SECONDS = 24 * 3600
+"""Half-written files older than this were left by a process that was killed."""
 
 
 @contextmanager
@@ -45,7 +50,16 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
             partial.replace(place)
         finally:
             partial.unlink(missing_ok=True)
+        sweep(place.parent, escape(place.name))
     return path
+
+
+def sweep(folder: Path, names: str, seconds: float = ABANDONED_SECONDS) -> None:
+    """Remove half-written files of such `names`, a pattern, that are older than `seconds`."""
+    for left in folder.glob(f".{names}.{'[0-9a-f]' * 12}.part"):
+        with suppress(OSError):  # another process has finished or removed it
+            if time.time() - left.stat().st_mtime >= seconds:
+                left.unlink()
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -63,6 +77,15 @@ def write_rows(path: Path, rows: Iterable[Sequence]) -> Path:
             csv.writer(file, lineterminator="\n").writerows(rows)
 
     return write_atomically(path, write)
+
+
+def safe_cell(text: str) -> str:
+    """The text with an apostrophe in front if a spreadsheet would take it for a formula.
+
+    >>> safe_cell("=1+1"), safe_cell("a.png")
+    ("'=1+1", 'a.png')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

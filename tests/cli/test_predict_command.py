@@ -35,6 +35,21 @@ def rows(path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_names_that_steer_a_terminal_or_are_formulas_are_defused(
+    tiny_run, images, tmp_path, capsys
+):
+    (images / "=bad.png").write_text("none")
+    (images / "0.png").rename(images / "=0.png")
+    assert predict(tiny_run, images, tmp_path / "p.csv", "--safe") == 0
+    assert rows(tmp_path / "p.csv")[-1]["file"] == "'=0.png"
+    assert rows(tmp_path / "p-skipped.csv")[0]["file"] == "'=bad.png"
+    (tmp_path / "\x1b[2J.png").write_text("none")
+    assert predict(tiny_run, tmp_path / "\x1b[2J.png", tmp_path / "q.csv") == 2
+    told = capsys.readouterr().err
+    assert r"\x1b[2J.png" in told
+    assert "\x1b" not in told
+
+
 def test_the_table_holds_what_python_gives(tiny_run, images, tmp_path, capsys):
     out = tmp_path / "tables" / "points.csv"
     assert predict(tiny_run, images, out, "--batch-size", "2") == 0

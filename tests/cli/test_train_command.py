@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
-import time
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -48,7 +48,9 @@ def test_the_command_trains_and_says_what_comes_next(command, tmp_path, capsys):
 
 def test_without_quiet_it_tells_how_far_it_is(command, capsys):
     assert main([*command(), "--steps", "5"]) == 0
-    assert re.search(r"step 5/5 · loss \d.* · \d+ img/s · 0 s left", capsys.readouterr().err)
+    told = capsys.readouterr().err
+    assert "from step 0 to 5." in told
+    assert re.search(r"step 5/5 · loss \d.* · \d+ img/s · 0 s left", told)
 
 
 def test_what_goes_wrong_is_told_without_a_traceback(command, tmp_path, capsys):
@@ -75,41 +77,44 @@ def test_ctrl_c_before_there_is_a_run_promises_no_resume(command, capsys, monkey
     assert capsys.readouterr().err == "swapmark: stopped.\n"
 
 
-def test_ctrl_c_on_a_terminal_saves_and_prints_the_command_that_goes_on(
-    tiny_faces, config, tmp_path
-):
-    run = Run(tmp_path / "my run")
+@pytest.fixture
+def terminal(tiny_faces, config, tmp_path):
+    """A long run on a terminal, our end of that, and what was written until the first loss."""
     words = ["--config", config, "--set", "training.steps=100000"]
     ours, theirs = pty.openpty()
     # setsid makes the terminal the controlling one, whose Ctrl-C is a signal.
     code = "import os, sys; os.setsid(); os.close(os.open(os.ttyname(2), os.O_RDWR)); "
     code += "from swapmark.cli import main; sys.exit(main())"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "train", tiny_faces, "--out", run.path, *words],
+        [sys.executable, "-c", code, "train", tiny_faces, "--out", tmp_path / "my run", *words],
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=theirs,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "200"},
     )
     os.close(theirs)
-    written, due, stopped = b"", time.monotonic() + 120, False
-    while time.monotonic() < due:
-        try:
-            chunk = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        written += chunk
-        if not chunk:
-            break
-        if not stopped and b"loss " in written:
-            os.write(ours, b"\x03")
-            stopped = True
+    written = b""
+    while b"loss " not in written:
+        written += os.read(ours, 65536)
+    yield process, ours, written
+    process.kill()
+
+
+def test_ctrl_c_on_a_terminal_saves_and_prints_the_command_that_goes_on(
+    terminal, tiny_faces, tmp_path
+):
+    run, (process, ours, written) = Run(tmp_path / "my run"), terminal
+    os.write(ours, b"\x03\x03")
+    with suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 65536):
+            written += chunk
     os.close(ours)
     process.communicate(timeout=120)
     assert process.returncode == 130
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
     assert re.search(r"\d+/100000 \d+ img/s · .+ left loss \d", text)
     assert "Traceback" not in text
+    assert (text.count("saving"), text.count("stopped")) == (1, 1)
     (line,) = re.findall(r"^ +(swapmark train .*?)\r?$", text, re.MULTILINE)
     again = shlex.split(line)
     assert again == ["swapmark", "train", str(tiny_faces), "--out", str(run.path), "--resume"]
@@ -118,6 +123,13 @@ def test_ctrl_c_on_a_terminal_saves_and_prints_the_command_that_goes_on(
     run.config.write_text(run.config.read_text().replace("steps: 100000\n", f"steps: {steps}\n"))
     assert main([*again[1:], "--quiet"]) == 0
     assert run.metrics()[-1]["step"] == steps
+
+
+def test_a_terminal_that_is_closed_saves_the_run(terminal, tmp_path):
+    process, ours, _ = terminal
+    os.close(ours)
+    process.communicate(timeout=120)
+    assert len(list(Run(tmp_path / "my run").checkpoints.glob("step-*.pt"))) == 1
 
 
 def test_under_torchrun_one_process_speaks_for_all(command, capsys, monkeypatch, tmp_path):

@@ -16,6 +16,7 @@ from swapmark.data.images import resize_image
 from swapmark.data.items import Item, Skipped
 from swapmark.data.sources import list_images
 from swapmark.errors import InputError, OutputError
+from swapmark.files import ABANDONED_SECONDS
 
 
 def draw(seed: int, width: int = 40, height: int = 30) -> np.ndarray:
@@ -168,12 +169,13 @@ def test_cache_that_cannot_be_written_names_the_variable(photos, root):
 
 def test_half_built_sets_of_killed_processes_are_swept(photos, root):
     root.mkdir()
-    for name, age in ((".old.part", 2 * cache.ABANDONED_SECONDS), (".new.part", 0)):
+    new, old = (f".set.{digit * 12}.part" for digit in "01")
+    for name, age in ((old, 2 * ABANDONED_SECONDS), (new, 0)):
         (root / name).write_bytes(b"")
         then = (root / name).stat().st_mtime - age
         os.utime(root / name, (then, then))
     load_images(photos, 16)
-    assert [name for name in sets_in(root) if "part" in name] == [".new.part"]
+    assert [name for name in sets_in(root) if "part" in name] == [new]
 
 
 def test_no_usable_image_tells_the_first_reasons(tmp_path):

@@ -102,7 +102,9 @@ def test_a_missing_file_is_named(folder, name):
     [
         ({"format": 99}, "99"),
         ({"model": {"colour": "red"}}, "colour"),
-        ({"model": {"landmarks": 7}}, "landmark_encoder"),
+        ({"model": {"landmarks": 7}}, "landmarks 7; .* with 2"),
+        ({"model": {"image_size": 64}}, "image_size 64; .* with 32"),
+        ({"model": {"image_size": 10**9}}, "at most 1024"),
         ({"model": {"image_size": 17}}, "image_size is 17"),
         ({"model": {"backbone": "resnet"}}, "backbone"),
         ({"model": {"appearance": 4}}, "appearance"),
@@ -110,7 +112,7 @@ def test_a_missing_file_is_named(folder, name):
         ({"model": {"image_size": ...}}, "image_size"),  # no weight depends on it
         ({"model": {"sigma": -1}}, "sigma is -1"),
         ({"model": {"landmark_width": BOMB}}, "landmark_width"),
-        ({"model": {"landmark_width": 4096}}, "landmark_encoder"),
+        ({"model": {"landmark_width": 4096}}, "landmark_width 4096"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(folder, change, named):
@@ -122,6 +124,15 @@ def test_a_config_that_does_not_fit_is_refused(folder, change, named):
     with pytest.raises(RunError, match=named) as caught:
         load_model(folder)
     assert str(folder) in str(caught.value)
+
+
+def test_weights_of_an_earlier_version_are_compared_by_shape_before_there_are_any(folder):
+    edit_weights(folder, lambda value: value)  # without the settings
+    assert load_model(folder).config == SMALL
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"landmark_width": 4', '"landmark_width": 4096'))
+    with pytest.raises(RunError, match=r"landmark_encoder.* expected \[4096"):
+        load_model(folder)
 
 
 @pytest.mark.parametrize(

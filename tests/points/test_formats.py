@@ -190,6 +190,20 @@ def test_names_of_files_that_are_no_valid_text_are_written_escaped(tmp_path, for
     assert b"fly\\udcff.png" in path.read_bytes().replace(b"\\\\", b"\\")
 
 
+def test_names_that_are_formulas_get_an_apostrophe_only_where_asked_for(tmp_path):
+    points = Points(("@a",), ("=1+1.png", "b=.png"), np.full((2, 1, 2), -1.0), group=("+p", ""))
+    write_points(points, tmp_path / "plain.csv")
+    write_points(points, tmp_path / "safe.csv", safe=True)
+    assert (tmp_path / "plain.csv").read_text() == (
+        "file,group,@a_x,@a_y\n=1+1.png,+p,-1.0,-1.0\nb=.png,,-1.0,-1.0\n"
+    )
+    assert (tmp_path / "safe.csv").read_text() == (
+        "file,group,'@a_x,'@a_y\n'=1+1.png,'+p,-1.0,-1.0\nb=.png,,-1.0,-1.0\n"
+    )
+    with pytest.raises(InputError, match=r"--safe"):
+        write_points(points, tmp_path / "p.json", safe=True)
+
+
 @pytest.mark.parametrize("format", ["csv", "dlc"])
 def test_a_table_of_tens_of_thousands_of_columns_is_read(tmp_path, format):
     names = tuple(f"p{k}" for k in range(20_000))

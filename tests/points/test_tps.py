@@ -110,6 +110,14 @@ def test_images_lie_beside_the_file_unless_said_otherwise(drawn, tmp_path):
     assert read(tmp_path, text).sizes.tolist() == [[40, 30]]
 
 
+@pytest.mark.parametrize("name", ["../out.png", "{}/out.png", "below/../../out.png"])
+def test_no_name_leads_out_of_the_folder(tmp_path, name):
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    Image.new("L", (40, 30)).save(tmp_path / "out.png")
+    with pytest.raises(InputError, match=r"there is no .*out\.png"):
+        read(tmp_path / "in", f"LM=1\n1 2\nIMAGE={name.format(tmp_path)}\n")
+
+
 def test_the_height_is_that_of_the_upright_image(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -1,5 +1,7 @@
 """What evaluations and fits show on the screen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,14 @@ def test_a_fit_fits_eighty_columns_and_names_every_point(noisy, capsys):
     assert f"{result.curve[0].error:.2f}" in text
     assert max(map(len, text.splitlines())) <= 80
     assert f"{result.error:.2f} %" in repr(result)
+
+
+def test_names_that_look_like_markup_or_steer_a_terminal_are_shown_as_they_are(noisy, capsys):
+    found, marked = noisy
+    marked = replace(marked, names=("left_eye", "right_eye", "no[/x]se\x1b[2J"))
+    for result in (evaluate(found, marked, draws=0), fit_points(found, marked, draws=2)):
+        result.print()
+        assert r"no[/x]se\x1b[2J" in capsys.readouterr().out
 
 
 def test_what_is_not_known_is_a_dash(noisy, capsys):

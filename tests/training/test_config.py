@@ -85,7 +85,7 @@ def test_an_unknown_setting_is_told_the_nearest_one(setting, nearest):
         *("training.steps=0", "training.log_every=0", "training.learning_rate=0"),
         *("training.learning_rate=.nan", "training.weight_decay=.inf", "training.seed=-1"),
         *("training.seed=4294967296", "training.average=1.5", "training.backbone_rate=-1"),
-        *("training.warmup=-1", "training.clip=0"),
+        *("training.warmup=-1", "training.clip=0", "views.flip=yes", "training.steps=true"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(setting):
@@ -151,6 +151,15 @@ def test_the_file_is_named_when_a_setting_in_it_is_wrong(tmp_path):
     path.write_text("1: 2")
     with pytest.raises(InputError, match=r"config\.yaml.*\n  1: "):
         read_config(path)
+
+
+@pytest.mark.parametrize(("second", "weights"), [("true", (0, 0.5)), ("false", (0.5, 0))])
+def test_settings_of_an_earlier_version_are_read(tmp_path, second, weights):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"training: {{fit: crop}}\nc3: {{second_swap: {second}, cycle: 0.5}}")
+    config = read_config(path)
+    assert (config.c3.swap, config.c3.cycle) == weights
+    assert config.model.resize == "crop"
 
 
 def test_later_settings_go_over_earlier_ones():

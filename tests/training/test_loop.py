@@ -35,16 +35,19 @@ def break_step(monkeypatch):
     return at
 
 
-def test_pictures_come_after_the_first_hundred_steps_and_at_intervals(
+def test_pictures_and_a_checkpoint_come_after_the_first_hundred_steps_and_at_intervals(
     train_tiny, names, monkeypatch, capsys
 ):
+    saved = []
     collapsed = LandmarkHealth(0.01, 0.01, 0.1, 0.2, 0.2, following=0.05)
     monkeypatch.setattr(loop, "check_landmarks", lambda *_: collapsed)
     run = train_tiny(
         *("method=imm", "training.steps=103", "training.batch_size=2"),
-        *("training.log_every=25", "training.sample_every=60", "training.checkpoint_every=1000"),
+        *("training.log_every=25", "training.sample_every=60", "training.checkpoint_every=0"),
         progress=True,
+        on_checkpoint=lambda _, step: saved.append(step),
     )
+    assert saved == [100, 103]
     assert names(run.samples) == ["step-0000060.png", "step-0000100.png", "step-0000103.png"]
     assert [line["step"] for line in run.metrics()] == [25, 50, 60, 75, 100, 103]
     printed = capsys.readouterr().err

@@ -8,15 +8,17 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
 from swapmark.errors import InputError, TrainingError
+from swapmark.training import processes
 from swapmark.training.config import override, parse_settings
 from swapmark.training.processes import (
     device_share,
-    noting_ctrl_c,
+    noting_stop,
     paths_for_processes,
     start_processes,
     tells_user,
@@ -93,8 +95,9 @@ def test_under_torchrun_one_process_alone_writes_and_tells(
     assert_same_run(Run(tmp_path / "run"), shared_run)
 
 
-@two_processes
-def test_ctrl_c_ends_all_processes_after_saving(words, tiny_faces, tmp_path):
+@pytest.fixture
+def going_on(words, tmp_path):
+    """A run of two processes that has three lines of metrics."""
     run = Run(tmp_path / "run")
     long = {"training": {"steps": 100_000}, "c3": {"flow_consensus": False, "ramp_start": 0}}
     process = subprocess.Popen(
@@ -110,14 +113,38 @@ def test_ctrl_c_ends_all_processes_after_saving(words, tiny_faces, tmp_path):
         assert process.poll() is None, "ended before it was to"
         assert time.monotonic() < due, "hangs"
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
-    told, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+    yield process
+    process.kill()
+
+
+@two_processes
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_processes_after_saving(going_on, number, tiny_faces, tmp_path):
+    run = Run(tmp_path / "run")
+    os.kill(going_on.pid, number)
+    told, _ = going_on.communicate(timeout=PATIENCE)
+    assert going_on.returncode == 130
     assert told.count(f"swapmark train {tiny_faces} --out {run.path} --resume") == 1
+    assert told.count("stopped") == 1
     assert "--resume --devices 2" in told
     assert "Traceback" not in told
     (checkpoint,) = run.checkpoints.iterdir()
+    assert f"step {int(checkpoint.stem[5:])} is saved in {run.path}" in told
     assert checkpoint.name > "step-0000002.pt"
+
+
+@two_processes
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_when_one_process_is_killed_all_end_and_the_signal_is_told(going_on):
+    children = Path(f"/proc/{going_on.pid}/task/{going_on.pid}/children").read_text().split()
+    (second,) = [
+        int(pid) for pid in children if b"\0RANK=1\0" in Path(f"/proc/{pid}/environ").read_bytes()
+    ]
+    os.kill(second, signal.SIGKILL)
+    told, _ = going_on.communicate(timeout=PATIENCE)
+    assert going_on.returncode == 2
+    assert "process 2 was killed by SIGKILL" in told
+    assert "Traceback" not in told
 
 
 @two_processes
@@ -130,8 +157,9 @@ def test_when_one_process_fails_all_end_and_the_reason_is_told(train_tiny, tiny_
     text = run.config.read_text().replace("steps: 1\n", "steps: 100000\n")
     run.config.write_text(text.replace("checkpoint_every: 20\n", "checkpoint_every: 1\n"))
     environment, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
-    with pytest.raises(TrainingError, match=f"code 2.*{run.path}"):
+    with pytest.raises(TrainingError, match="reason is in the lines above") as caught:
         start_processes([str(tiny_faces)], run, 2, progress=False)
+    assert "--resume" not in str(caught.value), "it would end so again"
     assert "step-0000001.pt" in capfd.readouterr().err
     assert (dict(os.environ), signal.getsignal(signal.SIGINT)) == (environment, handler)
 
@@ -173,22 +201,37 @@ def test_of_several_processes_the_first_tells_and_none_that_train_started(
     assert tells_user(devices) == tells
 
 
-def test_one_ctrl_c_is_noted_and_a_second_one_stops_at_once():
-    before = signal.getsignal(signal.SIGINT)
-    with noting_ctrl_c() as asked:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_is_noted_and_told_and_a_second_one_stops_after_a_while(name, monkeypatch, capfd):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with noting_stop(tell=True) as asked:
         assert not asked.is_set()
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
+        signal.raise_signal(number)
         assert asked.is_set()
+        monkeypatch.setattr(processes, "HASTE", 0.0)
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) == before
+            signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+    assert capfd.readouterr().err.count("saving") == 1
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with noting_stop(tell=False) as asked:
+            signal.raise_signal(signal.SIGHUP)
+        assert not asked.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_thread_that_is_not_the_first_trains_without_watching_ctrl_c():
     before, seen = signal.getsignal(signal.SIGINT), []
 
     def watch():
-        with noting_ctrl_c() as asked:
+        with noting_stop(tell=True) as asked:
             seen.append((asked.is_set(), signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=watch)

@@ -62,7 +62,8 @@ def test_plain_lines_tell_step_loss_speed_and_time_left(capsys):
     report()
     out, err = capsys.readouterr()
     assert out == ""
-    first, warning, *rest = err.splitlines()
+    start, first, warning, *rest = err.splitlines()
+    assert start == "Training from step 12340 to 60000."
     assert re.fullmatch(
         r"step 12343/60000 · loss 12\.346 · spread 0\.123 · \d+ img/s · .+ left", first
     )
@@ -74,7 +75,7 @@ def test_each_kind_of_trouble_is_told_though_the_words_begin_alike(capsys):
     with Progress(Config(), 0, show=True) as progress:
         for kind in ("collapse", "crowding", "collapse"):
             progress.warn(kind, f"{WARNING} {kind}")
-    told = capsys.readouterr().err.splitlines()
+    _, *told = capsys.readouterr().err.splitlines()
     assert [line.split()[-1] for line in told] == ["collapse", "crowding"]
 
 

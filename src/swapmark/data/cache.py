@@ -12,9 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENOSPC
 from functools import partial
@@ -30,15 +28,13 @@ from swapmark.data.items import Item, Skipped
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError, OutputError
-from swapmark.files import write_atomically, write_rows, writing
+from swapmark.files import sweep, write_atomically, write_rows, writing
 
 MAX_CACHED_BYTES = 8 * 2**30
 """Sets whose squares take more than this are decoded on demand."""
 FORMAT_VERSION = 4  # part of the hash; counts up whenever decoding or the file changes
 SPARE_BYTES = 64 * 2**20
 """Free space to leave on the disk, which also holds the index."""
-ABANDONED_SECONDS = 24 * 3600
-"""Half-written sets older than this were left by a process that was killed."""
 Index = list[list[int] | str]
 
 
@@ -191,10 +187,7 @@ def _make_set(
 def _make_room(folder: Path, bytes_needed: int) -> None:
     """Sweep the folder of the cache; raises OSError if the disk has no room for a new set."""
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*.part"):
-        with suppress(FileNotFoundError):  # another process has finished it
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                left.unlink()
+    sweep(folder, "*")
     free = shutil.disk_usage(folder).free
     if free < bytes_needed + SPARE_BYTES:
         needed = (bytes_needed + SPARE_BYTES) / 2**20

@@ -29,9 +29,11 @@ def save_model(folder: Path, model: PoseModel, card: str) -> None:
     Of a SwapModel all networks are written; `load_model` reads those that find landmarks.
     """
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    settings = asdict(model.config)
     # Not by `save_file` of safetensors, whose files nobody but their owner may read.
-    write_atomically(folder / WEIGHTS, lambda partial: partial.write_bytes(save(weights)))
-    values = {"format": FORMAT, "model": asdict(model.config)}
+    content = save(weights, {"settings": json.dumps(settings)})
+    write_atomically(folder / WEIGHTS, lambda partial: partial.write_bytes(content))
+    values = {"format": FORMAT, "model": settings}
     write_text(folder / "config.json", json.dumps(values, indent=2) + "\n")
     write_text(folder / "README.md", card)
 
@@ -86,6 +88,14 @@ def _filled(config: ModelConfig, folder: Path) -> PoseModel:
         model = PoseModel(config, pretrained=False)
     expected = {name: list(value.shape) for name, value in model.state_dict().items()}
     with safe_open(folder / WEIGHTS, framework="pt") as file:
+        # No shape tells the size of the images; earlier versions did not write the settings here.
+        trained = dict(json.loads((file.metadata() or {}).get("settings", "{}")))
+        for name, value in trained.items():
+            if value != getattr(config, name, value):
+                now = getattr(config, name)
+                raise ValueError(
+                    f"config.json has {name} {now}; {WEIGHTS} was trained with {value}"
+                )
         names = {name for name in file.keys() if not name.startswith(_PAINTERS)}  # noqa: SIM118
         if differ := names ^ expected.keys():
             raise ValueError(f"{WEIGHTS} lacks or should not have {_some(differ)}")

@@ -13,7 +13,7 @@ import numpy as np
 from swapmark.data.items import too_large
 from swapmark.data.sources import Source
 from swapmark.errors import InputError
-from swapmark.files import refuse_existing
+from swapmark.files import refuse_existing, safe_cell
 from swapmark.points.checks import check_points, check_sizes
 from swapmark.points.coco import read_coco, write_coco
 from swapmark.points.csv import read_csv, write_csv
@@ -99,14 +99,16 @@ def write_points(
     *,
     overwrite: bool = False,
     exact: bool = False,
+    safe: bool = False,
 ) -> tuple[str, ...]:
     """Write points, and return in words what the format cannot hold.
 
     The format follows from the ending unless it is given: .csv, .tps, .json (coco), .parquet; dlc
     must be named. Numbers read back exactly, but in a CSV of points with confidences, as a model
-    found them: these get three decimals unless they shall be `exact`. Raises InputError if the file
-    exists and `overwrite` is not set or if the format cannot hold the points, and OutputError if it
-    cannot be written.
+    found them: these get three decimals unless they shall be `exact`. With `safe`, names in a CSV
+    that a spreadsheet would take for formulas get an apostrophe in front. Raises InputError if the
+    file exists and `overwrite` is not set or if the format cannot hold the points, and OutputError
+    if it cannot be written.
     """
     path = Path(path).expanduser()
     name = format_to_write(path, format)
@@ -119,6 +121,11 @@ def write_points(
     # Names of files need not be valid text on every system.
     files = (file.encode("utf-8", "backslashreplace").decode() for file in points.files)
     changed: dict[str, Any] = {"files": tuple(files)}
+    if safe and path.suffix.lower() not in FORMATS["csv"].endings:
+        raise InputError(f"{path.name} is no CSV, for which `safe` (--safe) is. Leave it out.")
+    if safe:
+        texts = {"names": points.names, "files": changed["files"], "group": points.group}
+        changed |= {name: tuple(map(safe_cell, text)) for name, text in texts.items() if text}
     if name == "csv" and points.confidence is not None and not exact:
         for field, decimals in DECIMALS.items():
             if (values := getattr(points, field)) is not None:
@@ -143,6 +150,7 @@ def convert(
     write_as: str | None = None,
     images: Source | None = None,
     overwrite: bool = False,
+    safe: bool = False,
 ) -> Converted:
     """Read points from a file and write them into one of another format, all digits kept.
 
@@ -163,7 +171,7 @@ def convert(
     points = read_points(source, read_as, images)
     if name == "tps" and points.sizes is None:
         points = replace(points, sizes=image_sizes(points.files, None, beside=source.parent))
-    lost = write_points(points, target, name, overwrite=overwrite, exact=True)
+    lost = write_points(points, target, name, overwrite=overwrite, exact=True, safe=safe)
     return Converted(points, lost)
 
 

@@ -154,7 +154,8 @@ def image_sizes(
 
 
 def _beside(files: Sequence[str], folder: Path) -> list[Item]:
-    """The files right in a folder, and those that are named with folders below it."""
+    """The files right in a folder, and those that are named with folders below it, not outside."""
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    names += [file for file in dict.fromkeys(files) if "/" in file and (folder / file).is_file()]
+    below = (file for file in dict.fromkeys(files) if "/" in file and not Path(file).anchor)
+    names += [file for file in below if ".." not in Path(file).parts and (folder / file).is_file()]
     return [Item(name, name, partial(read_file, folder / name)) for name in names]

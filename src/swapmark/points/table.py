@@ -144,17 +144,24 @@ class Points:
         return pandas.DataFrame(self.rows(), columns=self.columns)  # pyright: ignore[reportArgumentType]
 
     def save(
-        self, path: str | os.PathLike, format: str | None = None, *, overwrite: bool = False
+        self,
+        path: str | os.PathLike,
+        format: str | None = None,
+        *,
+        overwrite: bool = False,
+        safe: bool = False,
     ) -> tuple[str, ...]:
         """Write the points into a file, and return in words what its format cannot hold.
 
         The format follows from the ending unless it is given: .csv, .tps, .json (COCO), .parquet;
-        DeepLabCut's must be named, `dlc`. Raises InputError if the file exists and `overwrite` is
-        not set or the format cannot hold the points, and OutputError if it cannot be written.
+        DeepLabCut's must be named, `dlc`. With `safe`, names in a CSV that a spreadsheet would take
+        for formulas get an apostrophe in front. Raises InputError if the file exists and
+        `overwrite` is not set or the format cannot hold the points, and OutputError if it cannot be
+        written.
         """
         from swapmark.points.formats import write_points
 
-        return write_points(self, path, format, overwrite=overwrite)
+        return write_points(self, path, format, overwrite=overwrite, safe=safe)
 
     def draw(
         self,

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from swapmark.errors import counted
+from swapmark.errors import counted, shown
 
 if TYPE_CHECKING:
     from swapmark.specimens.evaluate import Evaluation, Score
@@ -33,7 +33,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
         few_shot.add_row(f"{row[0].specimens:,}", *cells)
     points = _table("point", *(f"forward {name}" for name in protocols), "mean shape")
     for name in evaluation.mean_shape.per_point:
-        points.add_row(name, *(_number(score.per_point[name]) for score in means))
+        points.add_row(_plain(name), *(_number(score.per_point[name]) for score in means))
     determined = 2 * len(evaluation.backward["imm"].per_point)
     how = f", in {counts['parts']} parts" if counts["parts"] > 1 else ""
     _print(
@@ -60,7 +60,7 @@ def print_fit(fit: "PointFit") -> None:
     points = _table("point", "marked in", "error %", "pixels")
     for name, count in fit.marked.items():
         cells = _number(fit.per_point[name]), _number(fit.per_point_pixels[name])
-        points.add_row(name, f"{count:,}", *cells)
+        points.add_row(_plain(name), f"{count:,}", *cells)
     points.add_row("all", "", _number(fit.error), _number(fit.pixels), style="bold")
     if fit.map.refinement:
         points.add_row("by landmarks alone", "", _number(fit.unrefined), "", style="dim")
@@ -94,8 +94,13 @@ def print_fit(fit: "PointFit") -> None:
 
 def _print(notes: tuple[str, ...], first: str, *others: RenderableType) -> None:
     console = Console()
-    for part in (Text(first), *others, *(Text(f"Note: {note}") for note in notes)):
+    for part in (_plain(first), *others, *(_plain(f"Note: {note}") for note in notes)):
         console.print(part)
+
+
+def _plain(text: str) -> Text:
+    """Names of points and files as they are, though they look like markup or steer terminals."""
+    return Text(shown(text))
 
 
 def _table(first: str, *others: str) -> Table:

@@ -22,8 +22,6 @@ from swapmark.objectives.c3 import C3Config
 
 Method = Literal["c3", "imm"]
 Steps = Annotated[int, Ge(1)]
-# Settings of an earlier version, and where they are now.
-_MOVED = {"training.fit": "model.resize", "c3.second_swap": "c3.cycle"}
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,11 @@ class TrainingConfig:
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
     """Every random choice follows from it."""
     log_every: Steps = 50
-    """Steps between lines of metrics.jsonl; one more with each sample sheet and each checkpoint."""
+    """Steps between lines of metrics.jsonl; one more with each sample sheet."""
     sample_every: Steps = 500
     """Steps between sample sheets; one more is made after the first 100 steps."""
-    checkpoint_every: Steps = 500
-    """Steps between checkpoints."""
+    checkpoint_every: Annotated[int, Ge(0)] = 0
+    """Steps between checkpoints. 0: the first after 100 steps, then one every two minutes."""
 
     def __post_init__(self):
         check_bounds(self)
@@ -110,21 +108,31 @@ def config_from_mapping(values: Mapping[str, Any], source: str = "the configurat
     >>> config_from_mapping({"model": {"landmarks": 4}}).model.landmarks
     4
     """
+    problems = _truths(values, dataclasses.asdict(Config()))
     try:
-        return TypeAdapter(Config).validate_python(dict(values))
+        config = TypeAdapter(Config).validate_python(dict(values))
+        if not problems:
+            return config
     except ValidationError as error:
-        problems = [f"  {_problem(dict(detail))}" for detail in error.errors()]
-        raise InputError("\n".join([f"{source} is not valid:", *problems])) from None
+        problems += [f"  {_problem(dict(detail))}" for detail in error.errors()]
+    raise InputError("\n".join([f"{source} is not valid:", *problems])) from None
+
+
+def _truths(values: Mapping[str, Any], known: Mapping[str, Any], section: str = "") -> list[str]:
+    """Problems of yes and no in the place of numbers, which pydantic takes for 1 and 0."""
+    found = []
+    for name, value in values.items():
+        default = known.get(name)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            found += _truths(value, default, f"{name}.")
+        elif isinstance(value, bool) and type(default) in (int, float):
+            found.append(f"  {section}{name}: expected a number such as {default} (found {value})")
+    return found
 
 
 def _problem(detail: dict[str, Any]) -> str:
     """One of pydantic's findings, in our words."""
     place = ".".join(str(part) for part in detail["loc"])
-    if place in _MOVED:
-        return (
-            f"{place}: this is of an earlier version, and {_MOVED[place]} today. A run that was "
-            f"made by it can predict, but not be resumed."
-        )
     if detail["type"] == "unexpected_keyword_argument":
         return f"{place}: there is no such setting.{_nearest(place)}"
     if detail["type"] == "value_error":  # from a dataclass, whose message names the field
@@ -158,6 +166,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} holds {type(values).__name__}; expected settings as key: value.")
+    # Runs of an earlier version: c3.cycle weighed the second swap, or else the first.
+    c3, training = values.get("c3"), values.get("training")
+    if isinstance(training, dict) and "fit" in training:
+        values = override(values, {"model": {"resize": training.pop("fit")}})
+    if isinstance(c3, dict) and "second_swap" in c3:
+        weight = c3.get("cycle", 1.0)
+        first, second = (0.0, weight) if c3.pop("second_swap") else (weight, 0.0)
+        c3 |= {"swap": first, "cycle": second}
     return {str(key): value for key, value in values.items()}
 
 

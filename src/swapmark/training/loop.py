@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from statistics import fmean
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from swapmark.data.cache import ImageSet
 from swapmark.data.tensors import as_model_input
@@ -20,7 +20,7 @@ from swapmark.model.store import save_model
 from swapmark.training.card import model_card
 from swapmark.training.config import Config
 from swapmark.training.monitor import check_landmarks
-from swapmark.training.processes import device_share, noting_ctrl_c
+from swapmark.training.processes import device_share, noting_stop, with_others
 from swapmark.training.progress import Progress
 from swapmark.training.run import Run, checkpoint_paths
 from swapmark.training.samples import draw_samples
@@ -35,8 +35,11 @@ from swapmark.training.state import (
 
 PROBES = 64
 """Images on which the landmarks are watched; the first few of them make the sample sheets."""
-FIRST_PICTURES = 100
-"""The step after which the first sample sheet is drawn, whatever the intervals."""
+EARLY = 100
+"""The step after which the first sample sheet is drawn, whatever the intervals, and the first
+checkpoint is written, unless its interval is set."""
+CHECKPOINT_SECONDS = 120
+"""Between checkpoints whose interval in steps is not set."""
 
 
 def train_loop(
@@ -44,12 +47,14 @@ def train_loop(
     config: Config,
     images: ImageSet,
     *,
+    resume: bool = False,
     progress: bool = True,
     on_checkpoint: Callable[[Run, int], None] | None = None,
 ) -> None:
-    """Train in `run` from its last checkpoint, or from the start, to the end of the schedule.
+    """Train in `run`, which this process holds, from the start to the end of the schedule.
 
-    `on_checkpoint` is called with the run and the step when model and checkpoint are written.
+    With `resume` it goes on from the last checkpoint, if there is one. `on_checkpoint` is called
+    with the run and the step when model and checkpoint are written.
 
     Raises TrainingError when the loss is not a number, OutputError when the disk is full, and
     KeyboardInterrupt, after saving, when the user asks to stop.
@@ -60,12 +65,12 @@ def train_loop(
     training, steps, batch_size = config.training, config.training.steps, config.training.batch_size
     share = device_share(batch_size, accelerator.process_index, accelerator.num_processes)
     state = make_state(config, accelerator)
-    report = _resume(run, config, state, main=main, show=progress and main)
+    show = progress and main
+    report = _begin(run, config, state, resume=resume, main=main, show=show)
     chosen = np.random.default_rng(0).permutation(len(images))[:PROBES]
     probes = as_model_input(torch.from_numpy(images.batch(chosen)), device)
-    history: list[dict[str, Tensor]] = []
-    stopping = False
-    started = time.monotonic() - state.seconds
+    stopping, saved = False, time.monotonic()
+    started = saved - state.seconds
 
     def load(step: int) -> np.ndarray:
         # The pictures of the whole batch; only this device's share is read, the rest is 0.
@@ -74,7 +79,7 @@ def train_loop(
         pictures[share] = images.batch(indices[share])
         return pictures
 
-    with ThreadPoolExecutor(1) as loader, report, noting_ctrl_c() as ctrl_c:
+    with ThreadPoolExecutor(1) as loader, report, with_others(), noting_stop(tell=show) as asked:
         upcoming = loader.submit(load, state.step)
         while state.step < steps and not stopping:
             # Make the views of this step while the next step's images are read.
@@ -93,14 +98,15 @@ def train_loop(
             norm = torch.nn.utils.clip_grad_norm_(state.trained, training.clip)
             # Stop on a loss that is not a number, before it reaches the weights; on all devices at
             # the same step, or the others wait for ever.
-            finite = bool(torch.isfinite(terms["loss"]) & torch.isfinite(norm))
-            flags = torch.tensor([not finite, ctrl_c.is_set()], dtype=torch.float32, device=device)
-            broken, stopping = mean_over_devices(flags).tolist()
+            wrong = ~(torch.isfinite(terms["loss"]) & torch.isfinite(norm))
+            stop = torch.tensor(asked.is_set(), device=device)
+            agreed = torch.stack([value.float() for value in (wrong, stop, *terms.values())])
+            broken, stopping, *values = mean_over_devices(agreed).tolist()
             if broken:
                 kept = checkpoint_paths(run.checkpoints)
-                saved = f"The last good checkpoint is {kept[0]}." if kept else "None was saved yet."
+                good = f"The last good checkpoint is {kept[0]}." if kept else "None was saved yet."
                 raise TrainingError(
-                    f"The loss is not a finite number at step {step + 1}. {saved} Start a run with "
+                    f"The loss is not a finite number at step {step + 1}. {good} Start a run with "
                     f"a smaller learning rate (--set training.learning_rate="
                     f"{training.learning_rate / 4:g}) or full precision "
                     f"(--set training.precision=float32)."
@@ -109,27 +115,27 @@ def train_loop(
             state.optimizer.step()
             state.update_average(training.average)
             state.step += 1
-            history.append({name: value.detach() for name, value in terms.items()})
             report.advance()
-            # Decide what is written. A line of metrics with each checkpoint, too: a resumed run
-            # starts a new mean, as one that went on does.
-            saving = state.step == steps or stopping or state.step % training.checkpoint_every == 0
-            drawing = state.step in (FIRST_PICTURES, steps)
-            drawing |= state.step % training.sample_every == 0
-            logging = drawing or saving or state.step % training.log_every == 0
-            means = _means(history) if logging else {}
-            if logging:
-                state.seconds = time.monotonic() - started
-                history.clear()
             if not main:
                 continue
+            # Decide what is written.
+            state.history.append(dict(zip(terms, values, strict=True)))
+            state.seconds = time.monotonic() - started
+            due = state.step == EARLY or time.monotonic() - saved >= CHECKPOINT_SECONDS
+            if every := training.checkpoint_every:
+                due = state.step % every == 0
+            saving = due or bool(stopping) or state.step == steps
+            drawing = state.step in (EARLY, steps) or state.step % training.sample_every == 0
+            logging = drawing or state.step % training.log_every == 0
             # Write metrics, pictures, the model, and last of all the checkpoint: after a cut
             # between them, what a resumed run does again is what was not finished.
             if logging:
                 health = check_landmarks(state.average, probes)
-                line = {"step": state.step, "seconds": round(state.seconds, 1), **means}
+                line = {"step": state.step, "seconds": round(state.seconds, 1)}
+                line |= _means(state.history)
                 line |= {k: round(x, 4) for k, x in asdict(health).items() if math.isfinite(x)}
                 run.append_metrics(line)
+                state.history.clear()
                 report.log(line)
                 late = state.step >= max(100, steps // 5)
                 for kind, text in (health.warnings() if late else {}).items():
@@ -137,12 +143,12 @@ def train_loop(
             if drawing:
                 swap_back = config.method == "c3" and config.c3.cycle > 0
                 draw_samples(run, state.average, probes, state.step, swap_back=swap_back)
-            if drawing or saving:
-                plot_losses(run.metrics(), run.path / "loss.png")
+            if (drawing or saving) and (lines := run.metrics()):
+                plot_losses(lines, run.path / "loss.png")
             if saving:
-                state.seconds = time.monotonic() - started
                 save_model(run.model, state.average, model_card(run, config, state.step))
                 save_checkpoint(run.checkpoints, state.state_dict(), state.step)
+                saved = time.monotonic()
                 if on_checkpoint:
                     on_checkpoint(run, state.step)
     accelerator.end_training()
@@ -150,9 +156,11 @@ def train_loop(
         raise KeyboardInterrupt
 
 
-def _resume(run: Run, config: Config, state: State, *, main: bool, show: bool) -> Progress:
-    """Fill in the state from the last checkpoint, if there is one, and make the run fit it."""
-    checkpoint = load_checkpoint(run.checkpoints)
+def _begin(
+    run: Run, config: Config, state: State, *, resume: bool, main: bool, show: bool
+) -> Progress:
+    """Fill in the state from the last checkpoint to resume from, and make the run fit it."""
+    checkpoint = load_checkpoint(run.checkpoints) if resume else None
     if checkpoint:
         state.restore(checkpoint[0], run)
     report = Progress(config, state.step, show=show)
@@ -165,13 +173,10 @@ def _resume(run: Run, config: Config, state: State, *, main: bool, show: bool) -
     return report
 
 
-def _means(history: list[dict[str, Tensor]]) -> dict[str, float]:
-    """The mean of each term over the steps that had it, and over all devices."""
-    terms: dict[str, list[Tensor]] = {}
+def _means(history: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each term over the steps that had it, with six digits."""
+    terms: dict[str, list[float]] = {}
     for step in history:
         for name, value in step.items():
-            terms.setdefault(name, []).append(value.float())
-    means = mean_over_devices(
-        torch.stack([torch.stack(values).mean() for values in terms.values()])
-    )
-    return {name: float(f"{x:.6g}") for name, x in zip(terms, means.tolist(), strict=True)}
+            terms.setdefault(name, []).append(value)
+    return {name: float(f"{fmean(values):.6g}") for name, values in terms.items()}

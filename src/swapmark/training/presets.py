@@ -56,7 +56,6 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
             "learning_rate": 0.012,
             "backbone_rate": 0.0,
             "log_every": 100,
-            "checkpoint_every": 1600,
         },
     },
 }

@@ -1,9 +1,10 @@
-"""Several processes that train one model, one a device; and Ctrl-C, which all must act upon."""
+"""Several processes that train one model, one a device; and signals to stop, heeded by all."""
 
 import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +19,10 @@ from swapmark.training.run import Run
 
 _PATIENCE = timedelta(hours=6)
 """Processes wait this long for the one that decodes the images."""
+HASTE = 3.0
+"""Within so many seconds a second Ctrl-C is one of impatience, and does not cut the saving."""
+_STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
+_STOPPING = b"\nStopping after this step, and saving. Ctrl-C again, after 3 s, quits at once.\n"
 
 
 def under_torchrun() -> bool:
@@ -115,10 +120,15 @@ def start_processes(
         raise KeyboardInterrupt from None
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
-        raise TrainingError(
-            f"Training on {devices} devices ended with code {failure.exitcode}; the reason is in "
-            f"the lines above. What was saved is in {run.path}; go on with --resume."
-        ) from None
+        told = f"Training on {devices} devices ended. The reason is in the lines above."
+        if failure.exitcode < 0:  # by a signal
+            name = signal.Signals(-failure.exitcode).name
+            memory = " (often for want of memory)" if name == "SIGKILL" else ""
+            told = (
+                f"Training on {devices} devices ended: process {failure.local_rank + 1} was killed "
+                f"by {name}{memory}; {run.saved()}. Go on with --resume."
+            )
+        raise TrainingError(told) from None
     finally:
         logging.disable(logged)
         os.environ.clear()
@@ -129,20 +139,53 @@ def start_processes(
 
 
 @contextmanager
-def noting_ctrl_c() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event while the context lasts; a second one raises KeyboardInterrupt."""
-    asked = threading.Event()
+def with_others() -> Iterator[None]:
+    """Turn the error of torch when another process of the run is gone into a TrainingError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.distributed.DistBackendError) and "gloo" not in str(error):
+            raise
+        raise TrainingError("Another process of this run has ended.") from None
+
+
+@contextmanager
+def noting_stop(*, tell: bool) -> Iterator[threading.Event]:
+    """Ctrl-C, SIGTERM or SIGHUP sets the event while the context lasts, and says so at once.
+
+    Another one raises KeyboardInterrupt, but not within `HASTE` seconds. What is ignored, such as
+    SIGHUP under nohup, stays so.
+    """
+    asked, since = threading.Event(), 0.0
 
     def note(*_) -> None:
-        if asked.is_set():
+        nonlocal since
+        if asked.is_set() and time.monotonic() - since >= HASTE:
             raise KeyboardInterrupt
-        asked.set()
+        if not asked.is_set():
+            asked.set()
+            since = time.monotonic()
+            if tell:
+                _say_stopping()
 
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    previous = signal.signal(signal.SIGINT, note) or signal.SIG_DFL
+    found = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in found}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, note)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _say_stopping() -> None:
+    """Not by print, which must not be entered again while it is at work."""
+    try:
+        os.write(2, _STOPPING)
+    except OSError:  # the terminal was closed, and what is told while saving would fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -1,6 +1,7 @@
 """Telling the user how training goes: a bar on a terminal, plain lines elsewhere."""
 
 import time
+from contextlib import suppress
 from itertools import accumulate
 
 from rich.console import Console
@@ -45,6 +46,8 @@ class Progress:
                 f"Note: the run is finished ({self.done} of {self.total} steps); nothing was "
                 f"trained. For more steps start a new run with --steps and another --out."
             )
+        else:
+            self._tell(f"Training from step {self.done} to {self.total}.")
         self.bar.start()
         return self
 
@@ -78,7 +81,8 @@ class Progress:
             self._tell(f"Warning at step {self.done}: {text}")
 
     def _tell(self, text: str) -> None:
-        self.console.out(text, highlight=False)
+        with suppress(OSError):  # a terminal that was closed: the run is saved, then it ends
+            self.console.out(text, highlight=False)
 
 
 def effort(c3: C3Config, share: float) -> float:

@@ -1,21 +1,31 @@
 """The run folder: what lies where, who may write into it, and what happened in it."""
 
 import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from swapmark.data.sources import is_run
 from swapmark.errors import RunError
-from swapmark.files import read_json_lines, write_text, writing
+from swapmark.files import read_json_lines, sweep, write_text, writing
 
-# All that swapmark ever writes into a run folder: --overwrite removes these and nothing else.
-_OWN = (
-    *("config.yaml", "environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
-    *("samples/step-*.png", "checkpoints/step-*.pt", "checkpoints/.step-*.part"),
-    *("model/config.json", "model/model.safetensors", "model/README.md"),
-    *("evaluation/*/metrics.json", "points/*.json"),
+LOCK = ".lock"
+"""Locked by the process that trains in the folder; it stays, unlocked, when the process has ended,
+however it did."""
+# What training writes into a run folder, and what the other verbs do: --overwrite removes these and
+# nothing else. The settings, by which a folder is known to be a run, go last.
+_TRAINED = (
+    *("environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
+    *("samples/step-*.png", "checkpoints/step-*.pt"),
+    *("model/config.json", "model/model.safetensors", "model/README.md", "config.yaml"),
 )
+_ADDED = ("evaluation/*/metrics.json", "points/*.json")
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,6 +78,12 @@ class Run:
         """The lines of metrics.jsonl; a line cut short by a crash is left out."""
         return read_json_lines(self.path / "metrics.jsonl")
 
+    def saved(self) -> str:
+        """What of the training is on the disk, in words."""
+        paths = checkpoint_paths(self.checkpoints)
+        step = f"step {step_of(paths[0])} is saved" if paths else "no step was saved yet"
+        return f"{step} in {self.path}"
+
     def recorded_images(self) -> dict[str, Any]:
         """What images.json holds; nothing where it is missing or damaged."""
         try:
@@ -100,11 +116,49 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.stem[5:])
 
 
+@contextmanager
+def only_here(path: Path) -> Iterator[None]:
+    """Hold the lock of a run folder, made if need be, so that no other process trains in it.
+
+    It is one of the system, which frees it when the process ends, however it does. Half-written
+    files that a killed process left are removed. Raises RunError that names who holds the lock.
+    """
+    lock = FileLock(path / LOCK)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunError(
+            f"Training is going on in {path}{_holder(path / LOCK)}. Wait for its end, stop it by "
+            f"Ctrl-C, or choose another --out."
+        ) from None
+    except OSError as error:
+        raise RunError(f"The run folder {path} cannot be made or locked: {error}.") from error
+    try:
+        with suppress(OSError):  # the name of the holder is a help, the lock is what counts
+            (path / LOCK).write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
+        for own in _TRAINED:
+            sweep((path / own).parent, Path(own).name, seconds=0)
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(lock: Path) -> str:
+    try:
+        process, host = lock.read_text().split()
+    except (OSError, ValueError):
+        return ""
+    return f" (process {process} on {host})"
+
+
 def refuse_run(path: Path, *, overwrite: bool) -> None:
     """Raise RunError when a new run in `path` would lose something; touches nothing."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; expected a folder to put the run in.")
-    if not path.is_dir() or not any(path.iterdir()):
+    # A process that was killed before its settings were written has left no more than these.
+    begun = (LOCK, ".config.yaml.")
+    if not path.is_dir() or all(found.name.startswith(begun) for found in path.iterdir()):
         return
     if not is_run(path):
         raise RunError(
@@ -119,19 +173,19 @@ def refuse_run(path: Path, *, overwrite: bool) -> None:
 
 
 def new_run(path: Path, *, overwrite: bool) -> Run:
-    """Make the folder of a new run; raises RunError when there is something that would be lost.
+    """Make room for a new run in a folder that is held by `only_here`.
 
-    With `overwrite` the files of an earlier run are removed; others in the folder stay.
+    With `overwrite` the files of an earlier run are removed; others in the folder stay. Raises
+    RunError when there is something that would be lost.
     """
     refuse_run(path, overwrite=overwrite)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        own = [found for pattern in _OWN for found in path.glob(pattern)]
+        own = [found for pattern in (*_ADDED, *_TRAINED) for found in path.glob(pattern)]
         for file in own:
             file.unlink()
         for folder in {file.parent for file in own} - {path}:
             if not any(folder.iterdir()):
                 folder.rmdir()
     except OSError as error:
-        raise RunError(f"The run folder {path} cannot be made: {error}.") from error
+        raise RunError(f"The run in {path} cannot be removed: {error}.") from error
     return Run(path)

@@ -1,7 +1,7 @@
 """What changes during training: networks, optimiser, how far they are; and its checkpoints."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class State:
     optimizer: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    """The terms of each step since the last line of metrics."""
 
     @property
     def trained(self) -> list[Tensor]:
@@ -51,6 +53,7 @@ class State:
         return {
             "step": self.step,
             "seconds": self.seconds,
+            "history": self.history,
             "objective": {k: v for k, v in objective.items() if not k.startswith(_FROZEN)},
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -60,6 +63,7 @@ class State:
         """Fill in what `state_dict` gave; raises RunError if it is of other networks."""
         try:
             self.step, self.seconds = saved["step"], saved["seconds"]
+            self.history = list(saved.get("history", ()))  # earlier versions wrote a line first
             keys = self.objective.load_state_dict(saved["objective"], strict=False)
             for name in (*keys.missing_keys, *keys.unexpected_keys):
                 if not name.startswith(_FROZEN):
@@ -141,8 +145,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> Path:
             raise OSError(str(error)) from error
 
     path = write_atomically(folder / f"step-{step:07d}.pt", save)
-    # Besides old ones, what a process that was killed while it wrote has left.
-    for old in [*checkpoint_paths(folder)[KEPT:], *folder.glob(".step-*.part")]:
+    for old in checkpoint_paths(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     return path
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import yaml
 from swapmark.data.cache import ImageSet, load_images, write_skipped
 from swapmark.data.sources import Source, is_run
 from swapmark.environment import environment_report
-from swapmark.errors import InputError, RunError
+from swapmark.errors import InputError, RunError, shown
 from swapmark.files import write_text
 from swapmark.training.config import Config, Method, read_config
 from swapmark.training.loop import train_loop
+from swapmark.training.notes import refuse_one, training_notes
 from swapmark.training.presets import PresetName, resolve_config
 from swapmark.training.processes import (
     device_share,
@@ -27,7 +29,7 @@ from swapmark.training.processes import (
     under_torchrun,
     use_device,
 )
-from swapmark.training.run import Run, new_run, refuse_run
+from swapmark.training.run import Run, new_run, only_here, refuse_run
 
 
 def train(
@@ -96,57 +98,73 @@ def train(
     device_share(values.training.batch_size, 0, devices if several else process.num_processes)
     first = process.is_main_process
     tell = progress and first
-    if first and not resume:
-        refuse_run(out, overwrite=overwrite)
-    if tell and not resume and values.method != "c3":
-        usual = asdict(resolve_config(preset=preset, method=values.method).c3)
-        if idle := [f"c3.{k}" for k, value in asdict(values.c3).items() if value != usual[k]]:
-            told = f"Note: with the method {values.method} nothing comes of {', '.join(idle)}."
-            print(told, file=sys.stderr)
-    # Decode the images, or find them in the cache.
-    with process.main_process_first():
-        pictures = load_images(
-            images, values.model.image_size, resize=values.model.resize, progress=tell
-        )
-    if len(pictures) < 2:
-        raise InputError(
-            f"There is only one usable image ({pictures.names[0]}). Landmarks are learned from how "
-            f"images differ: give at least 2; some hundreds are usual."
-        )
-    # Make the run folder, or check that it is of these images.
-    run = Run(out)
-    shown = str(images) if isinstance(images, str | os.PathLike) else "given as a list or array"
-    found = {"source": shown, "images": len(pictures), "fingerprint": fingerprint(pictures)}
-    known = run.recorded_images() if resume else {}
+    with ExitStack() as held:
+        if first and not resume:
+            refuse_run(out, overwrite=overwrite)
+        if there := first and is_run(out):
+            held.enter_context(only_here(out))
+        # Decode the images, or find them in the cache.
+        with process.main_process_first():
+            pictures = load_images(
+                images, values.model.image_size, resize=values.model.resize, progress=tell
+            )
+        refuse_one(pictures)
+        # Make the run folder, or check that it is of these images.
+        if first and not there:
+            held.enter_context(only_here(out))
+        run = Run(out)
+        given = str(images) if isinstance(images, str | os.PathLike) else "given as a list or array"
+        found = {"source": given, "images": len(pictures), "fingerprint": fingerprint(pictures)}
+        if resume:
+            _refuse_others(run, found, tell=tell)
+        if first and not resume:
+            new_run(out, overwrite=overwrite)
+            write_text(run.config, yaml.safe_dump(asdict(values), sort_keys=False))
+            report = json.dumps(environment_report(), indent=2) + "\n"
+            write_text(out / "environment.json", report)
+        if first:
+            write_text(run.images, json.dumps(found, indent=2) + "\n")
+        if first and pictures.skipped:
+            write_skipped(out / "skipped.csv", pictures.skipped)
+        if tell and not resume:
+            usual = resolve_config(preset=preset, method=values.method)
+            _tell(training_notes(values, usual, pictures, out / "skipped.csv"))
+        process.wait_for_everyone()
+        # Train, here or in processes of their own, of which the first takes the lock.
+        try:
+            if several:
+                held.close()
+                start_processes(paths, run, devices, device=device, progress=progress)
+            else:
+                train_loop(
+                    run,
+                    values,
+                    pictures,
+                    resume=resume,
+                    progress=progress,
+                    on_checkpoint=on_checkpoint,
+                )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(run.saved()) from None
+    return run
+
+
+def _refuse_others(run: Run, found: dict[str, Any], *, tell: bool) -> None:
+    """Raise RunError if a run that goes on was trained on other images than those `found`."""
+    known = run.recorded_images()
     if known.get("fingerprint", found["fingerprint"]) != found["fingerprint"]:
         raise RunError(
-            f"{out} was trained on {known.get('images')} images ({known.get('source')}), and now "
-            f"there are {len(pictures)} ({shown}), which are not the same. Give it the same "
-            f"images to resume, or start a new run with another --out."
+            f"{run.path} was trained on {known.get('images')} images ({known.get('source')}), and "
+            f"now there are {found['images']} ({found['source']}), which are not the same. Give it "
+            f"the same images to resume, or start a new run with another --out."
         )
-    if tell and resume and not known:
-        told = f"Note: {run.images} is missing or damaged, so these images were not checked."
-        print(told, file=sys.stderr)
-    if first and not resume:
-        new_run(out, overwrite=overwrite)
-        write_text(run.config, yaml.safe_dump(asdict(values), sort_keys=False))
-        report = json.dumps(environment_report(), indent=2) + "\n"
-        write_text(out / "environment.json", report)
-    if first:
-        write_text(run.images, json.dumps(found, indent=2) + "\n")
-    if first and pictures.skipped:
-        write_skipped(out / "skipped.csv", pictures.skipped)
-    if tell and pictures.skipped and not resume:
-        some, total = len(pictures.skipped), len(pictures.skipped) + len(pictures)
-        reasons = f"the reasons are in {out / 'skipped.csv'}."
-        print(f"Skipped {some} of {total} images; {reasons}", file=sys.stderr)
-    process.wait_for_everyone()
-    # Train, here or in processes of their own.
-    if several:
-        start_processes(paths, run, devices, device=device, progress=progress)
-    else:
-        train_loop(run, values, pictures, progress=progress, on_checkpoint=on_checkpoint)
-    return run
+    if tell and not known:
+        _tell([f"{run.images} is missing or damaged, so these images were not checked."])
+
+
+def _tell(notes: list[str]) -> None:
+    for note in notes:
+        print(f"Note: {shown(note)}", file=sys.stderr)
 
 
 def fingerprint(images: ImageSet) -> str:
