@@ -25,6 +25,7 @@ from swapmark.data.items import (
     Entry,
     Item,
     Skipped,
+    as_text,
     is_hidden,
     is_image_name,
     is_video_name,
@@ -117,10 +118,11 @@ def _walk(root: Path) -> Iterator[Entry]:
         else:
             for path in (here / file for file in files):
                 name = path.relative_to(root).as_posix()
-                yield _file_item(path, name) if is_image_name(name) else left_out(name)
+                yield _file_item(path, name) if is_image_name(name) else left_out(as_text(name))
         visited.add(real)
     for error in unlisted:
-        yield problem_item(str(error.filename), f"the folder cannot be listed: {error.strerror}")
+        name = as_text(str(error.filename))
+        yield problem_item(name, f"the folder cannot be listed: {error.strerror}")
 
 
 def is_run(path: Path) -> bool:
@@ -135,12 +137,13 @@ def is_run(path: Path) -> bool:
 
 
 def _file_item(path: Path, name: str) -> Item:
+    name = as_text(name)
     if not path.is_file():
         return problem_item(name, "not a regular file, or a link that leads nowhere")
     state = path.stat()
     # Whether it may be read counts too: a file is no longer skipped once the permission is given.
     version = (state.st_size, state.st_mtime_ns, os.access(path, os.R_OK))
-    return Item(name, f"{path.resolve()} {version}", partial(read_file, path))
+    return Item(name, as_text(f"{path.resolve()} {version}"), partial(read_file, path))
 
 
 def read_file(path: Path) -> bytes:
@@ -178,7 +181,8 @@ def _of_listed_path(given: str) -> Iterator[Entry]:
     else:
         for entry in _of_path(path):
             name = entry[0]
-            name = given if name == str(path) else f"{given}/{name}"
+            shown = as_text(given)
+            name = shown if name == as_text(str(path)) else f"{shown}/{name}"
             is_item = isinstance(entry, Item)
             yield entry._replace(name=name) if is_item else entry._replace(file=name)
 
