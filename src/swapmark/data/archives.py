@@ -194,7 +194,8 @@ def _tar_entries(path: Path) -> Iterator[Entry]:
                 elif content is not file and not problem and is_image_name(member.name):
                     content.seek(member.offset_data)
                     start = held.tell()
-                    held.write(content.read(member.size))
+                    for left in range(member.size, 0, -(2**20)):
+                        held.write(content.read(min(left, 2**20)))
                     read = partial(_read_held, held, lock, start, member.size)
                 yield _entry(member.name, problem, f"{version} {place} {member.mtime}", read)
             content.seek(archive.offset)

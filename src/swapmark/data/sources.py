@@ -36,6 +36,7 @@ from swapmark.data.items import (
 )
 from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
+from swapmark.files import read_regular
 
 Source = str | os.PathLike | np.ndarray | Image.Image | Sequence
 """A path (folder, zip, tar, image file), an array, a Pillow image, or a list of such."""
@@ -128,7 +129,7 @@ def _walk(root: Path) -> Iterator[Entry]:
 def is_run(path: Path) -> bool:
     """Whether config.yaml is there and a run's: other programs have files of that name, too."""
     try:
-        text = (path / "config.yaml").read_text(encoding="utf-8")
+        text = read_regular(path / "config.yaml").decode()
     except (OSError, ValueError):
         return False
     # Its keys alone, without a parser: another program's may be anything, and where landmarks are
@@ -150,7 +151,7 @@ def read_file(path: Path) -> bytes:
     """All bytes of a file; raises ImageProblem if it is too large to be read."""
     if problem := too_large(path.stat().st_size):
         raise ImageProblem(problem)
-    return path.read_bytes()
+    return read_regular(path)
 
 
 def _of_list(things: Sequence) -> Iterator[Entry]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from swapmark.coordinates import to_pixels, to_relative
 from swapmark.errors import InputError, RunError
-from swapmark.files import refuse_existing, write_text
+from swapmark.files import parse_json, read_regular, refuse_existing, write_text
 from swapmark.points.table import Points
 
 FORMAT = 1
@@ -125,7 +125,7 @@ def _read(path: Path) -> PointMap:
         others = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "none"
         raise RunError(f"There is no {path}. Point maps there: {others}. Make one: swapmark fit")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(read_regular(path).decode())
         for name, expected in {"format": FORMAT, "coordinates": COORDINATES}.items():
             if values[name] != expected:
                 raise ValueError(f"{name} is {values[name]!r}; expected {expected!r}")
@@ -138,7 +138,7 @@ def _read(path: Path) -> PointMap:
             if array.shape != shapes[name] or not np.isfinite(array).all():
                 raise ValueError(f"{name}: expected finite numbers of shape {shapes[name]}")
         return PointMap(names, **arrays, model=str(values["model"]), record=dict(values["record"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"{path} is no point map that can be read ({error}). Copy it again, or fit again with "
             "--overwrite."
