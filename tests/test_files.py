@@ -1,11 +1,12 @@
 import errno
 import json
+import math
 import os
 
 import pytest
 
 from swapmark.errors import OutputError
-from swapmark.files import read_json_lines, write_atomically, write_text
+from swapmark.files import read_json_lines, read_regular, write_atomically, write_text
 
 
 def names(folder) -> list[str]:
@@ -95,3 +96,17 @@ def test_a_json_line_that_was_cut_short_is_left_out(tmp_path):
     assert read_json_lines(path) == []
     path.write_text(json.dumps({"step": 1}) + '\n{"step": 2, "lo')
     assert read_json_lines(path) == [{"step": 1}]
+
+
+def test_damaged_json_lines_are_left_out(tmp_path):
+    path = tmp_path / "a.jsonl"
+    deep, long = b"[" * 100_000, b'{"step": ' + b"9" * 5000 + b"}"
+    path.write_bytes(b"\n".join([b"\xff\0", deep, b"5", b'{"step": 1}', b"", long]))
+    assert read_json_lines(path) == [{"step": 1}, {"step": math.inf}]
+
+
+def test_pipes_and_devices_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for read in (read_regular, read_json_lines):
+        with pytest.raises(OSError, match="pipe or device"):
+            read(tmp_path / "pipe")

@@ -3,6 +3,7 @@
 What is slow to import (torch) is imported inside the verbs, so that `--help` answers at once.
 """
 
+import io
 import os
 import shlex
 import sys
@@ -19,6 +20,7 @@ from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, shown
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 app = App(
     name="swapmark",
@@ -520,7 +522,8 @@ def doctor(*, json: bool = False) -> None:
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 is success, 2 something the user can act on (told without a traceback), 130 Ctrl-C.
+    0 is success, 2 something the user can act on (told without a traceback), 130 Ctrl-C, 141 an
+    end of the reader of standard output, such as `head`.
     Raises SystemExit(2) for a command or option that does not exist.
     """
     # Threads of torch that wait for one another spin; on a CPU with other work that made training
@@ -528,7 +531,12 @@ def main(tokens: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         with _left_out_as_notes():
+            _print_odd_names_escaped()
             app(sys.argv[1:] if tokens is None else list(tokens), exit_on_error=False)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _close_output()
+        return BROKEN_PIPE
     except CycloptsError:  # cyclopts has told which
         sys.exit(USAGE_ERROR)
     except SwapmarkError as error:
@@ -542,10 +550,30 @@ def main(tokens: Sequence[str] | None = None) -> int:
             f"swapmark: The package {package} is not installed. Install all: pip install swapmark"
         )
         return USAGE_ERROR
+    except (OSError, RecursionError) as error:  # what no verb has words of its own for
+        file, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
+        where = f"{file}: " if file else "A file or standard output: " if reason else ""
+        _tell(f"swapmark: {where}{reason or error}.")
+        _close_output()
+        return USAGE_ERROR
     except KeyboardInterrupt as stopped:
         _tell(f"swapmark: stopped{'; ' if stopped.args else '.'}{stopped}")
         return INTERRUPTED
     return 0
+
+
+def _print_odd_names_escaped() -> None:
+    """Let no name that is no valid text end a command that has done its work."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _close_output() -> None:
+    """Take what Python still holds for standard output to nowhere: it would fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

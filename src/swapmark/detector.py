@@ -11,6 +11,8 @@ import numpy as np
 from swapmark.data.sources import Source
 from swapmark.errors import InputError, LeftOutWarning, counted
 from swapmark.points.annotated import Annotated, read_annotated
+from swapmark.points.checks import check_sizes, check_unit
+from swapmark.points.rows import sizes_of
 from swapmark.points.table import Points, default_names
 from swapmark.predict.find import find_model, open_network
 from swapmark.predict.network import Network
@@ -52,7 +54,7 @@ def load(
     folder = Path(source) if Path(source).is_dir() else None
     detector = Detector(network, os.fspath(source), path, folder)
     if points is None and network.points:
-        points = read_point_map(network.points, path)
+        points = read_point_map(path, network.points)
     if points is None:
         return detector
     own = find_point_map(folder or path, points, network.fingerprint)
@@ -207,7 +209,10 @@ class Detector:
         return replace(self, point_map=fit.map, fit=fit)
 
     def _landmarks(self, marked: Annotated, splits: Sequence[str], progress: bool) -> Points:
-        """The landmarks in the images with a mark, where there are splits in those of `splits`."""
+        """The landmarks in the images with a mark, where there are splits in those of `splits`.
+
+        Raises InputError, before any is looked for, where the marks cannot be of these images.
+        """
         for note in marked.notes:
             warnings.warn(note, LeftOutWarning, stacklevel=3)
         wanted = marked.points.marked.any(axis=1)
@@ -220,6 +225,9 @@ class Detector:
                 f"points, or mend the column split."
             )
         items = [marked.items[row] for row in np.flatnonzero(wanted)]
+        points, sizes = marked.points.take(wanted), sizes_of(items)
+        check_sizes(points, sizes)
+        check_unit(points, sizes)
         return predict_points(self.network, items, progress=progress)
 
     def save(self, name: str, *, overwrite: bool = False) -> Path:

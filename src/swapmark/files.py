@@ -97,12 +97,33 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         )
 
 
+def read_regular(path: Path) -> bytes:
+    """All bytes of a file; OSError for a pipe or device, which may wait or go on for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is a folder, pipe or device; expected a file")
+    return path.read_bytes()
+
+
+def parse_json(text: str) -> Any:
+    """What a text in JSON holds; raises ValueError for whatever is wrong with it.
+
+    Whole numbers of 20 digits and more become fractions, or infinity: none of ours has as many.
+    """
+    try:
+        return json.loads(text, parse_int=lambda digits: (int, float)[len(digits) > 19](digits))
+    except RecursionError as error:
+        raise ValueError("brackets in brackets without end") from error
+
+
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """All lines, oldest first; none where there is no file. A line cut short is left out."""
+    """All lines that are objects, oldest first; none where there is no file.
+
+    A line that was cut short or damaged is left out. Raises OSError.
+    """
     if not path.exists():
         return []
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with suppress(json.JSONDecodeError):
-            kept.append(json.loads(line))
-    return kept
+    for line in read_regular(path).decode("utf-8", "replace").splitlines():
+        with suppress(ValueError):
+            kept.append(parse_json(line))
+    return [line for line in kept if isinstance(line, dict)]

@@ -35,6 +35,13 @@ def test_formats_can_be_named(folder, capsys):
     assert "dlc.csv" in capsys.readouterr().err
 
 
+def test_shapes_are_not_taken_for_pixels(folder, capsys):
+    (folder / "points.csv").write_text("file,a_x,a_y,b_x,b_y\na.png,0.1,-0.4,-0.2,0.3\n")
+    assert convert(folder / "points.csv", folder / "out.json") == 2
+    assert "shapes" in capsys.readouterr().err
+    assert not (folder / "out.json").exists()
+
+
 def test_an_existing_file_is_kept_unless_told_otherwise(folder, capsys):
     (folder / "points.json").write_text("precious")
     assert convert(folder / "points.csv", folder / "points.json") == 2

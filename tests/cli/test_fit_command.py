@@ -1,6 +1,8 @@
 """From a run and marked faces to a table with the user's names, by commands."""
 
 import csv
+import json
+import re
 import shutil
 
 import numpy as np
@@ -102,6 +104,41 @@ def test_files_of_every_format_are_fitted_without_naming_it(run, marked, photos,
     found, expected = predicted(run, marked), predicted(run, marked, "whole")
     assert np.allclose(found.xy, expected.xy, atol=1e-6)
     assert ending == "tps" or found.names == expected.names
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [((40, 30), "40 × 30.*30 × 40.*unturned"), ((15, 20), "15 × 20.*30 × 40")]
+)
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "convert"])
+def test_marks_of_another_size_or_turn_are_refused_before_any_work(
+    run, tmp_path, monkeypatch, capsys, verb, size, said
+):
+    monkeypatch.setattr("swapmark.detector.predict_points", lambda *_, **__: 1 / 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # upright, 30 wide and 40 high
+    (tmp_path / "img").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "img" / "a.jpg", exif=exif)
+    sides = {"width": size[0], "height": size[1]}
+    of_points = {"id": 1, "name": "fly", "keypoints": ["tip"]}
+    mark = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [5, 6, 2]}
+    image = {"id": 1, "file_name": "a.jpg"} | sides
+    marks = {"images": [image], "annotations": [mark], "categories": [of_points]}
+    (tmp_path / "marks.json").write_text(json.dumps(marks))
+    first = [] if verb == "convert" else [str(run)]
+    last = {"convert": [str(tmp_path / "out.csv")], "fit": ["--out", "tip"]}.get(verb, [])
+    images = ["--images", str(tmp_path / "img")]
+    assert main([verb, *first, str(tmp_path / "marks.json"), *last, *images]) == 2
+    assert re.search(said, capsys.readouterr().err)
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("before", ["images/1/", "/data/local-files/?d=set1%2F"])
+def test_names_of_label_studio_find_their_pictures(run, photos, capsys, before):
+    header, *rows = (photos / "marks.csv").read_text().splitlines()
+    marks = photos.parent / "marks.csv"
+    marks.write_text("\n".join([header, *(before + row for row in rows)]))
+    assert fit(run, marks, "--images", str(photos)) == 0
+    assert "15 specimens" in capsys.readouterr().out
 
 
 def test_columns_of_notes_are_left_out_and_told(run, photos, capsys):

@@ -1,15 +1,18 @@
 """TIFFs of many kinds, drawn here, of which each must give the picture or be refused."""
 
 import io
+import struct
 import sys
 import tracemalloc
 import warnings
+import zlib
 from contextlib import suppress
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from swapmark.data import tiff as module
 from swapmark.data.images import decode_image, image_size
 from swapmark.data.pixels import ImageProblem
 
@@ -166,12 +169,22 @@ def test_colours_that_neither_reader_knows_are_refused_with_their_name():
 
 @pytest.mark.parametrize("kind", ["u2", "u4", "f4", "f8"])
 @pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
-def test_a_pixel_takes_no_more_than_20_bytes_while_it_is_decoded(kind, photometric):
-    if (kind, photometric) == ("f8", "rgb"):
-        pytest.skip("the file alone has 24")
-    values = np.random.default_rng(0).random((3000, 2000, 3 if photometric == "rgb" else 1))
-    data = tiff(of_kind(kind, values).squeeze(), photometric=photometric)
-    del values
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"compression": "zlib"}, {"compression": "zlib", "chunky": False}, {"tile": (64, 64)}],
+)
+def test_a_pixel_takes_no_more_than_20_bytes_while_it_is_decoded(
+    kind, photometric, how, monkeypatch
+):
+    monkeypatch.setattr("swapmark.data.pixels.ROWS_OF", 2**12)  # as if it were a large picture
+    shades = np.tile(SHADES if photometric == "rgb" else GREY[..., None], (40, 20, 1))
+    values = of_kind(kind, shades).squeeze()
+    if values.nbytes >= 20 * shades[..., 0].size and "compression" not in how:
+        pytest.skip("the file alone has more")
+    if values.ndim == 2:
+        how = {name: value for name, value in how.items() if name != "chunky"}
+    data = tiff(values, photometric=photometric, **how)
+    del shades, values
     tracemalloc.start()
     pixels, _ = decode_image(data)
     peak = tracemalloc.get_traced_memory()[1]
@@ -179,6 +192,26 @@ def test_a_pixel_takes_no_more_than_20_bytes_while_it_is_decoded(kind, photometr
     # Up to 4 bytes a pixel that Pillow holds are not traced.
     by_pillow = 4 * (kind == "u2" or (kind, photometric) == ("f4", "minisblack"))
     assert (peak + len(data)) / (pixels.size / 3) + by_pillow < 20
+
+
+def test_a_strip_that_unpacks_to_more_than_it_holds_is_a_problem(monkeypatch):
+    monkeypatch.setattr(module, "_BOMBS", {8: (zlib.decompressobj, 1000)})
+    file = io.BytesIO()
+    strip = iter([zlib.compress(bytes(2**22))])
+    tifffile.imwrite(file, strip, shape=(24, 32), dtype="u4", compression="zlib", rowsperstrip=24)
+    with pytest.raises(ImageProblem, match="more than its 3,072 bytes"):
+        decode_image(file.getvalue())
+    monkeypatch.setattr(module, "MOST_OF_A_STRIP", 1000)
+    with pytest.raises(ImageProblem, match="strip or tile of"):
+        decode_image(file.getvalue())
+
+
+def test_a_picture_whose_last_strips_are_not_listed_is_a_problem():
+    data = bytearray(tiff_of_u4)
+    place = data.index(struct.pack("<HHI", 257, 4, 1)) + 8  # its height
+    data[place : place + 2] = (240).to_bytes(2, "little")
+    with pytest.raises(ImageProblem, match="1 of 10 strips"):
+        decode_image(bytes(data))
 
 
 def test_damaged_headers_are_problems():

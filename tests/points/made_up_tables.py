@@ -54,6 +54,7 @@ def tables(draw, *, images: bool = False, extra: str = "", video=True):
     if images:
         sizes = np.array([IMAGES[file] for file in files])
         xy = (np.abs(xy) / 1e9) * (sizes[:, None] - 0.01) - 0.5  # not 0 0 of TPS, which is missing
+    xy[(xy == 0).all(axis=-1)] = 1  # several at 0 0 are missing
     gone = st.lists(st.booleans(), min_size=count * points, max_size=count * points)
     xy[np.array(draw(gone)).reshape(count, points)] = np.nan
     confidence = draw(column(count * points, st.floats(0, 1) | st.just(np.nan)))

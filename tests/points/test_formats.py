@@ -34,6 +34,7 @@ DLC = "scorer;s;s\nbodyparts;a;a\ncoords;x;y\n"
         ("a.CSV", '"split";"file";"a_x"\n', "csv"),
         ("a.tsv", "file\ta_x\ta_y\n", "csv"),
         ("a.txt", "file\ta_x\ta_y\n", "csv"),
+        ("a.csv", "track,frame_idx,nose.x,nose.y\n", "csv"),  # of SLEAP: its columns are told
         ("a.csv", "sep=,\nfile,a_x,a_y\n", "csv"),
         ("a.csv", "\n,,\nfile,a_x,a_y\n", "csv"),
         ("a.txt", "\ufeff" + DLC, "dlc"),
@@ -57,23 +58,20 @@ def test_the_format_is_seen_in_content_and_ending(tmp_path, name, text, format):
         (b" ,Area,Mean,Min,Max,X,Y\n1,0,120,120,120,12.5,30.2\n", "'area', 'mean'"),
         (b"track,frame_idx,nose.x,nose.y\n,0,1,2\n", "'track', 'frame_idx'"),  # of SLEAP
         (b"Tip_x;Tip_y;b_x;b_y\n1,5;2,5;3,5;4,5\n", "'tip_x', 'tip_y'"),
-        (b"ID\tx1\ty1\nHomo\t1\t2\n", "'id', 'x1', 'y1'.*MorphoJ opens TPS"),
+        (b"ID\tx1\ty1\nHomo\t1\t2\n", "'id', 'x1', 'y1'"),
         (b"\0\1\2", r"x00"),
     ],
 )
-@pytest.mark.parametrize("name", ["a.csv", "a"])
-def test_an_unknown_format_is_told_with_the_columns(tmp_path, name, content, columns):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=rf"{name} is not known.*{columns}"):
-        read_points(tmp_path / name)
+def test_an_unknown_format_is_told_with_the_columns(tmp_path, content, columns):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(InputError, match=rf"a is not known.*{columns}.*MorphoJ opens TPS"):
+        read_points(tmp_path / "a")
 
 
 def test_what_is_no_file_of_points_is_told(tmp_path):
     (tmp_path / "a.csv").write_text("file,a_x,a_y\n")
     with pytest.raises(InputError, match="'slp'"):
         read_points(tmp_path / "a.csv", "slp")
-    with pytest.raises(InputError, match="MorphoJ opens TPS"):
-        read_points(tmp_path / "a.csv", "morphoj")
     (tmp_path / "empty.tps").write_bytes(b"\r\n")
     for path in (tmp_path / "empty.tps", tmp_path / "absent.csv", tmp_path):
         with pytest.raises(InputError, match=path.name):
@@ -88,7 +86,7 @@ def test_the_ending_chooses_what_is_written(tmp_path):
             assert format_to_write(tmp_path / f"a{ending}", name.upper()) == name
     with pytest.raises(InputError, match=r"a\.slp"):
         format_to_write(tmp_path / "a.slp")
-    with pytest.raises(InputError, match=r"a\.txt.*MorphoJ opens TPS"):
+    with pytest.raises(InputError, match=r"a\.txt"):
         format_to_write(tmp_path / "a.txt")
 
 

@@ -47,7 +47,7 @@ def test_several_zeros_in_one_specimen_are_missing_and_told_and_a_single_one_is_
     one = "LM=3\n0 0\n5 6\n7 8\nIMAGE=a.png\n"
     assert read(tmp_path, one, drawn).marked.all()
     two = "LM=3\n5 6\n0 0\n0.0 0\nID=my fly 1.png\n"
-    with pytest.warns(LeftOutWarning, match="3 landmarks at 0 0"):
+    with pytest.warns(LeftOutWarning, match="3 points at 0 0"):
         table = read(tmp_path, one + two, drawn)
     assert table.marked.tolist() == [[False, True, True], [True, False, False]]
 

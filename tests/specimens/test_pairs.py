@@ -1,7 +1,5 @@
 """Landmarks and marked points find one another by name, split and mark."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -77,32 +75,3 @@ def test_a_group_is_one_cluster_unless_it_is_the_only_one(groups, one, clusters)
     files = tuple(f"{i}.png" for i in range(len(groups)))
     pairs = pair(found_in(*files), marked_in(*files, group=groups), "fit")
     assert (pairs.one_group, pairs.clusters.tolist()) == (one, clusters)
-
-
-def test_marks_of_another_size_or_turn_are_refused_with_both_sizes():
-    found = replace(found_in("a.png", "b.png"), sizes=np.array([[140.0, 160.0]] * 2))
-
-    def sized(*sizes):
-        return pair(found, replace(marked_in("a.png", "b.png"), sizes=np.array(sizes)), "fit")
-
-    sized((140, 160), (np.nan, np.nan))
-    sized((141, 160), (0, 0))  # rounded, and unknown
-    with pytest.raises(InputError, match=r"160 × 140 .*a\.png.* 140 × 160.*unturned.*139 - y"):
-        sized((160, 140), (160, 140))
-    with pytest.raises(InputError, match=r"35 × 40 .*b\.png.* 140 × 160; 1 .*4 \(x \+ 0\.5\)"):
-        sized((140, 160), (35, 40))
-
-
-@pytest.mark.parametrize(
-    ("places", "said"),
-    [
-        ([(-0.46, -0.28), (0.3, 0.45)], "shapes.*fractions.*millimetres"),
-        ([(0.0, 1.0), (1.0, 0.5)], "shapes"),
-        ([(0.2, 62.9), (-0.4, 63.1)], "shapes"),  # of TPS, from the bottom
-        ([(900.0, 40.0), (20.0, 12000.0)], "times the picture"),
-    ],
-)
-def test_marks_that_are_no_pixels_are_called_what_they_are(places, said):
-    marked = replace(marked_in("a.png", "b.png"), xy=np.array(places)[:, None])
-    with pytest.raises(InputError, match=said):
-        pair(found_in("a.png", "b.png"), marked, "fit")

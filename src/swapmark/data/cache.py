@@ -32,7 +32,7 @@ from swapmark.files import sweep, write_atomically, write_rows, writing
 
 MAX_CACHED_BYTES = 8 * 2**30
 """Sets whose squares take more than this are decoded on demand."""
-FORMAT_VERSION = 4  # part of the hash; counts up whenever decoding or the file changes
+FORMAT_VERSION = 5  # part of the hash; counts up whenever decoding or the file changes
 SPARE_BYTES = 64 * 2**20
 """Free space to leave on the disk, which also holds the index."""
 Index = list[list[int] | str]

@@ -4,7 +4,7 @@ JPEG, PNG, WebP, TIFF and BMP become 8-bit RGB by these rules:
 - the EXIF turn is applied; colour profiles are not, the stored values are taken as sRGB;
 - transparent pixels are laid on white, unless all of them are; palettes, grey, CMYK and YCbCr
   become RGB;
-- grey of 16 or 32 bits and floats (see `planes_to_rgb`) are stretched: the image's own 0.1 % and
+- grey of 16 or 32 bits and floats (see `parts_to_rgb`) are stretched: the image's own 0.1 % and
   99.9 % quantiles become 0 and 255, because cameras seldom fill the range that the file offers;
 - colour of 16 bits keeps its upper byte, as Pillow reads it;
 - of several pages or moving frames none is taken, for nothing says which is meant; smaller copies

@@ -46,6 +46,11 @@ Entry = Item | Skipped
 """What lies in a folder or archive, name first; without a reason where nobody has to be told."""
 
 
+def as_text(name: str) -> str:
+    """A name with signs that are no valid text escaped: it goes into tables and onto screens."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def suffix_of(name: str) -> str:
     """The ending of a file's name in small letters."""
     return PurePosixPath(name).suffix.lower()

@@ -3,7 +3,8 @@
 Nothing here holds more than a few rows at a higher precision: the largest pictures would not fit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,9 @@ SMALL_RANGE = 1 / 8
 """Floats in [0, 1] that use less than this of it would keep fewer than 32 grey values."""
 ROWS_OF = 2**18
 """Values that are looked at together."""
+Parts = Callable[[], Iterator[tuple[int, int, int, np.ndarray]]]
+"""Goes through the samples of an image: top, left and first channel of each part, and the part
+(h, w, channels). It may be asked to do so twice."""
 
 
 class ImageProblem(SwapmarkError):  # noqa: N818 - a reason on a list more often than an error
@@ -39,47 +43,64 @@ def check_size(width: int, height: int) -> None:
 def array_to_rgb(values: np.ndarray) -> np.ndarray:
     """Turn an image array (H, W) or (H, W, 1 to 4 channels) into uint8 (H, W, 3).
 
-    Values become 8 bits as `planes_to_rgb` says. Two and four channels are grey and RGB with alpha.
+    Values become 8 bits as `parts_to_rgb` says. Two and four channels are grey and RGB with alpha.
     Raises ImageProblem for other shapes and kinds.
     """
     if values.ndim == 2:
         values = values[..., None]
     if values.ndim != 3 or values.shape[-1] not in (1, 2, 3, 4):
         raise ImageProblem(f"array of shape {values.shape}; expected (H, W) or (H, W, 1 to 4)")
-    if values.shape[-1] in (1, 3):
-        return planes_to_rgb(values)
-    if values.dtype != np.uint8 and values.dtype.kind in "iu":
+    height, width, channels = values.shape
+    has_alpha = channels in (2, 4)
+    if has_alpha and values.dtype != np.uint8 and values.dtype.kind in "iu":
         raise ImageProblem(f"alpha in an array of {values.dtype}; expected uint8 or [0, 1]")
-    return planes_to_rgb(values[..., :-1], values[..., -1])
+    parts = partial(iter, [(0, 0, 0, values)])
+    return parts_to_rgb(parts, (width, height), values.dtype, channels - has_alpha, alpha=has_alpha)
 
 
-def planes_to_rgb(
-    colours: np.ndarray,
-    alpha: np.ndarray | None = None,
+def parts_to_rgb(
+    parts: Parts,
+    size: tuple[int, int],
+    kind: np.dtype,
+    colours: int,
     *,
+    alpha: bool = False,
+    upper_byte: bool = False,
     premultiplied: bool = False,
     negative: bool = False,
 ) -> np.ndarray:
-    """Turn colours (H, W, 1 or 3) and alpha (H, W) into uint8 (H, W, 3), laid on white.
+    """Turn the samples of an image of (width, height) into uint8 (H, W, 3), laid on white.
 
+    There are 1 or 3 `colours` of this `kind`, then perhaps `alpha`; further channels are not used.
     uint8 is kept. Booleans, and floats within [0, 1] unless they use little of it, are multiplied
-    by 255. Other values are stretched so that the image's 0.1 % and 99.9 % quantiles become 0 and
-    255; a constant image and values that are not finite become 0. Alpha reaches from 0 to the
-    largest value of its kind. `premultiplied` colours have been multiplied by alpha; of a
-    `negative` 0 is white.
+    by 255; of unsigned numbers only the `upper_byte` may be wanted. Other values are stretched so
+    that the image's 0.1 % and 99.9 % quantiles become 0 and 255; a constant image and values that
+    are not finite become 0. Alpha reaches from 0 to the largest value of its kind. `premultiplied`
+    colours have been multiplied by alpha; of a `negative` 0 is white.
     Raises ImageProblem for values that are no numbers or none of them finite.
     """
-    check_size(colours.shape[1], colours.shape[0])
-    if colours.dtype.kind not in "buif":
-        raise ImageProblem(f"array of {colours.dtype}; expected numbers")
-    pixels = _to_8_bits(colours)
-    if negative:
-        pixels = 255 - pixels
-    if alpha is None:
-        return pixels
-    mode = "RGBa" if premultiplied else "RGBA"
-    rgba = np.ascontiguousarray(np.dstack([pixels, _alpha_of_8_bits(alpha)]))
-    return on_white(Image.frombuffer(mode, rgba.shape[1::-1], rgba, "raw", mode, 0, 1))
+    width, height = size
+    check_size(width, height)
+    if kind.kind not in "buif":
+        raise ImageProblem(f"array of {kind}; expected numbers")
+    if upper_byte and kind.kind == "u":
+        convert = _upper_byte
+    else:
+        bands = (band for _, band in _bands(parts, colours))
+        convert = _to_8_bits(kind, bands, height * width * colours)
+    pixels = np.empty((height, width, colours + alpha), np.uint8)
+    for (top, left, channel), band in _bands(parts, colours + alpha):
+        place = pixels[top : top + len(band), left : left + band.shape[1], channel]
+        if channel == colours:
+            place[:] = _alpha_of_8_bits(band)
+        else:
+            place[:] = convert(band)
+            if negative:
+                np.subtract(255, place, out=place)
+    if not alpha:
+        return np.repeat(pixels, 3, axis=-1) if colours == 1 else pixels
+    mode = ("RGB" if colours == 3 else "L") + ("a" if premultiplied else "A")
+    return on_white(Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1))
 
 
 def on_white(image: Image.Image) -> np.ndarray:
@@ -90,57 +111,77 @@ def on_white(image: Image.Image) -> np.ndarray:
         image = image if image.mode == "RGBA" else image.convert("RGBA")
         if np.amax(image.getextrema()[3]) >= HIDDEN:  # pyright: ignore[reportGeneralTypeIssues]
             pixels = np.empty((image.height, image.width, 3), np.uint8)
-            for rows in _bands(pixels):
-                part = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
+            step = max(1, ROWS_OF // image.width)
+            for top in range(0, image.height, step):
+                part = image.crop((0, top, image.width, min(top + step, image.height)))
                 white = Image.new("RGBA", part.size, "white")
-                pixels[rows] = np.asarray(Image.alpha_composite(white, part).convert("RGB"))
+                laid = Image.alpha_composite(white, part).convert("RGB")
+                pixels[top : top + step] = np.asarray(laid)
             return pixels
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
+def _bands(parts: Parts, channels: int) -> Iterator[tuple[tuple[int, int, int], np.ndarray]]:
+    """Top, left, channel and values (h, w) of the first channels, about ROWS_OF at a time."""
+    for top, left, first, values in parts():
+        for channel in range(first, min(first + values.shape[-1], channels)):
+            plane = values[..., channel - first]
+            step = max(1, ROWS_OF // max(1, plane.shape[1]))
+            for row in range(0, len(plane), step):
+                yield (top + row, left, channel), plane[row : row + step]
+
+
+def _upper_byte(values: np.ndarray) -> np.ndarray:
+    return (values >> (8 * values.dtype.itemsize - 8)).astype(np.uint8)
+
+
 def _alpha_of_8_bits(alpha: np.ndarray) -> np.ndarray:
     if alpha.dtype.kind == "u":
-        return (alpha >> (8 * alpha.dtype.itemsize - 8)).astype(np.uint8)
+        return _upper_byte(alpha)
     if alpha.dtype.kind == "i" or not (alpha.min() >= 0 and alpha.max() <= 1):
         raise ImageProblem(f"alpha of {alpha.dtype}; expected unsigned numbers or [0, 1]")
     return np.rint(alpha.astype(np.float32) * 255).astype(np.uint8)
 
 
-def _to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Colours (H, W, 1 or 3) of any kind as uint8 (H, W, 3)."""
-    if values.dtype == np.uint8:
-        return np.repeat(values, 3, axis=-1) if values.shape[-1] == 1 else values
-    low, high = (0, 1) if values.dtype.kind == "b" else _limits(values)
-    kept = values.dtype.kind == "b" or (
-        values.dtype.kind == "f"
-        and bool(values.min() >= 0 and values.max() <= 1)
-        and not 0 < high - low < SMALL_RANGE
-    )
-    pixels = np.empty((*values.shape[:2], 3), np.uint8)
-    for rows in _bands(values):
-        if kept:
-            band = values[rows].astype(np.float32) * 255
-        else:
-            band = values[rows].astype(np.float64) - low
-            band *= 255 / (high - low) if high > low else 0.0
-            np.clip(np.nan_to_num(band, copy=False, nan=0.0), 0, 255, out=band)
-        pixels[rows] = np.rint(band, out=band).astype(np.uint8)
-    return pixels
+def _to_8_bits(
+    kind: np.dtype, bands: Iterable[np.ndarray], count: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes 8 bits of values of this kind, as the `count` of them in `bands` tell."""
+    if kind == np.uint8:
+        return np.asarray
+    low, high, is_share = (0, 1, True) if kind.kind == "b" else _limits(bands, count)
+    if kind.kind == "b" or (is_share and not 0 < high - low < SMALL_RANGE):
+        return lambda values: np.rint(values.astype(np.float32) * 255).astype(np.uint8)
+
+    def stretched(values: np.ndarray) -> np.ndarray:
+        band = values.astype(np.float64) - low
+        band *= 255 / (high - low) if high > low else 0.0
+        np.clip(np.nan_to_num(band, copy=False, nan=0.0), 0, 255, out=band)
+        return np.rint(band, out=band).astype(np.uint8)
+
+    return stretched
 
 
-def _limits(values: np.ndarray) -> tuple[float, float]:
+def _limits(bands: Iterable[np.ndarray], count: int) -> tuple[float, float, bool]:
     """The 0.1 % and 99.9 % quantiles of the finite values, or their ends where these are alike.
 
-    As np.quantile gives them, but it holds no more than the lowest and the highest values.
+    And whether all of the `count` values are floats within [0, 1]. The quantiles are those of
+    np.quantile, but no more than the lowest and the highest values are held.
     """
-    most = values.size // 1000 + 64
-    lowest = highest = np.empty(0, np.float32 if values.dtype == np.float16 else values.dtype)
-    count = 0
-    for rows in _bands(values):
-        band = values[rows].ravel()
-        band = band[np.isfinite(band)] if values.dtype.kind == "f" else band
-        count += band.size
-        lowest, highest = np.concatenate([lowest, band]), np.concatenate([highest, band])
+    lowest = highest = np.empty(0)
+    most, count, is_share = count // 1000 + 64, 0, True
+    for band in bands:
+        values = band.ravel()
+        if values.dtype.kind == "f":
+            values = values[np.isfinite(values)]
+            is_share &= values.size == band.size
+        else:
+            is_share = False
+        if values.dtype == np.float16:
+            values = values.astype(np.float32)
+        count += values.size
+        lowest = values if lowest.size == 0 else np.concatenate([lowest, values])
+        highest = values if highest.size == 0 else np.concatenate([highest, values])
         if lowest.size > most:
             lowest = np.partition(lowest, most)[:most]
         if highest.size > most:
@@ -155,11 +196,6 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
         two = few[int(place) - before : int(place) - before + 2]
         ends.append(float(np.quantile(two, [place - int(place)])[0]))
     low, high = ends
-    return (low, high) if high > low else (float(lowest[0]), float(highest[-1]))
-
-
-def _bands(values: np.ndarray) -> Iterator[slice]:
-    """Slices of rows that follow one another, of about ROWS_OF values each."""
-    step = max(1, ROWS_OF * len(values) // max(1, values.size))
-    for top in range(0, len(values), step):
-        yield slice(top, top + step)
+    least, greatest = float(lowest[0]), float(highest[-1])
+    is_share &= least >= 0 and greatest <= 1
+    return (low, high, is_share) if high > low else (least, greatest, is_share)

@@ -25,6 +25,7 @@ from swapmark.data.items import (
     Entry,
     Item,
     Skipped,
+    as_text,
     is_hidden,
     is_image_name,
     is_video_name,
@@ -35,6 +36,7 @@ from swapmark.data.items import (
 )
 from swapmark.data.pixels import ImageProblem
 from swapmark.errors import InputError
+from swapmark.files import read_regular
 
 Source = str | os.PathLike | np.ndarray | Image.Image | Sequence
 """A path (folder, zip, tar, image file), an array, a Pillow image, or a list of such."""
@@ -117,16 +119,17 @@ def _walk(root: Path) -> Iterator[Entry]:
         else:
             for path in (here / file for file in files):
                 name = path.relative_to(root).as_posix()
-                yield _file_item(path, name) if is_image_name(name) else left_out(name)
+                yield _file_item(path, name) if is_image_name(name) else left_out(as_text(name))
         visited.add(real)
     for error in unlisted:
-        yield problem_item(str(error.filename), f"the folder cannot be listed: {error.strerror}")
+        name = as_text(str(error.filename))
+        yield problem_item(name, f"the folder cannot be listed: {error.strerror}")
 
 
 def is_run(path: Path) -> bool:
     """Whether config.yaml is there and a run's: other programs have files of that name, too."""
     try:
-        text = (path / "config.yaml").read_text(encoding="utf-8")
+        text = read_regular(path / "config.yaml").decode()
     except (OSError, ValueError):
         return False
     # Its keys alone, without a parser: another program's may be anything, and where landmarks are
@@ -135,19 +138,20 @@ def is_run(path: Path) -> bool:
 
 
 def _file_item(path: Path, name: str) -> Item:
+    name = as_text(name)
     if not path.is_file():
         return problem_item(name, "not a regular file, or a link that leads nowhere")
     state = path.stat()
     # Whether it may be read counts too: a file is no longer skipped once the permission is given.
     version = (state.st_size, state.st_mtime_ns, os.access(path, os.R_OK))
-    return Item(name, f"{path.resolve()} {version}", partial(read_file, path))
+    return Item(name, as_text(f"{path.resolve()} {version}"), partial(read_file, path))
 
 
 def read_file(path: Path) -> bytes:
     """All bytes of a file; raises ImageProblem if it is too large to be read."""
     if problem := too_large(path.stat().st_size):
         raise ImageProblem(problem)
-    return path.read_bytes()
+    return read_regular(path)
 
 
 def _of_list(things: Sequence) -> Iterator[Entry]:
@@ -178,7 +182,8 @@ def _of_listed_path(given: str) -> Iterator[Entry]:
     else:
         for entry in _of_path(path):
             name = entry[0]
-            name = given if name == str(path) else f"{given}/{name}"
+            shown = as_text(given)
+            name = shown if name == as_text(str(path)) else f"{shown}/{name}"
             is_item = isinstance(entry, Item)
             yield entry._replace(name=name) if is_item else entry._replace(file=name)
 

@@ -6,15 +6,20 @@ read rightly (`reads_rightly`), and tifffile the others.
 """
 
 import io
+import lzma
+import math
 import re
 import struct
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from swapmark.data import pixels
-from swapmark.data.pixels import ImageProblem, check_size, planes_to_rgb
+from swapmark.data.pixels import ImageProblem, check_size, parts_to_rgb
 
 # Tags, by their names in the specification of TIFF 6.0.
 SUBFILE, OLD_SUBFILE, WIDTH, LENGTH, BITS, COMPRESSION = 254, 255, 256, 257, 258, 259
@@ -25,6 +30,15 @@ _LENGTHS = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
 _LETTERS = {1: "B", 2: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 MAX_PAGES = 10_000
 """More are not counted."""
+MOST_KEPT = 4
+"""Bytes a pixel up to which a picture is decoded once and kept while it is looked at."""
+MOST_OF_A_STRIP = 2**29
+"""Bytes of an unpacked strip or tile, of which two copies are held."""
+_BOMBS = {
+    **dict.fromkeys((8, 32946), (zlib.decompressobj, 2**19)),
+    34925: (lzma.LZMADecompressor, 2**16),
+}
+"""Compressions that unpack a thousandfold, and up to how many bytes of them that is harmless."""
 _MOST_READ = 4096
 """Bytes of a tag; longer ones are no numbers that are needed here."""
 
@@ -161,31 +175,70 @@ def read_with_tifffile(data: bytes, page: Page, why: str) -> np.ndarray:
 def _rgb_of(page: Any, data: bytes) -> np.ndarray:
     """The pixels of a page of tifffile, as they are stored."""
     check_size(page.imagewidth, page.imagelength)
-    if page.nbytes > 32 * pixels.MAX_PIXELS:  # four channels of 64 bits are the most that is read
-        raise ImageProblem(f"{page.nbytes / 2**20:,.0f} MiB in memory is over the limit")
+    _check_strips(page, data)
     count, colours = page.samplesperpixel, {0: 1, 1: 1, 2: 3}.get(int(page.photometric))
     if colours is None or count < colours or page.imagedepth > 1:
         raise ImageProblem(f"a TIFF of {page.photometric.name.lower()} colours; save it as RGB")
     if colours == 1 and count > 4:
         raise ImageProblem(f"{count} channels that are neither grey nor RGB; save the one meant")
-    values: np.ndarray
+    # As Pillow does, a fourth channel of RGB that nothing is said of is taken for alpha.
+    kinds = [int(kind) for kind in page.extrasamples] or [2 if colours == 3 else 0]
+    alpha = count > colours and kinds[0] in (1, 2)
+    premultiplied = alpha and kinds[0] == 1
+    return parts_to_rgb(
+        _parts(page, data),
+        (page.imagewidth, page.imagelength),
+        page.dtype,
+        colours,
+        alpha=alpha,
+        # Alpha that was multiplied in tells how far the values reach.
+        upper_byte=premultiplied or (colours, page.dtype.itemsize) == (3, 2),
+        premultiplied=premultiplied,
+        negative=int(page.photometric) == 0,
+    )
+
+
+def _check_strips(page: Any, data: bytes) -> None:
+    """Raise ImageProblem if strips or tiles are too few, too large, or unpack to more than that."""
+    listed, needed = len(page.dataoffsets), math.prod(page.chunked)
+    if listed < needed:
+        raise ImageProblem(f"truncated or damaged: {listed} of {needed} strips or tiles")
+    size = math.prod(page.chunks) * page.dtype.itemsize
+    if size > MOST_OF_A_STRIP and not page.is_final:
+        raise ImageProblem(
+            f"a strip or tile of {size / 2**20:,.0f} MiB; save a copy that is not compressed"
+        )
+    codec, harmless = _BOMBS.get(int(page.compression), (None, 0))
+    for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if codec is None or length <= harmless:
+            continue
+        unpack, packed, unpacked = codec(), data[start : start + length], 0
+        while not unpack.eof and (some := unpack.decompress(packed, 2**20)):
+            packed = getattr(unpack, "unconsumed_tail", b"")
+            unpacked += len(some)
+            if unpacked > size + 2**20:
+                raise ImageProblem(f"a strip or tile unpacks to more than its {size:,} bytes")
+
+
+def _parts(page: Any, data: bytes) -> pixels.Parts:
+    """The samples of a page of tifffile, strip by strip or tile by tile.
+
+    What has to be decoded is decoded again for each time, unless all of it is small.
+    """
+    height, width, count = page.imagelength, page.imagewidth, page.samplesperpixel
     if page.is_final:  # seen in the file's bytes, without a copy
         kind = page.dtype.newbyteorder(page.parent.byteorder)
         values = np.frombuffer(data, kind, np.prod(page.shape), page.dataoffsets[0])
-        values = values.reshape(page.shape)
-    else:
-        values = page.asarray()
-    if count == 1:
-        values = values.reshape(page.imagelength, page.imagewidth, 1)
-    elif page.axes.startswith("S"):
-        values = np.moveaxis(values, 0, -1)
-    # As Pillow does, a fourth channel of RGB that nothing is said of is taken for alpha.
-    kinds = [int(kind) for kind in page.extrasamples] or [2 if colours == 3 else 0]
-    alpha = values[..., colours] if count > colours and kinds[0] in (1, 2) else None
-    values = values[..., :colours]
-    premultiplied = alpha is not None and kinds[0] == 1
-    # Alpha that was multiplied in tells how far the values reach.
-    if values.dtype.kind == "u" and (premultiplied or (colours, values.itemsize) == (3, 2)):
-        values = (values >> (8 * values.itemsize - 8)).astype(np.uint8)  # pyright: ignore[reportOperatorIssue]
-    negative = int(page.photometric) == 0
-    return planes_to_rgb(values, alpha, premultiplied=premultiplied, negative=negative)
+        if int(page.planarconfig) == 2 and count > 1:
+            values = values.reshape(count, height, width).transpose(1, 2, 0)
+        return partial(iter, [(0, 0, 0, values.reshape(height, width, count))])
+
+    def decoded() -> Iterator[tuple[int, int, int, np.ndarray]]:
+        for part, (plane, _, top, left, _), shape in page.segments(maxworkers=1, buffersize=1):
+            if part is None:  # left out by the writer
+                part = np.broadcast_to(np.asarray(page.nodata, page.dtype), shape)
+            yield top, left, plane, part[0, : height - top, : width - left]
+
+    if page.nbytes > MOST_KEPT * height * width:
+        return decoded
+    return partial(iter, list(decoded()))

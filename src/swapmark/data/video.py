@@ -174,7 +174,8 @@ def _frames(path: Path) -> Frames:
             yield Skipped(str(path), f"{found} says; it is cut off or damaged")
         elif (promised := _announced_count(stream)) > index + told:
             empty = f"{promised - index - told} of the {promised} frames of its header are empty"
-            yield Skipped(str(path), f"{empty}: frame numbers after them are too low, times right")
+            why = "the picture stayed the same, or the camera dropped it"
+            yield Skipped(str(path), f"{empty} ({why}): the others are numbered without them")
 
 
 def _decoded(container, stream) -> Iterator[Any]:

@@ -5,10 +5,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from swapmark.data.archives import DAMAGED
+from swapmark.data.archives import read_member
 from swapmark.data.items import Item, is_hidden, problem_item, too_large
 from swapmark.data.sources import Source, list_images
-from swapmark.errors import InputError
+from swapmark.errors import InputError, one_line
 from swapmark.points.csv import points_of_table
 from swapmark.points.formats import FORMATS, format_to_read, read_points
 from swapmark.points.rows import match_files
@@ -107,8 +107,11 @@ def _read_zip(path: Path) -> tuple[Points, PurePosixPath]:
             tables = next(filter(None, named), [])
             if len(tables) != 1 or too_large(tables[0].file_size):
                 raise InputError(f"{path} holds {len(tables)} tables, or a huge one. {expected}")
-            content = archive.read(tables[0])
-    except (*DAMAGED, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path} cannot be read as a zip ({error}). {expected}") from error
+            content = read_member(archive, tables[0])
+    except InputError:
+        raise
+    except Exception as error:  # of hostile bytes zipfile raises anything
+        told = f"{path} cannot be read as a zip ({one_line(error)}). {expected}"
+        raise InputError(told) from error
     table = PurePosixPath(tables[0].filename)
     return points_of_table(read_table(f"{path}/{table}", content)), table.parent

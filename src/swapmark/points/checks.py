@@ -3,12 +3,13 @@
 And what is refused once the pictures are known: marks of another size, turn or unit.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from swapmark.errors import InputError, counted
+from swapmark.errors import InputError, LeftOutWarning, counted
 from swapmark.points.table import Points
 
 SPLITS = ("train", "fit", "test")
@@ -68,10 +69,23 @@ def check_points(points: Points, where: str, places: Sequence[str] = ()) -> None
             raise InputError(f"{where}, {places[row]} ({points.files[row]}): {said}.")
 
 
+def corner_as_missing(xy: np.ndarray, where: str) -> np.ndarray:
+    """Points (N, P, 2) as they stand in a file, NaN at 0 0 if one image has several there.
+
+    Programs write that for what is not marked yet. A warning tells how many they are.
+    """
+    zero = (xy == 0).all(axis=-1)
+    if not (zero.sum(axis=1) > 1).any():
+        return xy
+    told = f"{where}: {counted(int(zero.sum()), 'point')} at 0 0 are read as missing."
+    warnings.warn(told, LeftOutWarning, stacklevel=3)
+    return np.where(zero[..., None], np.nan, xy)
+
+
 def check_sizes(points: Points, sizes: np.ndarray) -> None:
     """Raise InputError where the table itself names other sizes than the pictures' (N, 2).
 
-    `sizes` are those of the upright pictures. A pixel more or less is rounding.
+    `sizes` are those of the upright pictures, NaN where unknown. A pixel more or less is rounding.
     """
     if points.sizes is None:
         return
@@ -101,9 +115,11 @@ def check_sizes(points: Points, sizes: np.ndarray) -> None:
     )
 
 
-def check_unit(points: Points, sizes: np.ndarray) -> None:
-    """Raise InputError if the marks cannot be pixels in pictures of `sizes` (N, 2)."""
+def check_unit(points: Points, sizes: np.ndarray | None) -> None:
+    """Raise InputError if marks cannot be pixels in pictures of `sizes` (N, 2), NaN if unknown."""
     marked = points.marked
+    sizes = np.full((len(points), 2), np.nan) if sizes is None else np.asarray(sizes, dtype=float)
+    sizes = np.where(sizes > 0, sizes, np.nan)
     heights = np.broadcast_to(sizes[:, None, 1], marked.shape)[marked]
     xy = points.xy[marked] + 0.5  # from the corner
     up = np.stack([xy[:, 0], heights - xy[:, 1]], axis=1)  # as TPS counts, which is in our y down
@@ -115,9 +131,10 @@ def check_unit(points: Points, sizes: np.ndarray) -> None:
             "height."
         )
     times = np.abs(points.xy / sizes[:, None]).max(axis=-1)[marked]
-    if np.median(times) > BEYOND:
+    times = float(np.median(times[np.isfinite(times)])) if np.isfinite(times).any() else 0.0
+    if times > BEYOND:
         raise InputError(
-            f"The marks lie some {np.median(times):.0f} times the picture away from its corner. "
+            f"The marks lie some {times:.0f} times the picture away from its corner. "
             "These are no pixels of it, but a length such as micrometres, or places in a larger "
             "picture. Give the pixels as they were marked."
         )

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from swapmark.errors import InputError, LeftOutWarning
-from swapmark.files import write_text
+from swapmark.files import parse_json, write_text
 from swapmark.points.csv import NUMBER_COLUMNS, TEXT_COLUMNS, points_of_table
 from swapmark.points.table import Points
 from swapmark.points.text import Table, cell_of, decode_text
 
 COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
-MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
 """What JSON raises that is cut, or has other things than expected in it."""
 
 
@@ -36,7 +36,7 @@ def read_coco(path: Path, images=None) -> Points:
     where = str(path)
     text = decode_text(where, path.read_bytes())
     try:
-        table, hidden = _table(where, json.loads(text))
+        table, hidden = _table(where, parse_json(text))
     except MALFORMED as error:
         raise InputError(
             f"{where}: {type(error).__name__}: {error}. Expected COCO keypoints: a whole object "

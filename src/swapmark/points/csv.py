@@ -20,20 +20,24 @@ import numpy as np
 
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_rows
-from swapmark.points.checks import check_points, plain_name
+from swapmark.points.checks import check_points, corner_as_missing, plain_name
 from swapmark.points.table import Points
 from swapmark.points.text import Table, number, read_table, thousands
 
 TEXT_COLUMNS = ("file", "split", "group")
 NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
-LIKE_A_POINT = re.compile(
-    r"(?i:(.*[\W_])?[xyz]\d*|[xyz][\W_]+\w+\W*|.*[\W_](confidence|likelihood|scores?))"
-    r"|.*[a-z\d][XYZ]\d*"
+PARTS = (
+    re.compile(r"(?i:(?P<of>.*[\W_]|)(?P<part>[xyz])(?P<number>\d*))"),  # tail_X, x1
+    re.compile(r"(?P<of>.*[a-z\d])(?P<part>[XYZ])(?P<number>\d*)"),  # tailX
+    re.compile(r"(?i:(?P<part>[xyz])[\W_]+(?P<of>[^\W_].*))"),  # x_0, x_tail
+    re.compile(r"(?i:(?P<of>.*)[\W_](?P<part>confidence|likelihood|scores?))"),
 )
-"""Further columns that are refused, as their points would vanish: tail_X, tailX, x1, x_0."""
-THIRD = re.compile(r"(?i:(.*[\W_])?z\d*|z[\W_]+\w+\W*)|.*[a-z\d]Z\d*")
-"""Those of a third dimension."""
+"""How programs name the parts of a point."""
 EXPECTED = "Expected the column file, and <name>_x and <name>_y for each point."
+OTHERS = (
+    "Also read are TPS, DeepLabCut's CSV, COCO keypoints and Parquet. MorphoJ's own text is "
+    "neither read nor written: MorphoJ opens TPS."
+)
 
 
 def read_csv(path: Path, images=None) -> Points:
@@ -89,7 +93,7 @@ def points_of_table(table: Table) -> Points:
     points = Points(
         names,
         tuple(map(plain_name, columns["file"])),
-        xy.reshape(len(rows), len(names), 2),
+        corner_as_missing(xy.reshape(len(rows), len(names), 2), where),
         confidence=numbers(*(f"{name}_confidence" for name in names)),
         sizes=numbers("width", "height"),
         split=columns.get("split"),
@@ -109,29 +113,57 @@ def _sort_out(where: str, header: list[str]) -> tuple[tuple[str, ...], list[str]
     known = {*TEXT_COLUMNS, *NUMBER_COLUMNS, *(f"{name}_confidence" for name in names)}
     needed = {f"{name}_{axis}" for name in names for axis in "xy"}
     further = [name for name in header if name not in known and name not in needed]
-    odd = {
-        *(f"column {place} without a name" for place, name in enumerate(header, 1) if not name),
-        *(f"{name} twice" for name, count in Counter(header).items() if count > 1),
-        *(f"no {name}" for name in needed - set(header)),
-        *filter(_looks_misspelt, further),
-    }
-    if third := [name for name in further if THIRD.fullmatch(name)]:
+    third, like = _parts_of_points(header)
+    if third:
         raise InputError(
             f"{where} has points in three dimensions: {', '.join(third[:5])}. swapmark has points "
             "in pictures; delete these columns if x and y are pixels."
         )
+    odd = {
+        *(f"column {place} without a name" for place, name in enumerate(header, 1) if not name),
+        *(f"{name} twice" for name, count in Counter(header).items() if count > 1),
+        *(f"no {name}" for name in needed - set(header)),
+        *(name for name in further if name in like or _is_misspelt(name)),
+    }
+    problems = ["no column file"] if "file" not in header else []
     if odd:
+        problems.append(f"columns without partner or meaning: {', '.join(sorted(odd)[:5])}")
+    elif not names:
+        problems.append("no point: names, sizes and other measures are no coordinates")
+    if problems:
+        found = ", ".join(header[:8])[:200] or "none"
         raise InputError(
-            f"{where} has columns without partner or meaning: {', '.join(sorted(odd)[:5])}. Give "
-            "each point both columns, name each column once, and rename or delete the others."
+            f"{where} has {', and '.join(problems)}. Found {found}. {EXPECTED} Name each column "
+            f"once, and rename (x_0 to 0_x, say) or delete the others. {OTHERS}"
         )
-    if "file" not in header or not names:
-        found = ", ".join(header[:8]) or "none"
-        raise InputError(f"{where} has no column file, or no point; found {found}. {EXPECTED}")
     return names, further
 
 
-def _looks_misspelt(name: str) -> bool:
+def _parts_of_points(header: list[str]) -> tuple[list[str], set[str]]:
+    """Columns of a third dimension, and those that look like a part of a point, such as tail_X.
+
+    A word after the letter, as in z-score, makes none unless another column is of the same point.
+    """
+    parts = {}
+    for name in header:
+        match = next(filter(None, (pattern.fullmatch(name) for pattern in PARTS)), None)
+        if match:
+            found = {"number": "", **match.groupdict()}
+            of = found["of"].strip(" _-.()[]").lower() + found["number"]
+            parts[name] = of, found["part"].lower(), match.re
+    known = {(of, part) for of, part, _ in parts.values()}
+    counts = Counter(of for of, _ in known)
+    like, third = set(), []
+    for name, (of, part, pattern) in parts.items():
+        first_or_score = pattern in PARTS[2:]
+        if first_or_score and not of.isdecimal() and counts[of] < 2:
+            continue
+        like.add(name)
+        if part == "z" and (of.isdecimal() or not of or {(of, "x"), (of, "y")} <= known):
+            third.append(name)
+    return third, like
+
+
+def _is_misspelt(name: str) -> bool:
     low = name.lower()
-    alike = low in NUMBER_COLUMNS or get_close_matches(low, TEXT_COLUMNS, cutoff=0.8)
-    return bool(alike or LIKE_A_POINT.fullmatch(name))
+    return low in NUMBER_COLUMNS or bool(get_close_matches(low, TEXT_COLUMNS, cutoff=0.8))

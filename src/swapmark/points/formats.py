@@ -14,9 +14,9 @@ from swapmark.data.items import too_large
 from swapmark.data.sources import Source
 from swapmark.errors import InputError
 from swapmark.files import refuse_existing, safe_cell
-from swapmark.points.checks import check_points, check_sizes
+from swapmark.points.checks import check_points, check_sizes, check_unit
 from swapmark.points.coco import read_coco, write_coco
-from swapmark.points.csv import read_csv, write_csv
+from swapmark.points.csv import EXPECTED, OTHERS, read_csv, write_csv
 from swapmark.points.deeplabcut import read_deeplabcut, write_deeplabcut
 from swapmark.points.parquet import NEEDED, read_parquet, write_parquet
 from swapmark.points.rows import image_sizes
@@ -34,7 +34,6 @@ LOST = {
     "time": "the times",
 }
 """What is said of fields of Points that a format does not hold."""
-MORPHOJ = "MorphoJ's own text is neither read nor written: MorphoJ opens TPS."
 
 
 class Format(NamedTuple):
@@ -49,8 +48,9 @@ class Format(NamedTuple):
     """Fields of Points that are kept besides files and xy."""
 
 
+READ_AS_CSV = (".csv", ".tsv", ".txt")
 FORMATS = {
-    "csv": Format(read_csv, write_csv, (".csv", ".tsv", ".txt")),
+    "csv": Format(read_csv, write_csv, READ_AS_CSV),
     "tps": Format(read_tps, write_tps, (".tps",), ("sizes", "scale", "frame")),
     "dlc": Format(read_deeplabcut, write_deeplabcut, (".csv",), ("names", "confidence", "frame")),
     "coco": Format(read_coco, write_coco, (".json",)),
@@ -156,7 +156,7 @@ def convert(
 
     `read_as` and `write_as` name the formats where the files do not tell; `images` is the folder,
     zip or tar of the images, which TPS needs, by default the folder of `source`. Raises as
-    `read_points` and `write_points` do.
+    `read_points` and `write_points` do, and InputError for marks that cannot be pixels.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -171,6 +171,7 @@ def convert(
     points = read_points(source, read_as, images)
     if name == "tps" and points.sizes is None:
         points = replace(points, sizes=image_sizes(points.files, None, beside=source.parent))
+    check_unit(points, points.sizes)
     lost = write_points(points, target, name, overwrite=overwrite, exact=True, safe=safe)
     return Converted(points, lost)
 
@@ -185,7 +186,7 @@ def format_to_write(path: Path, format: str | None = None) -> str:
     if name is None:
         raise InputError(
             f"The ending of {path.name} stands for no format; expected .csv, "
-            f"{', '.join(OF_ENDING)}. Or name the format, one of {', '.join(FORMATS)}. {MORPHOJ}"
+            f"{', '.join(OF_ENDING)}. Or name the format, one of {', '.join(FORMATS)}."
         )
     others = [other for other, known in FORMATS.items() if ending in known.endings]
     if others and name not in others:
@@ -221,14 +222,13 @@ def format_to_read(path: Path, format: str | None = None) -> str:
         return "dlc"
     if first.startswith(("{", "lm=")):
         return "coco" if first[0] == "{" else "tps"
-    if "file" in cells:
-        return "csv"
-    if ending in OF_ENDING:
+    if "file" not in cells and ending in OF_ENDING:
         return OF_ENDING[ending]
+    if "file" in cells or ending in READ_AS_CSV:
+        return "csv"  # whose reader says what is wrong with the columns
     raise InputError(
-        f"The format of {path} is not known: its first line holds {str(cells[:8])[:200]}. A table "
-        "of swapmark has the column file and, for each point, NAME_x and NAME_y; DeepLabCut's "
-        f"begins with scorer. The formats that are read: {', '.join(FORMATS)}. {MORPHOJ}"
+        f"The format of {path} is not known: its first line holds {str(cells[:8])[:200]}. "
+        f"{EXPECTED} {OTHERS}"
     )
 
 
@@ -243,6 +243,5 @@ def _first_cells(start: bytes) -> list[str]:
 
 def _known(name: str) -> str:
     if name.lower() not in FORMATS:
-        hint = f" {MORPHOJ}" if name.lower() == "morphoj" else ""
-        raise InputError(f"Unknown format {name!r}; expected one of {', '.join(FORMATS)}.{hint}")
+        raise InputError(f"Unknown format {name!r}; expected one of {', '.join(FORMATS)}.")
     return name.lower()

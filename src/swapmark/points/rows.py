@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -144,13 +145,25 @@ def image_sizes(
     sizes = []
     for item in (items[row] for row in rows):
         try:
-            content = item.read()
-            array = isinstance(content, np.ndarray)
-            sizes.append(content.shape[1::-1] if array else image_size(content))
+            sizes.append(_size(item))
         except (ImageProblem, OSError) as problem:
             told = f"The size of {item.name} in {images} is not known: {problem}"
             raise InputError(told) from problem
     return np.array(sizes, dtype=np.int64).reshape(len(files), 2)
+
+
+def sizes_of(items: Sequence[Item]) -> np.ndarray:
+    """Width and height (N, 2) of upright images, from their headers; NaN of what is unreadable."""
+    sizes = np.full((len(items), 2), np.nan)
+    for row, item in enumerate(items):
+        with suppress(ImageProblem, OSError):
+            sizes[row] = _size(item)
+    return sizes
+
+
+def _size(item: Item) -> tuple[int, int]:
+    content = item.read()
+    return content.shape[1::-1] if isinstance(content, np.ndarray) else image_size(content)
 
 
 def _beside(files: Sequence[str], folder: Path) -> list[Item]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from swapmark.errors import InputError, LeftOutWarning, counted
 from swapmark.files import write_text
-from swapmark.points.checks import check_points, plain_name
+from swapmark.points.checks import check_points, corner_as_missing, plain_name
 from swapmark.points.rows import image_sizes
 from swapmark.points.table import Points, default_names
 from swapmark.points.text import decode_text, number
@@ -66,13 +66,7 @@ def read_tps(path: Path, images=None) -> Points:
         xy.append(points or [(np.nan, np.nan)] * usual)
         scale.append(keys.get("SCALE", np.nan))
     sizes = image_sizes(files, images, beside=path.parent)
-    marks = np.array(xy)
-    zero = (marks == 0).all(axis=-1)
-    if (zero.sum(axis=1) > 1).any():
-        marks[zero] = np.nan
-        told = f"{path}: {counted(int(zero.sum()), 'landmark')} at 0 0 are read as missing."
-        warnings.warn(told, LeftOutWarning, stacklevel=2)
-    x, y = np.moveaxis(marks, -1, 0)
+    x, y = np.moveaxis(corner_as_missing(np.array(xy), str(path)), -1, 0)
     points = Points(
         default_names(usual),
         tuple(files),

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from swapmark.errors import InputError
-from swapmark.points.checks import check_sizes, check_unit
 from swapmark.points.rows import match_files
 from swapmark.points.table import Points
 
@@ -45,8 +44,7 @@ class Pairs:
 def pair(found: Points, marked: Points, *splits: str) -> Pairs:
     """Pair the marked images of `splits`, or all where there are none, with their landmarks.
 
-    Raises InputError if no image of a split is in both, landmarks or sizes are not finite, or the
-    marks belong to pictures of another size or turn, or are no pixels.
+    Raises InputError if no image of a split is in both, or landmarks or sizes are not finite.
     """
     split = np.array(marked.split or splits[:1] * len(marked))
     chosen, any_marked = np.isin(split, splits), marked.marked.any(axis=1)
@@ -69,16 +67,13 @@ def pair(found: Points, marked: Points, *splits: str) -> Pairs:
             "diverged has to be trained again."
         )
     found, marked = found.take(there), marked.take(rows)
-    sizes = np.asarray(found.sizes, dtype=float)
-    check_sizes(marked, sizes)
-    check_unit(marked, sizes)
     labels = [group or row for row, group in enumerate(marked.group or ("",) * len(marked))]
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     return Pairs(
         found=replace(found, xy=found.xy.astype(float)),
         marked=replace(marked, xy=marked.xy.astype(float)),
         rows=there,
-        sizes=sizes,
+        sizes=np.asarray(found.sizes, dtype=float),
         groups=np.array([numbers[label] for label in labels]),
         missing=tuple(np.array(files)[match.rows < 0].tolist()),
         unmarked=int((chosen & ~any_marked).sum()),

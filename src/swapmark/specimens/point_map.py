@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from swapmark.coordinates import to_pixels, to_relative
 from swapmark.errors import InputError, RunError
-from swapmark.files import refuse_existing, write_text
+from swapmark.files import parse_json, read_regular, refuse_existing, write_text
 from swapmark.points.table import Points
 from swapmark.predict.network import Network, Sight
 from swapmark.predict.predict import Squares
@@ -168,7 +168,7 @@ def find_point_map(folder: Path | None, points: str | PointMap, fingerprint: str
             raise RunError(
                 f"There is no {where}. Point maps there: {others}. Make one: swapmark fit"
             )
-        found = read_point_map(where.read_bytes(), where)
+        found = read_point_map(where)
     if found.model not in ("", fingerprint):
         raise RunError(
             f"{where} was fitted on another model, or on an earlier step of its training: its "
@@ -177,10 +177,10 @@ def find_point_map(folder: Path | None, points: str | PointMap, fingerprint: str
     return found
 
 
-def read_point_map(text: str | bytes, path: Path) -> PointMap:
-    """The map that `PointMap.to_json` wrote into the file `path`; RunError where it is none."""
+def read_point_map(path: Path, text: str | None = None) -> PointMap:
+    """The map in a file, or that `PointMap.to_json` put as text into another; RunError if none."""
     try:
-        values = json.loads(text)
+        values = parse_json(read_regular(path).decode() if text is None else text)
         for name, known in {"format": FORMATS, "coordinates": (COORDINATES,)}.items():
             if values[name] not in known:
                 raise ValueError(f"{name} is {values[name]!r}; expected {known[0]!r}")
@@ -211,7 +211,7 @@ def read_point_map(text: str | bytes, path: Path) -> PointMap:
             closer=closer,
         )
     except (
-        *(OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError),
+        *(OSError, ValueError, TypeError, KeyError, OverflowError),
         SafetensorError,
     ) as error:
         raise RunError(
