@@ -276,6 +276,64 @@ def predict(
 
 
 @app.command(sort_key=3)
+def mark(
+    run: Annotated[
+        str,
+        Parameter(
+            help="What finds landmarks, as for `swapmark predict`. Leave it out to mark alone."
+        ),
+    ],
+    images: str | None = None,
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    names: str | None = None,
+    format: Format | None = None,
+    port: int = 0,
+    address_only: bool = False,
+    device: Device = None,
+) -> None:
+    """Mark your own points in a page of your browser, with suggestions after three pictures.
+
+    Marks are saved as you set them. Ctrl-C ends the page; the same command goes on. Without RUN
+    nothing is suggested: so you make a test set.
+
+    For example:
+
+        swapmark mark runs/first photos/ --out marks.csv --names snout,left_ear,right_ear
+        swapmark mark photos/ --out test.csv
+
+    Args:
+        images: A folder (with its subfolders), zip or tar of images.
+        out: The table of marks to make or go on with, in any format that `swapmark convert` knows.
+        names: The points, with commas between them. They can be added and renamed in the page.
+        format: The format of OUT. Default: that of the file, or by its ending. Give dlc for a new
+            table of DeepLabCut.
+        port: Where the page listens on this machine. Default: any that is free.
+        address_only: Print the address of the page, and open no browser.
+    """
+    from swapmark.errors import counted
+    from swapmark.page.server import Page
+
+    run_or_none, pictures = (run, images) if images else (None, run)
+    wanted = [name.strip() for name in names.split(",")] if names else []
+    page = Page(
+        pictures, out, run=run_or_none, names=wanted, format=format, device=device, port=port
+    )
+    with page:
+        for note in page.session.marks.notes:
+            _tell(f"Note: {note}")
+        print(f"Mark the points at\n  {page.address}\nCtrl-C ends the page.", flush=True)
+        page.serve(browser=not address_only)
+    marks = page.session.marks
+    print(f"\n{counted(len(marks.begun), 'picture')} marked: {out}")
+    _print_lost(out, marks.lost)
+    if run_or_none and marks.begun:
+        command = ["swapmark", "fit", run, str(out), "--images", pictures, "--out", "mine"]
+        print(f"Next:\n  {shlex.join(command)}")
+
+
+@app.command(sort_key=4)
 def fit(
     run: Folder,
     annotated: Marked,
@@ -333,7 +391,7 @@ def fit(
     print(f"  {command} IMAGES --points {shlex.quote(out)} --out {table}")
 
 
-@app.command(sort_key=4)
+@app.command(sort_key=5)
 def evaluate(
     run: Model,
     annotated: Marked,
@@ -389,7 +447,7 @@ def evaluate(
     print(f"Written to {evaluation.save(out, overwrite=overwrite)}")
 
 
-@app.command(sort_key=5)
+@app.command(sort_key=6)
 def export(
     run: Model,
     /,
@@ -434,7 +492,7 @@ def export(
     print(f"  {shlex.join(['swapmark', 'predict', str(made.path)])} IMAGES --out points.csv")
 
 
-@app.command(sort_key=6)
+@app.command(sort_key=7)
 def convert(
     source: Path,
     target: Path,
@@ -475,7 +533,7 @@ def convert(
     _print_lost(target, converted.lost)
 
 
-@app.command(sort_key=7)
+@app.command(sort_key=8)
 def doctor(*, json: bool = False) -> None:
     """Check this machine: versions, devices, disk space, and what is wrong.
 
