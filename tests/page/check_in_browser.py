@@ -217,7 +217,15 @@ def test_a_wrong_token_shows_nothing(browser, command):
 
 def test_another_page_on_the_same_table_is_refused(command, photos, tmp_path):
     command()
-    line = [sys.executable, "-m", "swapmark", "mark", str(photos), "-o", str(tmp_path / "marks.csv")]
+    line = [
+        sys.executable,
+        "-m",
+        "swapmark",
+        "mark",
+        str(photos),
+        "-o",
+        str(tmp_path / "marks.csv"),
+    ]
     other = subprocess.run(line, capture_output=True, text=True, timeout=60)
     assert other.returncode == 2
     assert "open in another page" in other.stderr

@@ -96,7 +96,6 @@ class Session:
                 "points": list(map(_pair, xy)),
                 "missing": missing.tolist(),
                 "suggested": self._suggested(index),
-                "next": self._next(index),
             }
 
     def state(self, index: int | None = None) -> dict[str, Any]:
@@ -111,6 +110,7 @@ class Session:
                 "count": len(self.items),
                 "index": index,
                 "marked": len(self.marks.begun),
+                "next": self._next(index),
                 "lost": self.marks.lost,
                 "report": self.suggester.report() if self.suggester else None,
                 **self._news(index),

@@ -72,7 +72,7 @@ async function go(index, remember = true) {
     history.replaceState(null, "", `#${index + 1}`);
     chosen = Math.max(0, firstUnset(-1));
     seeAll();
-    if (found.next !== null) new Image().src = `image/${found.next}`;
+    if (state.next !== null) new Image().src = `image/${state.next}`;
   } catch (error) {
     tell(error.message);
   }
@@ -93,8 +93,8 @@ async function watch() {
       const [news, found] = [await ask(`state?index=${index}`), await ask(`picture/${index}`)];
       if (picture.index !== index || loading) continue;
       state = news;
-      const { suggested, next, busy, version } = found;
-      Object.assign(picture, { suggested, next, busy, version });
+      const { suggested, busy, version } = found;
+      Object.assign(picture, { suggested, busy, version });
       show();
     }
   } catch (error) {
@@ -161,8 +161,13 @@ async function forward() {
   await saving;
   if (unsaved) return; // the problem stays in sight
   if (step < trail.length - 1) return go(trail[++step], false);
-  if (picture.next === null) return hint("All pictures are marked, or were shown. Page ↓ goes through them.");
-  await go(picture.next);
+  try {
+    const { next } = await ask(`state?index=${picture.index}`);
+    if (next === null) hint("All pictures are marked, or were shown. Page ↓ goes through them.");
+    else await go(next);
+  } catch (error) {
+    tell(error.message);
+  }
 }
 
 const skip = () => forward();
