@@ -167,8 +167,9 @@ class Points:
         """Draw the points over up to 36 of their pictures, or over every frame of their video.
 
         `images` is what they were found in, by default `source`. `marked` are the same points
-        marked by hand in the same images, drawn as crosses. The ending of `path` tells what is
-        written: a picture (.png, .jpg, .webp, .tif, .bmp), or, for a video, .mp4, .mov or .mkv.
+        marked by hand in the same images, drawn as crosses with a line to each. The ending of
+        `path` tells what is written: a picture (.png, .jpg, .webp, .tif, .bmp), or, for a video,
+        .mp4, .mov or .mkv.
         """
         from swapmark.points.overlay import draw_points
 
