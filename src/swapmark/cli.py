@@ -195,6 +195,7 @@ def predict(
     out: Annotated[Path, OUT] = Path("points.csv"),
     format: Format | None = None,
     points: str | None = None,
+    names: str | None = None,
     overlay: Path | None = None,
     every: int = 1,
     start: float | None = None,
@@ -213,6 +214,7 @@ def predict(
         swapmark predict runs/first a.jpg b.jpg more/ --overlay look.png
         swapmark predict runs/first mouse.mp4 --out mouse.csv --overlay drawn.mp4
         swapmark predict runs/first photos/ --points mine --out mine.tps
+        swapmark predict runs/first photos/ --names landmark_6=snout,landmark_2=tail
 
     Args:
         images: Folders (with their subfolders), zips, tars, images, or a video.
@@ -222,6 +224,7 @@ def predict(
         format: The format of OUT. Default: by its ending (.csv, .tps, .json for COCO, .parquet).
             Give dlc for DeepLabCut, whose files end in .csv too.
         points: Find your own points, by the name that `swapmark fit` kept them under.
+        names: Other names for some points, as landmark_6=snout, with commas between them.
         overlay: A picture (.png, .jpg) of up to 36 images with their points. For a video, also a
             video (.mp4, .mov, .mkv) with the points on every frame used.
         every: Use every n-th frame of the video.
@@ -230,6 +233,8 @@ def predict(
         frame_rate: The images are frames of a video, this many a second.
         batch_size: How many images to work on at once.
     """
+    from dataclasses import replace
+
     import swapmark
     from swapmark.data.cache import write_skipped
     from swapmark.data.items import is_video_name
@@ -237,6 +242,7 @@ def predict(
     from swapmark.files import refuse_existing
     from swapmark.points.formats import format_to_write
     from swapmark.points.overlay import check_drawing
+    from swapmark.points.table import other_names
 
     source = _source(images)
     format_to_write(out, format)
@@ -254,7 +260,9 @@ def predict(
         check_drawing(overlay, source, frames=video, overwrite=overwrite)
     frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
     detector = swapmark.load(run, device=device, points=points)
+    chosen = other_names(detector.names, names) if names else detector.names
     found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
+    found = replace(found, names=chosen)
     try:
         lost = found.save(out, format, overwrite=overwrite)
     except InputError as error:  # an hour's work is not thrown away for an odd name

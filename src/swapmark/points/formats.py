@@ -16,7 +16,7 @@ from swapmark.errors import InputError
 from swapmark.files import refuse_existing
 from swapmark.points.checks import check_points, check_sizes
 from swapmark.points.coco import read_coco, write_coco
-from swapmark.points.csv import read_csv, write_csv
+from swapmark.points.csv import FILE_TOO, read_csv, write_csv
 from swapmark.points.deeplabcut import read_deeplabcut, write_deeplabcut
 from swapmark.points.parquet import NEEDED, read_parquet, write_parquet
 from swapmark.points.rows import image_sizes
@@ -213,7 +213,7 @@ def format_to_read(path: Path, format: str | None = None) -> str:
         return "dlc"
     if first.startswith(("{", "lm=")):
         return "coco" if first[0] == "{" else "tps"
-    if "file" in cells:
+    if not {"file", *FILE_TOO}.isdisjoint(cells):
         return "csv"
     if ending in OF_ENDING:
         return OF_ENDING[ending]

@@ -158,6 +158,7 @@ def fit_points(
         notes=(
             *pairs.notes,
             *notes.misplaced(pairs),
+            *notes.found_by_a_model(pairs),
             *notes.few_specimens(pairs, error, curve),
             *notes.large_error(error, mean_shape),
             *notes.left_out(pairs, of_another_split_than_fit=other),
