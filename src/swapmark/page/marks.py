@@ -38,6 +38,8 @@ class Marks:
         """What to know of the table, in words."""
         self.lost: tuple[str, ...] = ()
         """What its format does not hold, in words."""
+        if not path.is_file():
+            format_to_write(path, format)  # before a folder or a lock is made for a slip
         self._lock = _locked(path)
         try:
             is_there = path.is_file()

@@ -5,6 +5,7 @@ calls this machine by another name is refused, so that a page from elsewhere can
 a name of its own (DNS rebinding). Pictures are asked for by number: no path comes from outside.
 """
 
+import os
 import secrets
 import socket
 import webbrowser
@@ -128,7 +129,8 @@ class Page:
         detector = load(run, device=device) if run else None
         self._socket = socket.socket()
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere it would let others listen, too
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((HERE, port))
             self._socket.listen()
             self.session = Session(images, out, names=names, format=format, detector=detector)

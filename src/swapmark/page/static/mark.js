@@ -67,7 +67,7 @@ async function go(index, remember = true) {
       await image.decode();
     }
     picture = found;
-    tell(found.problem ? `${found.problem}. Go on with →.` : "");
+    tell(found.problem ? `This picture cannot be used: ${found.problem.replace(/\.$/, "")}. Go on with →.` : "");
     if (remember) trail.splice(++step, Infinity, index);
     history.replaceState(null, "", `#${index + 1}`);
     chosen = Math.max(0, firstUnset(-1));
