@@ -1,6 +1,7 @@
 # make demo          draw faces, learn their landmarks, evaluate them; replaces an earlier demo
 # make test          run the tests
 # make test-onnx     predict from an ONNX file in an environment without torch
+# make test-page     go through the page of `swapmark mark` in Chromium, which must be installed
 # make lint          linter, formatter, type checker, order of imports
 # make test-formats  read our point files with other programs, in an environment of its own
 # make test-gpu-run  try the prepared GPU run on this machine, on drawn faces, in two minutes
@@ -26,7 +27,9 @@ IN_OUTSIDE := $(OUTSIDE)/bin/python
 INSTALL_OUTSIDE := $(IN_OUTSIDE) -m pip install --quiet --disable-pip-version-check \
 	--constraint tests_outside/constraints.txt
 
-.PHONY: help demo test test-formats test-onnx test-gpu-run lint clean
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+.PHONY: help demo test test-formats test-onnx test-page test-gpu-run lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -45,6 +48,11 @@ test-onnx: $(VENV)/installed-test $(WITHOUT_TORCH)/installed
 	$(IN_VENV) tests/without_torch/make_model.py $(WITHOUT_TORCH)/made
 	SWAPMARK_ONNX_FOLDER=$(WITHOUT_TORCH)/made $(WITHOUT_TORCH)/bin/python -m pytest --noconftest \
 	tests/without_torch/check_prediction.py
+
+test-page: $(VENV)/installed-page
+	@test -n "$(CHROMIUM)" || { echo "No Chromium here. Install one, or: make test-page CHROMIUM=PATH"; \
+	exit 1; }
+	CHROMIUM="$(CHROMIUM)" $(IN_VENV) -m pytest tests/page/check_in_browser.py
 
 test-gpu-run: $(VENV)/installed
 	folder=$$(mktemp -d) && $(IN_VENV) benchmarks/gpu.py --out $$folder --minutes 2; \

@@ -206,6 +206,7 @@ def predict(
     out: Annotated[Path, OUT] = Path("points.csv"),
     format: Format | None = None,
     points: str | None = None,
+    names: str | None = None,
     overlay: Path | None = None,
     every: int = 1,
     start: float | None = None,
@@ -225,6 +226,7 @@ def predict(
         swapmark predict runs/first a.jpg b.jpg more/ --overlay look.png
         swapmark predict runs/first mouse.mp4 --out mouse.csv --overlay drawn.mp4
         swapmark predict runs/first photos/ --points mine --out mine.tps
+        swapmark predict runs/first photos/ --names landmark_6=snout,landmark_2=tail
 
     Args:
         images: Folders (with their subfolders), zips, tars, images, or a video.
@@ -234,6 +236,7 @@ def predict(
         format: The format of OUT. Default: by its ending (.csv, .tps, .json for COCO, .parquet).
             Give dlc for DeepLabCut, whose files end in .csv too.
         points: Find your own points, by the name that `swapmark fit` kept them under.
+        names: Other names for some points, as landmark_6=snout, with commas between them.
         overlay: A picture (.png, .jpg) of up to 36 images with their points. For a video, also a
             video (.mp4, .mov, .mkv) with the points on every frame used.
         every: Use every n-th frame of the video.
@@ -242,6 +245,8 @@ def predict(
         frame_rate: The images are frames of a video, this many a second.
         batch_size: How many images to work on at once.
     """
+    from dataclasses import replace
+
     import swapmark
     from swapmark.data.cache import write_skipped
     from swapmark.data.items import is_video_name
@@ -249,6 +254,7 @@ def predict(
     from swapmark.files import refuse_existing, safe_cell
     from swapmark.points.formats import format_to_write
     from swapmark.points.overlay import check_drawing
+    from swapmark.points.table import other_names
 
     source = _source(images)
     format_to_write(out, format)
@@ -266,7 +272,9 @@ def predict(
         check_drawing(overlay, source, frames=video, overwrite=overwrite)
     frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
     detector = swapmark.load(run, device=device, points=points)
+    chosen = other_names(detector.names, names) if names else detector.names
     found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
+    found = replace(found, names=chosen)
     try:
         lost = found.save(out, format, overwrite=overwrite, safe=safe)
     except InputError as error:  # an hour's work is not thrown away for an odd name
@@ -289,6 +297,64 @@ def predict(
 
 
 @app.command(sort_key=3)
+def mark(
+    run: Annotated[
+        str,
+        Parameter(
+            help="What finds landmarks, as for `swapmark predict`. Leave it out to mark alone."
+        ),
+    ],
+    images: str | None = None,
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    names: str | None = None,
+    format: Format | None = None,
+    port: int = 0,
+    address_only: bool = False,
+    device: Device = None,
+) -> None:
+    """Mark your own points in a page of your browser, with suggestions after three pictures.
+
+    Marks are saved as you set them. Ctrl-C ends the page; the same command goes on. Without RUN
+    nothing is suggested: so you make a test set.
+
+    For example:
+
+        swapmark mark runs/first photos/ --out marks.csv --names snout,left_ear,right_ear
+        swapmark mark photos/ --out test.csv
+
+    Args:
+        images: A folder (with its subfolders), zip or tar of images.
+        out: The table of marks to make or go on with, in any format that `swapmark convert` knows.
+        names: The points, with commas between them. They can be added and renamed in the page.
+        format: The format of OUT. Default: that of the file, or by its ending. Give dlc for a new
+            table of DeepLabCut.
+        port: Where the page listens on this machine. Default: any that is free.
+        address_only: Print the address of the page, and open no browser.
+    """
+    from swapmark.errors import counted
+    from swapmark.page.server import Page
+
+    run_or_none, pictures = (run, images) if images else (None, run)
+    wanted = [name.strip() for name in names.split(",")] if names else []
+    page = Page(
+        pictures, out, run=run_or_none, names=wanted, format=format, device=device, port=port
+    )
+    with page:
+        for note in page.session.marks.notes:
+            _tell(f"Note: {note}")
+        print(f"Mark the points at\n  {page.address}\nCtrl-C ends the page.", flush=True)
+        page.serve(browser=not address_only)
+    marks = page.session.marks
+    print(f"\n{counted(len(marks.begun), 'picture')} marked: {out}")
+    _print_lost(out, marks.lost)
+    if run_or_none and marks.begun:
+        command = ["swapmark", "fit", run, str(out), "--images", pictures, "--out", "mine"]
+        print(f"Next:\n  {shlex.join(command)}")
+
+
+@app.command(sort_key=4)
 def fit(
     run: Folder,
     annotated: Marked,
@@ -346,7 +412,7 @@ def fit(
     print(f"  {command} IMAGES --points {shlex.quote(out)} --out {table}")
 
 
-@app.command(sort_key=4)
+@app.command(sort_key=5)
 def evaluate(
     run: Model,
     annotated: Marked,
@@ -402,7 +468,7 @@ def evaluate(
     print(f"Written to {evaluation.save(out, overwrite=overwrite)}")
 
 
-@app.command(sort_key=5)
+@app.command(sort_key=6)
 def export(
     run: Model,
     /,
@@ -450,7 +516,7 @@ def export(
     print(f"  {shlex.join(['swapmark', 'predict', str(made.path)])} IMAGES --out points.csv")
 
 
-@app.command(sort_key=6)
+@app.command(sort_key=7)
 def convert(
     source: Path,
     target: Path,
@@ -498,7 +564,7 @@ def convert(
     _print_lost(target, converted.lost)
 
 
-@app.command(sort_key=7)
+@app.command(sort_key=8)
 def doctor(*, json: bool = False) -> None:
     """Check this machine: versions, devices, disk space, and what is wrong.
 

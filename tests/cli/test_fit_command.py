@@ -40,8 +40,7 @@ def test_fitted_points_are_written_by_predict_under_their_own_names(
     assert f"swapmark predict {run} IMAGES --points face --out face-points.csv" in printed
     with Image.open(look) as sheet:
         drawn = np.asarray(sheet).astype(int)
-    assert (drawn.min(axis=-1) > 240).any(), "white crosses"
-    assert (np.ptp(drawn, axis=-1) > 120).any(), "coloured dots"
+    assert (np.ptp(drawn, axis=-1) > 120).any(), "coloured dots and crosses"
     out = tmp_path / "points.csv"
     command = ["predict", str(run), str(marked), "--points", "face", "--out", str(out), "--quiet"]
     assert main(command) == 0

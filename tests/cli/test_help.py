@@ -8,7 +8,7 @@ import swapmark
 from swapmark.cli import app, main
 from swapmark.errors import InputError
 
-VERBS = ("demo", "train", "predict", "fit", "evaluate", "export", "convert", "doctor")
+VERBS = ("demo", "train", "predict", "mark", "fit", "evaluate", "export", "convert", "doctor")
 SLOW_IMPORTS = {"torch", "accelerate", "matplotlib", "pandas", "numpy", "PIL"}
 
 

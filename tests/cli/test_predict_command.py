@@ -140,6 +140,9 @@ def test_none_of_the_images_is_written_over(
         ("", "images", ("--every", "2"), "--frame-rate"),
         ("", "images", ("--stop", "1"), "--frame-rate"),
         ("", "images", ("--points", "wing"), "wing"),
+        ("", "images", ("--names", "snout"), "landmark_1=snout"),
+        ("", "images", ("--names", "landmark_9=snout"), "landmark_9"),
+        ("", "images", ("--names", "landmark_1=landmark_2"), "one name"),
     ],
 )
 def test_what_is_wrong_is_told_without_a_traceback(
@@ -169,6 +172,13 @@ def test_other_formats_follow_from_the_ending_or_are_named(
     assert predict(tiny_run, images, out, *words) == 0
     assert out.read_text().startswith(start)
     assert ("Not in points.tps: the confidence" in capsys.readouterr().err) == (name[-3:] == "tps")
+
+
+def test_landmarks_get_the_names_that_are_given(tiny_run, images, tmp_path):
+    out = tmp_path / "points.csv"
+    assert predict(tiny_run, images, out, "--names", "landmark_4=tail, landmark_2=snout") == 0
+    header = out.read_text().splitlines()[0].split(",")
+    assert header[3::3] == ["landmark_1_x", "snout_x", "landmark_3_x", "tail_x"]
 
 
 def test_points_that_a_format_cannot_hold_are_kept_as_csv(tiny_run, images, tmp_path, capsys):

@@ -6,7 +6,7 @@ from made_up_tables import assert_same, example
 
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.points.csv import points_of_table
-from swapmark.points.formats import write_points
+from swapmark.points.formats import read_points, write_points
 from swapmark.points.table import Points
 from swapmark.points.text import read_table
 
@@ -78,6 +78,13 @@ def test_every_column_finds_its_field():
 def test_wrong_tables_are_refused_with_the_place(text, said):
     with pytest.raises(InputError, match=rf"^t\.csv.*{said}"):
         read(text)
+
+
+@pytest.mark.parametrize("column", ["image", "filename", "img", "Image"])
+def test_other_usual_names_of_the_column_file_are_read(column, tmp_path):
+    (tmp_path / "t.csv").write_text(f"a_x,a_y,{column}\n1,2,b.png\n")
+    points = read_points(tmp_path / "t.csv")
+    assert (points.files, points.xy.tolist()) == (("b.png",), [[[1, 2]]])
 
 
 def test_further_columns_are_left_out_with_a_warning_that_names_them():

@@ -102,14 +102,17 @@ def test_an_unsure_landmark_is_fainter_and_each_has_its_number(tmp_path):
     assert not np.array_equal(*white), "1 and 2"
 
 
-def test_marks_are_white_crosses_at_their_places(tmp_path):
-    found = points([[[16.0, 16.0]], [[16.0, 16.0]], [[16.0, 16.0]]])
-    marked = points([[[np.nan, np.nan]], [[40.0, 48.0]]], ["array-1", "array-0"])
+def test_marks_are_crosses_of_their_colour_with_a_line_to_the_dot(tmp_path):
+    found = points([[[16.0, 16.0], [16.0, 48.0]]] * 3)
+    nowhere = [np.nan, np.nan]
+    marked = points([[nowhere, [40.0, 48.0]], [[48.0, 16.0], nowhere]], ["array-1", "array-0"])
     path = found.draw(tmp_path / "s.png", images=pictures(0, 0, 0), marked=marked)
-    quarters = [tile(shown(path), index)[128:, 128:] for index in range(3)]
-    y, x = np.nonzero(quarters[0].min(axis=-1) > 240)
-    assert np.abs([x.mean() + 128 - (4 * 40.5 - 0.5), y.mean() + 128 - (4 * 48.5 - 0.5)]).max() < 1
-    assert (quarters[1].max(), quarters[2].max()) == (0, 0), "not marked there"
+    tiles = [tile(shown(path), index) for index in range(3)]
+    right = [part[:, 186:] for part in tiles]
+    assert np.allclose(dot(right[0][:128]), (4 * 48.5 - 0.5 - 186, 4 * 16.5 - 0.5), atol=1)
+    for part, number, row in ((tiles[0], 0, 66), (tiles[1], 1, 194)):
+        assert part[row, 100].tolist() == list(landmark_colours(2)[number]), "the line"
+    assert (right[2].max(), right[0][128:].max()) == (0, 0), "not marked there"
 
 
 def test_one_name_twice_is_drawn_in_the_order_it_was_found_in(folder, tmp_path):

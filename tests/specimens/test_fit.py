@@ -164,6 +164,13 @@ def test_marks_all_in_one_corner_are_told(made, top):
     assert not said(fit_points(found, marked, draws=0), "corner")
 
 
+def test_marks_that_a_model_found_are_told(made):
+    found, marked = made(12)
+    assert not said(fit_points(found, marked, draws=0), "confidences")
+    marked = replace(marked, confidence=np.ones((12, 2)))
+    assert said(fit_points(found, marked, draws=0), "confidences", "by hand")
+
+
 def test_useless_landmarks_are_told(made):
     found, marked = made(30)
     found.xy[:] = np.random.default_rng(5).uniform(20, 140, found.xy.shape)

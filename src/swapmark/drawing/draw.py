@@ -49,21 +49,43 @@ def draw_landmarks(
         of unknown confidence (NaN).
     scale: whole number to enlarge by.
     numbers: write 1 … K beside the dots, as in the tables.
-    marker: coloured dots, or white crosses for points marked by hand.
+    marker: dots, or crosses for points marked by hand; in the colours of the landmarks.
     """
     height, width = image.shape[:2]
     size = np.array([width, height]) * scale
-    radius = max(3.0, 0.02 * size.max())
+    radius = _radius(size)
     canvas = Image.fromarray(image).resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
     centres = unit_to_pixels(pixels_to_unit(np.asarray(xy), np.array([width, height])), size)
     sure = np.ones(len(centres)) if confidence is None else np.nan_to_num(confidence)
     opacity = 0.3 + 0.7 * sure
-    colours = landmark_colours(len(centres)) if marker == "dot" else (WHITE,) * len(centres)
-    for index, (centre, colour) in enumerate(zip(centres, colours, strict=True)):
+    for index, (centre, colour) in enumerate(
+        zip(centres, landmark_colours(len(centres)), strict=True)
+    ):
         if (np.abs(centre - size / 2) < 1.5 * size).all():  # not NaN, nor far outside
             number = str(index + 1) if numbers else ""
             _draw_mark(canvas, centre, colour, radius, opacity[index], number, marker)
     return np.asarray(canvas)
+
+
+def draw_lines(image: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Draw a line in its landmark's colour from each of K places to another, (K, 2) in pixels.
+
+    image: uint8 (H, W, 3), itself unchanged. Lines with NaN are left out.
+    """
+    canvas = Image.fromarray(image)
+    pen, width = ImageDraw.Draw(canvas), round(_radius(np.array(canvas.size)) / 2)
+    for pair, colour in zip(
+        np.stack([start, end], axis=1), landmark_colours(len(start)), strict=True
+    ):
+        if (np.abs(pair) < 4 * max(canvas.size)).all():  # not NaN, nor far outside
+            pen.line(pair.ravel().tolist(), OUTLINE, width + 2)
+            pen.line(pair.ravel().tolist(), colour, width)
+    return np.asarray(canvas)
+
+
+def _radius(size: np.ndarray) -> float:
+    """Of the dots in a picture of this width and height."""
+    return max(3.0, 0.02 * size.max())
 
 
 def _draw_mark(canvas, centre, colour, radius, opacity, number, marker) -> None:

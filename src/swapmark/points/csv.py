@@ -25,6 +25,8 @@ from swapmark.points.table import Points
 from swapmark.points.text import Table, number, read_table, thousands
 
 TEXT_COLUMNS = ("file", "split", "group")
+FILE_TOO = ("image", "filename", "img")
+"""What other programs call the column file, in capitals or not."""
 NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
 PARTS = (
     re.compile(r"(?i:(?P<of>.*[\W_]|)(?P<part>[xyz])(?P<number>\d*))"),  # tail_X, x1
@@ -58,7 +60,7 @@ def write_cells(rows: Iterable[list], path: Path) -> None:
 
 def points_of_table(table: Table) -> Points:
     """The points of a wide table; raises InputError, with the place, for what is not as above."""
-    where, header = table.where, table.rows[0][1] if table.rows else []
+    where, header = table.where, _with_file(table.rows[0][1]) if table.rows else []
     names, further = _sort_out(where, header)
     if len(table.rows) < 2:
         raise InputError(f"{where} has a header but no rows. {EXPECTED}")
@@ -105,6 +107,14 @@ def points_of_table(table: Table) -> Points:
         left_out = f"{where}: left out what is no point: {', '.join(further)}."
         warnings.warn(left_out, LeftOutWarning, stacklevel=2)
     return points if points.frame is None else replace(points, frame=points.frame.astype(np.int64))
+
+
+def _with_file(header: list[str]) -> list[str]:
+    """The header with the column `file` under that name, where it has another usual one."""
+    other = [name for name in header if name.lower() in FILE_TOO]
+    if len(other) != 1 or "file" in header:
+        return header
+    return ["file" if name == other[0] else name for name in header]
 
 
 def _sort_out(where: str, header: list[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -14,7 +14,7 @@ from swapmark.data.items import is_video_name
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import is_run, list_images
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
-from swapmark.drawing.draw import draw_landmarks, picture_format, save_image
+from swapmark.drawing.draw import draw_landmarks, draw_lines, picture_format, save_image
 from swapmark.drawing.film import CONTAINERS, Film
 from swapmark.drawing.sheets import contact_sheet, under_headings
 from swapmark.errors import InputError, counted
@@ -103,7 +103,7 @@ def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
         f"{len(tiles)} of {counted(len(points), 'picture' if points.frame is None else 'frame')}",
         *("same colour: same landmark", "plain borders: added"),
         *(["see-through: unsure"] if points.confidence is not None else []),
-        *(["white crosses: marked by hand"] if crosses.size else []),
+        *(["crosses: marked by hand"] if crosses.size else []),
     ]
     sheet = contact_sheet(tiles, COLUMNS, captions=captions)
     if points.names != default_names(len(points.names)):
@@ -129,8 +129,10 @@ def _draw_film(points: Points, crosses: np.ndarray, images: Any, path: Path, end
 
 
 def _drawn(points: Points, row: int, image: np.ndarray, xy, marks, *, numbers: bool = False):
-    """The picture of a row with its points, and its marks as crosses."""
+    """The picture of a row with its points, and its marks as crosses with a line to each."""
     confidence = None if points.confidence is None else points.confidence[row]
+    if len(marks):
+        image = draw_lines(image, xy, marks)
     image = draw_landmarks(image, xy, confidence=confidence, numbers=numbers)
     return draw_landmarks(image, marks, marker="cross") if len(marks) else image
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from swapmark.data.items import Skipped
-from swapmark.errors import counted
+from swapmark.errors import InputError, counted
 
 
 def default_names(count: int) -> tuple[str, ...]:
@@ -19,6 +20,26 @@ def default_names(count: int) -> tuple[str, ...]:
     ('landmark_1', 'landmark_2')
     """
     return tuple(f"landmark_{k + 1}" for k in range(count))
+
+
+def other_names(names: Sequence[str], instead: str) -> tuple[str, ...]:
+    """The names of points, some of them changed as `instead` says: OLD=NEW, with commas between.
+
+    Raises InputError where it says anything else, or no longer each point has its own name.
+
+    >>> other_names(("landmark_1", "landmark_2"), "landmark_2=snout")
+    ('landmark_1', 'snout')
+    """
+    pairs = [[name.strip() for name in part.split("=")] for part in instead.split(",")]
+    if any(len(pair) != 2 or pair[0] not in names or not pair[1] for pair in pairs):
+        raise InputError(
+            f"The names are {instead!r}. Expected OLD=NEW with commas between them, such as "
+            f"{names[0]}=snout; the points are {', '.join(names)}."
+        )
+    changed = tuple(dict(pairs).get(name, name) for name in names)
+    if len(set(changed)) < len(changed):
+        raise InputError(f"With {instead!r} two points would have one name. Name each once.")
+    return changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +195,9 @@ class Points:
         """Draw the points over up to 36 of their pictures, or over every frame of their video.
 
         `images` is what they were found in, by default `source`. `marked` are the same points
-        marked by hand in the same images, drawn as crosses. The ending of `path` tells what is
-        written: a picture (.png, .jpg, .webp, .tif, .bmp), or, for a video, .mp4, .mov or .mkv.
+        marked by hand in the same images, drawn as crosses with a line to each. The ending of
+        `path` tells what is written: a picture (.png, .jpg, .webp, .tif, .bmp), or, for a video,
+        .mp4, .mov or .mkv.
         """
         from swapmark.points.overlay import draw_points
 

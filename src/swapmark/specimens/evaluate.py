@@ -217,6 +217,7 @@ def evaluate(
         notes=(
             *pairs.notes,
             *notes.misplaced(pairs),
+            *notes.found_by_a_model(pairs),
             *(
                 notes.still_landmarks(pairs, np.any([fit for fit, _ in folds], axis=0))
                 or notes.large_error(trusted, mean_shape.nme)

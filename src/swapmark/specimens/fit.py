@@ -210,6 +210,7 @@ def fit_points(
         notes=(
             *pairs.notes,
             *notes.misplaced(pairs),
+            *notes.found_by_a_model(pairs),
             *notes.few_specimens(pairs, mean_error(of_ways[min(way, 1)]), curve),
             *notes.large_error(error, mean_shape),
             *notes.left_out(pairs, of_another_split_than_fit=other),

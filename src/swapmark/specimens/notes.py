@@ -43,6 +43,17 @@ def misplaced(pairs: Pairs) -> list[str]:
     ]
 
 
+def found_by_a_model(pairs: Pairs) -> list[str]:
+    """About marks with confidences, which nobody gives by hand."""
+    if pairs.marked.confidence is None:
+        return []
+    return [
+        "The marks have confidences, as what a model found, and nobody gives by hand: such marks "
+        "repeat the mistakes of that model, and the error does not count these. Mark by hand: "
+        "swapmark mark"
+    ]
+
+
 def still_landmarks(pairs: Pairs, fit: np.ndarray) -> list[str]:
     """About landmarks that hardly move over the images `fit` (N,), against the marks."""
 
