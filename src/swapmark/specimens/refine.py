@@ -22,9 +22,11 @@ RINGS = ((3.0, 4), (7.0, 8))
 ROUNDS = (1.0, 0.6, 0.4)
 """Spread of the examples of each round, as a share of the spread of the points to be refined."""
 RIDGE = 16.0
+LEVEL = 100.0
+"""Weight of the offset, which so is hardly held back."""
 JOINT = 0.25
 """Weight of the other points' features against a point's own."""
-EXAMPLES, MOST_EXAMPLES = 40, 1500
+EXAMPLES, MOST_EXAMPLES = 40, 1000
 """For each specimen, and for all; at least two a specimen."""
 FARTHEST = 4.0
 """A point is moved no farther than this many times the spread of the points to be refined."""
@@ -131,8 +133,8 @@ def refine(
     maps: (N, V, H, W, D) of views of `size` pixels. truth: (N, V, P, 2) in pixels of the views, any
     guess where `used` (N, V, P) is not set, for other points look there. starts: (m, P, 2) a
     training, where the points of those tested are so far. spread: standard deviation of such points
-    from their places, of each coordinate. All trainings go through a round together, as they share
-    most of its work.
+    from their places, of each coordinate. The first training learns from all; they go through
+    a round together, as they share most of its work.
     """
     count, views, points = truth.shape[:3]
     flat, random = maps.reshape(-1, *maps.shape[2:]), np.random.default_rng(seed)
@@ -150,26 +152,22 @@ def refine(
         wide = given.reshape(len(given), -1)
         shared = JOINT * (wide @ wide.T)
         solved = np.zeros((len(trainings), len(given), points, 2), np.float32)
-        offset = np.zeros((len(trainings), points, 2), np.float32)
+        learns = np.array([training.learn[owner] for training in trainings])
         for point in range(points):
             likeness = shared + given[:, point] @ given[:, point].T
-            for number, training in enumerate(trainings):
-                rows = np.flatnonzero(training.learn[owner] & seen[:, point])
-                if not len(rows):
-                    continue
-                own = likeness[np.ix_(rows, rows)]
-                solved[number, rows, point], offset[number, point] = _ridge(
-                    own, -away[rows, point].astype(np.float32)
-                )
+            rows = np.flatnonzero(learns[0] & seen[:, point])
+            target = -away[rows, point].astype(np.float32)
+            solved[:, rows, point] = _ridge(likeness[np.ix_(rows, rows)], target, learns[:, rows])
         for number, training in enumerate(trainings):
             dual = solved[number].reshape(len(given), -1)
             weight = JOINT * (wide.T @ dual)  # (P·F, 2P)
             blocks = weight.reshape(points, -1, points, 2)
             for point in range(points):
                 blocks[point, :, point] += given[:, point].T @ solved[number, :, point]
-            base = offset[number] - (mean.reshape(-1) @ weight).reshape(points, 2)
+            weight = weight.astype(np.float16).astype(np.float32)  # as it is kept
+            base = (LEVEL * dual.sum(axis=0) - mean.reshape(-1) @ weight).reshape(points, 2)
             if number == 0:
-                weights.append(weight.astype(np.float16).astype(np.float32))  # as they are kept
+                weights.append(weight)
                 offsets.append(base)
             if len(training.tested):
                 found = features(flat, training.tested * views, now[number], size)
@@ -182,11 +180,24 @@ def refine(
     )
 
 
-def _ridge(likeness: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Dual coefficients (n, 2) of centred ridge regression, and its offset (2,)."""
-    means = likeness.mean(axis=0)
-    centred = likeness - means - means[:, None] + means.mean()
-    centred.flat[:: len(centred) + 1] += RIDGE
-    middle = target.mean(axis=0)
-    solved = np.linalg.solve(centred, target - middle)
-    return solved, middle - means @ solved
+def _ridge(likeness: np.ndarray, target: np.ndarray, learns: np.ndarray) -> np.ndarray:
+    """Dual coefficients (T, n, 2) of ridge regressions on some of n examples, `learns` (T, n).
+
+    The first learns from all. From its inverse matrix follow those that leave out a few, in closed
+    form; 0 where an example is left out.
+    """
+    penalised = likeness + LEVEL
+    penalised.flat[:: len(likeness) + 1] += RIDGE
+    inverse = np.linalg.inv(penalised)
+    whole = inverse @ target
+    found = np.zeros((len(learns), *target.shape), np.float32)
+    for dual, learn in zip(found, learns, strict=True):
+        out = np.flatnonzero(~learn)
+        if 2 * len(out) < len(learn):
+            inner = inverse[np.ix_(out, out)]
+            dual[:] = whole - inverse[:, out] @ np.linalg.solve(inner, whole[out])
+            dual[out] = 0
+        else:
+            rows = np.flatnonzero(learn)
+            dual[rows] = np.linalg.solve(penalised[np.ix_(rows, rows)], target[rows])
+    return found
