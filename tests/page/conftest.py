@@ -9,6 +9,7 @@ from PIL import Image
 
 from swapmark.detector import Detector
 from swapmark.page.session import Session
+from swapmark.predict.network import Sight
 
 NAMES = ("red", "green")
 
@@ -16,13 +17,17 @@ NAMES = ("red", "green")
 class Dots:
     """A network that finds the reddest and the greenest pixel, as two landmarks."""
 
-    landmarks, image_size, resize, fingerprint = 2, 64, "pad", "dots"
+    landmarks, image_size, resize, fingerprint, points = 2, 64, "pad", "dots", ""
 
     def find(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         colour = squares[..., :2].astype(float) - squares[..., [1, 0]]
         best = colour.reshape(len(squares), -1, 2).argmax(axis=1)
         xy = np.stack([best % self.image_size, best // self.image_size], axis=-1)
         return xy.astype(float), np.ones(best.shape)
+
+    def see(self, squares: np.ndarray) -> Sight:
+        blurred = squares.reshape(-1, 16, 4, 16, 4, 3).mean(axis=(2, 4))
+        return Sight(*self.find(squares), (blurred.astype(np.float32),))
 
 
 @pytest.fixture(scope="session")

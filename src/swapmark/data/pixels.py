@@ -188,8 +188,7 @@ def _limits(bands: Iterable[np.ndarray], count: int) -> tuple[float, float, bool
             highest = np.partition(highest, -most)[-most:]
     if not count:
         raise ImageProblem("no finite value in the image")
-    lowest.sort()
-    highest.sort()
+    lowest, highest = np.sort(lowest), np.sort(highest)  # copies: the bands may be the image's own
     ends = []
     for share, few, before in ((0.001, lowest, 0), (0.999, highest, count - highest.size)):
         place = share * (count - 1)

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from swapmark.detector import Detector
 from swapmark.errors import InputError, SwapmarkError
 from swapmark.points.table import Points
 from swapmark.specimens.fit import PointFit, fit_points
+from swapmark.specimens.looks import Looks, look, together
 from swapmark.specimens.notes import FALL, ROUGH
 
 FEWEST = 3
@@ -51,6 +53,8 @@ class Suggester:
         """Pictures not yet looked at, in the order in which they will be."""
         self._marks: Points | None = None
         """What has yet to be fitted."""
+        self._looks: dict[int, Looks] = {}
+        """What was seen of the marked pictures, by index."""
         self._fitting = self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="swapmark-suggest", daemon=True)
@@ -83,7 +87,9 @@ class Suggester:
     def suggest(self, index: int) -> Points | None:
         """The points in a picture, a table of one row; None where they are not known (yet)."""
         fit, found = self.fit, self.found.take([index])
-        return None if fit is None or np.isnan(found.xy).any() else fit.map.apply(found)
+        if fit is None or np.isnan(found.xy).any():
+            return None
+        return replace(self.detector, point_map=fit.map).predict([self.items[index]])
 
     def next(self, marked: Collection[int], seen: Collection[int]) -> int | None:
         """The picture to mark next, neither marked nor seen; None where none is known.
@@ -174,11 +180,25 @@ class Suggester:
         if marks.marked.any(axis=1).sum() < FEWEST:
             self.fit, self.errors = None, []
             return
-        found = self.found.take(list(map(int, marks.files)))
-        self.fit = fit_points(found, marks, draws=DRAWS)
+        indices = list(map(int, marks.files))
+        looks = self._look(indices)
+        found = self.found.take(indices)
+        self.fit = fit_points(found, marks, looks=looks, draws=DRAWS)
         count = self.fit.counts["specimens"]
         before = [entry for entry in self.errors if entry[0] < count]
         self.errors = [*before, (count, self.fit.error)]
+
+    def _look(self, indices: list[int]) -> Looks:
+        """What is seen of these pictures, kept for the next time."""
+        network = self.detector.network
+        if not self._looks:  # what all are described by is chosen by the first few together
+            first = look(network, [self.items[index] for index in indices])
+            self._looks = {index: first.take(np.array([row])) for row, index in enumerate(indices)}
+        channels = next(iter(self._looks.values())).channels
+        for index in indices:
+            if index not in self._looks:
+                self._looks[index] = look(network, [self.items[index]], channels, seed=index)
+        return together([self._looks[index] for index in indices])
 
 
 def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:

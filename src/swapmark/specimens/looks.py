@@ -87,10 +87,34 @@ class Looks:
         return np.reshape(each, xy.shape)
 
 
+def together(looks: Sequence[Looks]) -> Looks:
+    """Pictures that were looked at one after the other, in the views that all have."""
+    views = slice(min(each.views.shape[1] for each in looks))
+    looks = [each.take(np.arange(len(each.items)), views) for each in looks]
+    first = looks[0]
+    return replace(
+        first,
+        items=tuple(item for each in looks for item in each.items),
+        placements=tuple(place for each in looks for place in each.placements),
+        **{
+            name: np.concatenate([getattr(each, name) for each in looks])
+            for name in ("views", "gains", "landmarks", "maps")
+        },
+    )
+
+
 def look(
-    network: Network, items: Sequence[Item], *, seed: int = 0, progress: bool = False
+    network: Network,
+    items: Sequence[Item],
+    channels: tuple[np.ndarray, ...] | None = None,
+    *,
+    seed: int = 0,
+    progress: bool = False,
 ) -> Looks:
-    """See `items` in views drawn by `seed`; raises InputError where one cannot be read."""
+    """See `items` in views drawn by `seed`, and describe them by `channels` or such as suit them.
+
+    Raises InputError where one cannot be read.
+    """
     count = int(np.clip(ENOUGH // len(items), FEWEST_VIEWS, MOST_VIEWS))
     random = np.random.default_rng(seed)
     size = network.image_size
@@ -105,7 +129,7 @@ def look(
             placements.append(placement)
             yield from map(partial(seen_through, Edged(square), size), those, colours)
 
-    stream, landmarks, maps, channels = squares(), [], [], None
+    stream, landmarks, maps = squares(), [], []
     while batch := list(islice(stream, BATCH)):
         xy, _, levels = network.see(np.stack(batch))
         channels = channels or find_channels(levels)

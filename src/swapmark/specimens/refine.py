@@ -191,13 +191,12 @@ def _ridge(likeness: np.ndarray, target: np.ndarray, learns: np.ndarray) -> np.n
     inverse = np.linalg.inv(penalised)
     whole = inverse @ target
     found = np.zeros((len(learns), *target.shape), np.float32)
-    for dual, learn in zip(found, learns, strict=True):
-        out = np.flatnonzero(~learn)
-        if 2 * len(out) < len(learn):
+    for number, learn in enumerate(learns):
+        rows, out = np.flatnonzero(learn), np.flatnonzero(~learn)
+        if len(out) < len(rows):
             inner = inverse[np.ix_(out, out)]
-            dual[:] = whole - inverse[:, out] @ np.linalg.solve(inner, whole[out])
-            dual[out] = 0
+            found[number] = whole - inverse[:, out] @ np.linalg.solve(inner, whole[out])
+            found[number, out] = 0
         else:
-            rows = np.flatnonzero(learn)
-            dual[rows] = np.linalg.solve(penalised[np.ix_(rows, rows)], target[rows])
+            found[number, rows] = np.linalg.solve(penalised[np.ix_(rows, rows)], target[rows])
     return found
