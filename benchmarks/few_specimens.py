@@ -8,7 +8,7 @@ them is scored on all `test` images, in %. A JSON line for each draw and method:
 - nearest: the place that looks most like the point in one of the specimens, by the same backbone
 - supervised (if asked for): a network that finds the points, fine-tuned on the specimens
 
-`seconds` are those of learning, with seeing the specimens; `test_seconds` those of finding the
+`seconds` of one core are those of learning, with seeing the specimens; `test_seconds` those of finding the
 points in all test pictures once the backbone has seen them (of `supervised`, with seeing them).
 `estimate` is the error that the user is told, from the specimens alone.
 
@@ -86,7 +86,9 @@ class Pictures:
 
     def in_squares(self) -> np.ndarray:
         """The marks (N, P, 2) in pixels of the squares."""
-        return np.stack([a.to_model(xy) for a, xy in zip(self.placements, self.marks.xy)])
+        return np.stack(
+            [a.to_model(xy) for a, xy in zip(self.placements, self.marks.xy, strict=True)]
+        )
 
     def from_squares(self, xy: np.ndarray) -> np.ndarray:
         """Pixels of the squares (N, P, 2) as pixels of the pictures."""
@@ -107,24 +109,25 @@ class Found(NamedTuple):
 def mean_shape(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
     """The mean place of each point, in units of the picture's longer side from its centre."""
     sizes, new = specimens.found.sizes, test.found.sizes
-    assert sizes is not None and new is not None
+    assert sizes is not None
+    assert new is not None
     mean = np.nanmean(to_relative(specimens.marks.xy, sizes, "centre"), axis=0)
     yield Found("mean_shape", to_pixels(np.tile(mean, (len(new), 1, 1)), new, "centre"))
 
 
 def fitted(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
     """What `swapmark fit` does, and its map alone."""
-    began = time.perf_counter()
+    began = time.process_time()
     looks = look(specimens.network, specimens.items)
     fit = fit_points(specimens.found, specimens.marks, looks=looks, draws=0)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     columns = [test.marks.names.index(name) for name in fit.map.names]
     alone = replace(fit.map, refinement=None, closer=None)
     for method, of, estimate in (("map", alone, fit.unrefined), ("refined", fit.map, fit.error)):
-        began = time.perf_counter()
+        began = time.process_time()
         xy = np.full_like(test.marks.xy, np.nan)
         xy[:, columns] = np.concatenate([_find(of, part) for part in test.batches()])
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         yield Found(method, xy, seconds if of is fit.map else None, took, estimate)
 
 
@@ -140,13 +143,13 @@ def _find(points: PointMap, pictures: Pictures) -> np.ndarray:
 
 def nearest(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
     """Each point where the picture is most like it in one of the specimens: by cosine."""
-    began = time.perf_counter()
+    began = time.process_time()
     size, maps = specimens.network.image_size, specimens.sight.maps
     channels = find_channels(maps)
     at = specimens.in_squares()
     of = sample(describe(maps, channels), np.arange(len(at)), np.nan_to_num(at), size)
     of = np.where(np.isnan(at[..., :1]), np.nan, _unit(of)).astype(np.float32)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     xy = []
     for part in test.batches():
         places = _unit(describe(part.sight.maps, channels))
@@ -160,7 +163,7 @@ def nearest(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
             xy.append([_peak(each.reshape(height, width)) for each in like])
     cells = test.from_squares((np.array(xy) + 0.5) * (size / width) - 0.5)
     cells[:, np.isnan(at[..., 0]).all(axis=0)] = np.nan
-    yield Found("nearest", cells, seconds, time.perf_counter() - began - seconds)
+    yield Found("nearest", cells, seconds, time.process_time() - began - seconds)
 
 
 def _unit(of: np.ndarray) -> np.ndarray:
@@ -185,11 +188,11 @@ def supervised(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found
     """See `harness.supervised`."""
     from harness.supervised import find, learn
 
-    began = time.perf_counter()
+    began = time.process_time()
     network, details = learn(specimens.squares, specimens.in_squares(), seed)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     xy = test.from_squares(find(network, test.squares))
-    yield Found("supervised", xy, seconds, time.perf_counter() - began - seconds, **details)
+    yield Found("supervised", xy, seconds, time.process_time() - began - seconds, **details)
 
 
 METHODS = {
