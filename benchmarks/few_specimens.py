@@ -6,10 +6,9 @@ them is scored on all `test` images, in %. A JSON line for each draw and method:
 - mean_shape: the specimens' mean place of each point
 - map: the points by the landmarks alone; refined: the same, moved by a look at their places
 - nearest: the place that looks most like the point in one of the specimens, by the same backbone
-- supervised (if asked for): a network that finds the points, fine-tuned on the specimens
 
-`seconds` of one core are those of learning, with seeing the specimens; `test_seconds` those of finding the
-points in all test pictures once the backbone has seen them (of `supervised`, with seeing them).
+`seconds` of one core are those of learning, with seeing the specimens; `test_seconds` those of
+finding the points in all test pictures once the backbone has seen them.
 `estimate` is the error that the user is told, from the specimens alone.
 
     python benchmarks/few_specimens.py faces lfw.zip --out few.jsonl --sizes 10 --draws 20
@@ -161,7 +160,8 @@ def nearest(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
                 if len(known):
                     like[point] = (known @ picture.T).max(axis=0)
             xy.append([_peak(each.reshape(height, width)) for each in like])
-    cells = test.from_squares((np.array(xy) + 0.5) * (size / width) - 0.5)
+    cell = size / maps[0].shape[1]
+    cells = test.from_squares((np.array(xy) + 0.5) * cell - 0.5)
     cells[:, np.isnan(at[..., 0]).all(axis=0)] = np.nan
     yield Found("nearest", cells, seconds, time.process_time() - began - seconds)
 
@@ -184,20 +184,7 @@ def _peak(scores: np.ndarray) -> tuple[float, float]:
     return between(scores[y], int(x)), between(scores[:, x], int(y))
 
 
-def supervised(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
-    """See `harness.supervised`."""
-    from harness.supervised import find, learn
-
-    began = time.process_time()
-    network, details = learn(specimens.squares, specimens.in_squares(), seed)
-    seconds = time.process_time() - began
-    xy = test.from_squares(find(network, test.squares))
-    yield Found("supervised", xy, seconds, time.process_time() - began - seconds, **details)
-
-
-METHODS = {
-    method.__name__: method for method in (mean_shape, fitted, nearest, supervised)
-}  # in this order
+METHODS = {method.__name__: method for method in (mean_shape, fitted, nearest)}  # in this order
 
 
 def main(
@@ -208,7 +195,7 @@ def main(
     sizes: tuple[int, ...] = (5, 10, 20, 50),
     draws: int = 20,
     seed: int = 0,
-    methods: tuple[Literal["mean_shape", "fitted", "nearest", "supervised"], ...] = (
+    methods: tuple[Literal["mean_shape", "fitted", "nearest"], ...] = (
         "mean_shape",
         "fitted",
         "nearest",

