@@ -24,9 +24,7 @@ def expected():
         return dict(saved)
 
 
-@pytest.mark.parametrize(
-    "name", ["torch", "safetensors", "accelerate", "onnx", "jaxtyping", "pydantic"]
-)
+@pytest.mark.parametrize("name", ["torch", "accelerate", "onnx", "jaxtyping", "pydantic"])
 def test_what_prediction_does_without_is_not_installed(name):
     assert importlib.util.find_spec(name) is None
 
