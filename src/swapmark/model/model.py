@@ -96,8 +96,6 @@ class SwapModel(PoseModel):
         features = self.features(images)
         return self.appearance_encoder(images, features, self.landmark_encoder(features))
 
-    def decode(
-        self, appearance: Appearance, pose: Pose
-    ) -> Float[Tensor, "batch 3 height width"]:
+    def decode(self, appearance: Appearance, pose: Pose) -> Float[Tensor, "batch 3 height width"]:
         """D(a, p)."""
         return self.decoder(*self.appearance_encoder.placed(appearance, pose), pose.gaussians)

@@ -1,7 +1,7 @@
 """The networks on top of the backbone: landmark encoder E_p, appearance encoder E_a, decoder D."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from swapmark.model.backbone import ConvBlock
+from swapmark.model.colours import Colours, first_coat, pick_colours
 from swapmark.model.heatmaps import confidences, gaussians, soft_argmax, spatial_softmax
 
 AppearanceForm = Literal["map", "vector", "landmarks"]
@@ -76,32 +77,27 @@ class LandmarkEncoder(nn.Module):
         return confidences(pose.probabilities, pose.points, self.sigma)
 
 
-@dataclass(frozen=True)
-class Appearance:
-    """What E_a says of a batch of images: a_i of the method. `appearance[order]` reorders it."""
+class Appearance(NamedTuple):
+    """What E_a says of a batch of images: a_i of the method."""
 
     looks: Tensor
-    """Features, in the form of the encoder: what `map`, `vector` and `landmarks` give."""
-    paint: Float[Tensor, "batch landmark 3"]
-    """The mean colour around each landmark, RGB in [0, 1]."""
-    ground: Float[Tensor, "batch 3 cell cell"]
-    """The colours away from all landmarks, in few cells, those behind the object filled in."""
+    """Features, in the form of the encoder."""
+    colours: Colours
 
-    def __getitem__(self, order) -> "Appearance":
-        return Appearance(self.looks[order], self.paint[order], self.ground[order])
+    def of(self, order) -> "Appearance":
+        """The appearance of the images at these indices."""
+        near, ground = self.colours
+        return Appearance(self.looks[order], Colours(near[order], ground[order]))
 
 
 class AppearanceEncoder(nn.Module):
-    """E_a: features in one of three forms, and colours, which `placed` spreads out again.
+    """E_a: colours, and features in one of three forms; `placed` spreads both out again.
 
     - map: a spatial map at stride 4 (Jakab et al. 2018). Rich, and able to carry the pose: see
       docs/how-it-works.md on collapse.
     - vector: the map averaged over all cells. Carries no place at all.
     - landmarks: the map averaged under each landmark's heatmap, and one background code: the map
       averaged over all cells (Lorenz et al. 2019). Useless without the landmarks.
-
-    The backbone's features hardly know colours. So E_a is given them: one colour a landmark, and
-    what lies beyond the landmarks in GROUND by GROUND cells, which cannot tell where the object is.
     """
 
     def __init__(self, channels: tuple[int, ...], width: int, form: AppearanceForm = "map"):
@@ -113,15 +109,11 @@ class AppearanceEncoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 height width"], features: list[Tensor], pose: Pose
     ) -> Appearance:
-        """The appearance of images, given their features and pose."""
-        maps = self.project(self.fusion(features))
-        colours = F.adaptive_avg_pool2d(images.float(), pose.probabilities.shape[-2:])
-        near, away = _around(pose, colours.shape[-2:])
-        paint = einsum(near, colours, "b k h w, b c h w -> b k c")
-        paint = paint / reduce(near, "b k h w -> b k 1", "sum").clamp_min(1e-6)
-        return Appearance(self._looks(maps, pose), paint, _ground(colours, away))
+        """The appearance of images with these features N(I) and this pose."""
+        return Appearance(self._looks(features, pose), pick_colours(images, pose.points))
 
-    def _looks(self, maps: Tensor, pose: Pose) -> Tensor:
+    def _looks(self, features: list[Tensor], pose: Pose) -> Tensor:
+        maps = self.project(self.fusion(features))
         if self.form == "map":
             return maps
         background = reduce(maps, "b c h w -> b 1 c", "mean")
@@ -133,54 +125,30 @@ class AppearanceEncoder(nn.Module):
     def placed(
         self, appearance: Appearance, pose: Pose
     ) -> tuple[Float[Tensor, "batch channel h w"], Float[Tensor, "batch 3 h w"]]:
-        """An appearance spread over the cells in `pose`: looks, and a first coat of colours."""
-        size = pose.gaussians.shape[-2:]
-        near, away = _around(pose, size)
-        ground = F.interpolate(appearance.ground, size=size, mode="bilinear", align_corners=False)
-        coat = einsum(near, appearance.paint, "b k h w, b k c -> b c h w") + away * ground
-        coat = coat / (reduce(near, "b k h w -> b 1 h w", "sum") + away)
+        """The looks and the colours over the cells: at the landmarks of `pose`, but for a `map`."""
+        height, width = pose.gaussians.shape[-2:]
+        coat = first_coat(appearance.colours, pose.points, height, width)
         looks = appearance.looks
         if self.form == "map":
             return looks, coat
-        background = repeat(looks[:, -1], "b c -> b c h w", h=size[0], w=size[1])
+        background = repeat(looks[:, -1], "b c -> b c h w", h=height, w=width)
         if self.form == "vector":
             return background, coat
-        parts = pose.gaussians.to(looks.dtype)
-        return background + einsum(parts, looks[:, :-1], "b k h w, b k c -> b c h w"), coat
-
-
-GROUND = 4
-REACH = 0.25
-"""Of a landmark's colour, as `sigma` of a Gaussian, in units of half the image side."""
-
-
-def _around(pose: Pose, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """How much each cell belongs to each landmark (b, k, h, w), and to none of them (b, 1, h, w).
-
-    No gradient: colours are not to move landmarks.
-    """
-    near = gaussians(pose.points.detach(), *size, REACH)
-    return near, (1 - near).prod(dim=1, keepdim=True)
-
-
-def _ground(colours: Tensor, away: Tensor) -> Tensor:
-    """Mean colours of GROUND by GROUND cells, weighted by `away`; hidden cells take the mean."""
-    weight = F.adaptive_avg_pool2d(away, GROUND)
-    seen = F.adaptive_avg_pool2d(colours * away, GROUND)
-    mean = seen.sum(dim=(2, 3), keepdim=True) / weight.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
-    return (seen + 0.05 * mean) / (weight + 0.05)
+        near = pose.gaussians.to(looks.dtype)
+        return background + einsum(near, looks[:, :-1], "b k h w, b k c -> b c h w"), coat
 
 
 class Decoder(nn.Module):
     """D: appearance and Gaussians at stride 4 to images in [0, 1] at full resolution.
 
-    Bilinear upsampling and convolutions of falling width, as in Jakab et al. 2018.
+    Bilinear upsampling and convolutions of falling width, as in Jakab et al. 2018. Ours: what they
+    give is added to the first coat of colours, so that these need not be learned.
     """
 
     def __init__(self, appearance: int, landmarks: int, width: int):
         super().__init__()
         self.inner = nn.Sequential(
-            ConvBlock(appearance + landmarks + 3, width), ConvBlock(width, width)
+            ConvBlock(appearance + 3 + landmarks, width), ConvBlock(width, width)
         )
         self.middle = ConvBlock(width, width // 2)
         self.outer = ConvBlock(width // 2, width // 4)
@@ -192,11 +160,13 @@ class Decoder(nn.Module):
         coat: Float[Tensor, "batch 3 height width"],
         gaussians: Float[Tensor, "batch landmark height width"],
     ) -> Float[Tensor, "batch 3 full_height full_width"]:
-        maps = self.inner(torch.cat([looks, coat.to(looks), gaussians.to(looks)], dim=1))
+        maps = self.inner(
+            torch.cat([looks, coat.to(looks.dtype), gaussians.to(looks.dtype)], dim=1)
+        )
         maps = self.middle(_double(maps))
         maps = self.outer(_double(maps))
-        under = _double(_double(coat)).logit(eps=0.02)
-        return (self.colours(maps).float() + under).sigmoid()
+        coat = _double(_double(coat)).logit(eps=0.02)
+        return (self.colours(maps).float() + coat).sigmoid()
 
 
 def _double(maps: Tensor) -> Tensor:

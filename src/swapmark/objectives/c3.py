@@ -117,7 +117,8 @@ class C3(nn.Module):
         `progress` is the share of the run that is over, in [0, 1].
         """
         config, model, P = self.config, self.model, self.perceptual
-        N, E_p, E_a, D = model.features, model.landmark_encoder, model.appearance_encoder, model.decode
+        N, E_p = model.features, model.landmark_encoder
+        E_a, D = model.appearance_encoder, model.decode
         I_i, mask, σ, λ = batch.images, batch.mask, batch.partners, config.weights(progress)
         terms = {}
 
@@ -141,7 +142,7 @@ class C3(nn.Module):
         poses = [p_i]
         if λ["swap"] or λ["cycle"] or λ["inverse"]:
             # First swap: I_ji = D(a_j, p_i), p_i' = E_p(N(I_ji)). Ours: I_ji is data for N.
-            I_ji = D(a_i[σ], p_i)
+            I_ji = D(a_i.of(σ), p_i)
             f_ji = N(I_ji if config.through_swap else I_ji.detach())
             p_i_prime = E_p(f_ji)
             poses.append(p_i_prime)
@@ -152,7 +153,7 @@ class C3(nn.Module):
             # L_cycle = P(I_i, I_i') + P(I_j, I_j')
             if λ["cycle"]:
                 a_j_prime = E_a(I_ji, f_ji, p_i_prime)
-                I_i_prime = D(a_j_prime[σ], p_i_prime)
+                I_i_prime = D(a_j_prime.of(σ), p_i_prime)
                 terms["cycle"] = P(targets, I_i_prime, mask)
             # L_inv = |p_i' - p_i|² + |p_j' - p_j|². Ours: p is the target, and not taught by it.
             terms["inverse"] = _squared(p_i_prime.points, p_i.points.detach())

@@ -1,0 +1,72 @@
+"""Which place of one picture is which of another: the landmarks' warp, and the flow on top of it.
+
+The flow module compares features cell by cell (`swapmark.model.flow`) and is coarse; the landmarks
+are exact, and few. So picture a is first warped so that its landmarks fall onto those of b, and the
+flow looks for what is left, nearby. Ours; the flow is that of Xu et al. 2020.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from swapmark.coordinates import pixels_to_unit
+from swapmark.data.spline import spline_map
+from swapmark.data.warp import unit_grid
+from swapmark.model.flow import correlation, expected_places, flow_features, matches
+from swapmark.predict.network import Sight
+
+By = Literal["both", "landmarks", "flow"]
+TEMPERATURE = 0.05
+NEARBY, ANYWHERE = 0.1, 0.3
+"""Locality of the flow after the landmarks' warp, and without it; see docs/lab-notebook.md."""
+
+
+class Correspondence(NamedTuple):
+    """For each place of a picture b its place in a picture a."""
+
+    places: np.ndarray
+    """float32 (H, W, 2), x and y. Outside of a where b shows what a does not."""
+    certainty: np.ndarray
+    """float32 (H, W) in [0, 1]: how alike the two places look, against the best match of all."""
+
+
+def correspond_squares(a: Sight, b: Sight, size: int, by: By = "both") -> list[Correspondence]:
+    """For each of B squares of b, in cells at stride 4, the places in the one square of a.
+
+    Places are unit coordinates of a's square. size: the side of the squares in pixels. by: the
+    landmarks' warp, the flow, or `both`.
+    """
+    points_a, points_b = (pixels_to_unit(sight.xy, size) for sight in (a, b))
+    features_a, features_b = _features(a, b)
+    found = []
+    for points, features in zip(points_b, features_b[:, None], strict=True):
+        grid = unit_grid(*features.shape[-2:])
+        if by != "flow":
+            warped = spline_map(grid.reshape(-1, 2).numpy(), points, points_a[0])
+            start = torch.from_numpy(warped).float().reshape(grid.shape)
+        else:
+            start = grid
+        places = start
+        if by != "landmarks":
+            locality = ANYWHERE if by == "flow" else NEARBY
+            shown = _at(start, features_a)
+            shift = expected_places(matches(correlation(shown, features), TEMPERATURE, locality))
+            places = _at(shift[0], start.permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+        likeness = F.cosine_similarity(_at(places, features_a), features)[0]
+        found.append(Correspondence(places.numpy(), likeness.clamp(0, 1).numpy()))
+    return found
+
+
+def _features(a: Sight, b: Sight) -> tuple[Tensor, Tensor]:
+    """What the flow compares: the maps of both, each less its mean, side by side at stride 4."""
+    maps = [np.concatenate(pair) for pair in zip(a.maps, b.maps, strict=True)]
+    together = flow_features([torch.from_numpy(m).permute(0, 3, 1, 2) for m in maps])
+    return together[: len(a.xy)], together[len(a.xy) :]
+
+
+def _at(places: Tensor, maps: Tensor) -> Tensor:
+    """The maps (1, c, h, w) at places (H, W, 2) in unit coordinates: (1, c, H, W)."""
+    return F.grid_sample(maps, places[None], padding_mode="border", align_corners=False)
