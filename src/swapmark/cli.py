@@ -5,6 +5,7 @@ What is slow to import (torch) is imported inside the verbs, so that `--help` an
 
 import io
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -565,6 +566,107 @@ def convert(
 
 
 @app.command(sort_key=8)
+def align(
+    run: Model,
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    points: str | None = None,
+    size: int = 256,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Warp pictures so that their landmarks lie on the mean shape, and average them.
+
+    Writes OUT/average.png, OUT/plain-average.png (of the pictures as they are), the warped pictures
+    and the points. Where landmarks mark the same place in every picture, the average is sharp.
+
+    For example:
+
+        swapmark align faces photos/ --out average
+
+    Args:
+        images: Folders (with their subfolders), zips, tars, images, or a video.
+        out: The folder to make.
+        points: Use your own points, by the name that `swapmark fit` kept them under.
+        size: Side of the pictures to make, in pixels.
+    """
+    import swapmark
+    from swapmark.drawing.draw import save_image
+    from swapmark.errors import counted
+    from swapmark.points.average import Average, warp_pictures
+    from swapmark.points.overlay import check_drawing
+
+    source = _source(images)
+    check_drawing(out / "average.png", source, frames=False, overwrite=overwrite)
+    averages = {"average.png": Average(size), "plain-average.png": Average(size)}
+    detector = swapmark.load(run, device=device, points=points)
+    found = detector.predict(source, progress=not quiet)
+    shapes = found.align()
+    for old in (out / "warped").glob("[0-9]*.png"):
+        old.unlink()
+    for specimen in warp_pictures(shapes, source, size):
+        stem = re.sub(r"[^\w.-]+", "_", Path(shapes.points.files[specimen.row]).stem)
+        save_image(specimen.warped, out / "warped" / f"{specimen.row + 1:05}-{stem[-80:]}.png")
+        averages["average.png"].add(specimen.warped, specimen.warped_inside)
+        averages["plain-average.png"].add(specimen.picture, specimen.inside)
+    for name, average in averages.items():
+        save_image(average.picture(), out / name)
+    found.save(out / "points.csv", overwrite=overwrite)
+    for entry in (*found.skipped, *shapes.left_out):
+        _tell(f"Skipped {entry.file}: {entry.reason}")
+    print(f"{counted(len(shapes.points), 'picture')} on the mean shape: {out / 'average.png'}")
+    print(f"The same pictures as they are: {out / 'plain-average.png'}")
+
+
+@app.command(sort_key=9)
+def shapes(
+    table: Path,
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    groups: str | None = None,
+    images: Beside = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Align the points of a table (Procrustes), and show how the shapes vary.
+
+    Writes tables of the aligned points, of centroid sizes with the outliers first, of scores and of
+    the principal components, and a figure each of variation, components and outliers.
+
+    For example:
+
+        swapmark shapes points.csv --out shapes
+        swapmark shapes points.csv --groups species --out shapes
+
+    Args:
+        table: A table of points in any format that `swapmark convert` knows.
+        out: The folder to make.
+        groups: The column of a CSV or Parquet file that holds the groups. Default: group, if it is
+            there.
+    """
+    import swapmark
+    from swapmark.errors import counted
+    from swapmark.files import refuse_existing
+
+    refuse_existing(out / "aligned.csv", overwrite=overwrite)
+    found = swapmark.read_points(table, images=images, group=groups).align()
+    for entry in found.left_out:
+        _tell(f"Left out {entry.file}: {entry.reason}")
+    found.save(out, overwrite=overwrite)
+    parts = ", ".join(f"{share:.0%}" for share in found.shares[:3])
+    row = int(found.outliers[0])
+    print(f"{counted(len(found.points), 'specimen')} aligned: {out}")
+    print(f"Share of the variance in the first components: {parts or 'there are none'}")
+    print(
+        f"Farthest from the mean shape: {found.points.files[row]} ({found.distances[row]:.3f}; "
+        f"all have {found.variance**0.5:.3f} on average)"
+    )
+
+
+@app.command(sort_key=10)
 def doctor(*, json: bool = False) -> None:
     """Check this machine: versions, devices, disk space, and what is wrong.
 

@@ -42,9 +42,9 @@ OTHERS = (
 )
 
 
-def read_csv(path: Path, images=None) -> Points:
+def read_csv(path: Path, images=None, group: str = "group") -> Points:
     """Read a wide table; `images` is not needed. Raises InputError with the line."""
-    return points_of_table(read_table(str(path), path.read_bytes()))
+    return points_of_table(read_table(str(path), path.read_bytes()), group)
 
 
 def write_csv(points: Points, path: Path) -> tuple[str, ...]:
@@ -58,10 +58,18 @@ def write_cells(rows: Iterable[list], path: Path) -> None:
     write_rows(path, (["" if cell != cell else cell for cell in row] for row in rows))
 
 
-def points_of_table(table: Table) -> Points:
-    """The points of a wide table; raises InputError, with the place, for what is not as above."""
+def points_of_table(table: Table, group: str = "group") -> Points:
+    """The points of a wide table, the column `group` of which holds their groups.
+
+    Raises InputError, with the place, for what is not as above.
+    """
     where, header = table.where, _with_file(table.rows[0][1]) if table.rows else []
-    names, further = _sort_out(where, header)
+    if group not in ("group", *header):
+        raise InputError(
+            f"{where} has no column {group!r} for the groups. Found {', '.join(header[:8])[:200]}. "
+            "Name the column as it stands there."
+        )
+    names, further = _sort_out(where, header, group)
     if len(table.rows) < 2:
         raise InputError(f"{where} has a header but no rows. {EXPECTED}")
     places, rows = zip(*table.rows[1:], strict=True)
@@ -99,7 +107,7 @@ def points_of_table(table: Table) -> Points:
         confidence=numbers(*(f"{name}_confidence" for name in names)),
         sizes=numbers("width", "height"),
         split=columns.get("split"),
-        group=columns.get("group"),
+        group=columns.get(group),
         **{name: values[:, 0] for name, values in single.items() if values is not None},
     )
     check_points(points, where, places)
@@ -117,10 +125,12 @@ def _with_file(header: list[str]) -> list[str]:
     return ["file" if name == other[0] else name for name in header]
 
 
-def _sort_out(where: str, header: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def _sort_out(
+    where: str, header: list[str], group: str = "group"
+) -> tuple[tuple[str, ...], list[str]]:
     """The names of the points in the order of their x columns, and the columns of no meaning."""
     names = tuple(name[:-2] for name in header if name.endswith("_x") and len(name) > 2)
-    known = {*TEXT_COLUMNS, *NUMBER_COLUMNS, *(f"{name}_confidence" for name in names)}
+    known = {*TEXT_COLUMNS, group, *NUMBER_COLUMNS, *(f"{name}_confidence" for name in names)}
     needed = {f"{name}_{axis}" for name in names for axis in "xy"}
     further = [name for name in header if name not in known and name not in needed]
     third, like = _parts_of_points(header)

@@ -39,7 +39,7 @@ LOST = {
 class Format(NamedTuple):
     """How a format is read and written, the endings of its files, and what it holds."""
 
-    read: Callable[[Path, Any], Points]
+    read: Callable[..., Points]
     """Takes the file and, for formats that need them, the folder or archive of the images."""
     write: Callable[[Points, Path], tuple[str, ...]]
     """Returns, in words, what this file does not hold, though the format holds its kind."""
@@ -63,13 +63,18 @@ DECIMALS = {"xy": 3, "confidence": 3, "time": 6}
 
 
 def read_points(
-    path: str | os.PathLike, format: str | None = None, images: Source | None = None
+    path: str | os.PathLike,
+    format: str | None = None,
+    images: Source | None = None,
+    *,
+    group: str | None = None,
 ) -> Points:
     """Read named points from a file: csv, tps, dlc (DeepLabCut), coco or parquet.
 
     The format is guessed from the ending and the content unless it is given. `images` is the
     folder, zip or tar of the images: TPS needs their heights (by default they lie beside the file);
-    for other formats their sizes are added, and compared with those in the file. Warns
+    for other formats their sizes are added, and compared with those in the file. `group` is the
+    column of a CSV or Parquet file that holds the groups, if another than `group`. Warns
     (LeftOutWarning) of what a file holds but Points do not. Raises InputError, with file and line,
     for what cannot be read.
 
@@ -81,8 +86,14 @@ def read_points(
     """
     path = Path(path).expanduser()
     name = format_to_read(path, format)
+    if group and name not in ("csv", "parquet"):
+        raise InputError(
+            f"{path} is of the format {name}, which has no column {group!r}. Turn it into CSV "
+            f"(swapmark convert), and add the column there."
+        )
+    column = {"group": group} if group else {}
     try:
-        points = FORMATS[name].read(path, images)
+        points = FORMATS[name].read(path, images, **column)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     if images is not None and name != "tps" and (points.frame is None or points.sizes is None):

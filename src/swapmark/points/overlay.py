@@ -40,8 +40,6 @@ def draw_points(
     """
     path = Path(path)
     images = points.source if images is None else images
-    if images is None:
-        raise InputError("It is not known what these points were found in: give images=.")
     if not len(points):
         raise InputError(f"There are no points to draw to {path}: the table has no row.")
     check_drawing(path, images, frames=points.frame is not None, overwrite=overwrite)
@@ -87,11 +85,11 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
 
 def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
     """Up to `MOST` pictures with their points, under words that say what is shown."""
-    source, rows = _source(points, images)
+    source, rows = find_pictures(points, images)
     chosen = np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int)
     side = TILE if len(chosen) > 1 else ALONE
     tiles, captions = [], []
-    for row, pixels in _pictures(points, source, dict(list(rows.items())[k] for k in chosen)):
+    for row, pixels in read_pictures(points, source, dict(list(rows.items())[k] for k in chosen)):
         square, placement = resize_image(pixels, side)
         xy, marks = (placement.to_model(places[row]) for places in (points.xy, crosses))
         tiles.append(_drawn(points, row, square, xy, marks, numbers=True))
@@ -115,13 +113,13 @@ def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
 def _draw_film(points: Points, crosses: np.ndarray, images: Any, path: Path, ending: str) -> None:
     """Write the frames one by one, each shown from its time on."""
     assert points.frame is not None
-    source, rows = _source(points, images)
+    source, rows = find_pictures(points, images)
     rate = source.frame_rate or Fraction(25)
     times = points.frame / float(rate)
     if points.time is not None:
         times = np.where(np.isnan(points.time), times, points.time)
     with Film(path, ending, rate) as film:
-        for row, pixels in _pictures(points, source, rows):
+        for row, pixels in read_pictures(points, source, rows):
             drawn = _drawn(points, row, pixels, points.xy[row], crosses[row])
             film.add(drawn, float(times[row]))
         if film.stream is None:
@@ -137,8 +135,13 @@ def _drawn(points: Points, row: int, image: np.ndarray, xy, marks, *, numbers: b
     return draw_landmarks(image, marks, marker="cross") if len(marks) else image
 
 
-def _source(points: Points, images: Any) -> tuple[FrameSource, dict[int, int]]:
-    """The video, or the pictures as one, and the row of the points of each frame in it."""
+def find_pictures(points: Points, images: Any) -> tuple[FrameSource, dict[int, int]]:
+    """The video, or the pictures as one, and the row of the points of each frame in it.
+
+    Raises InputError where they are others, or not known.
+    """
+    if images is None:
+        raise InputError("It is not known what these points were found in: give images=.")
     if video := _video(images):
         frames = [] if points.frame is None else points.frame.tolist()
         rows = {int(number): row for row, number in enumerate(frames)}
@@ -165,7 +168,7 @@ def _video(images: Any) -> FrameSource | None:
     return images if isinstance(images, FrameSource) else None
 
 
-def _pictures(
+def read_pictures(
     points: Points, source: FrameSource, rows: dict[int, int]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Row and whole picture of the frames with these numbers, as far as they can be read."""

@@ -202,3 +202,29 @@ class Points:
         from swapmark.points.overlay import draw_points
 
         return draw_points(self, path, images=images, marked=marked, overwrite=overwrite)
+
+    def align(self):
+        """Turn, scale and shift all specimens onto their mean shape: `Shapes`, with what varies.
+
+        Images with fewer than three points are left out (`.left_out`); of the others missing points
+        are no term of the sum of squares. Raises InputError where there is no mean shape.
+
+        >>> xy = np.array([[[0.0, 0], [4, 0], [0, 3]], [[1, 1], [1, 9], [-5, 1]]])
+        >>> shapes = Points(("a", "b", "c"), ("1.png", "2.png"), xy).align()
+        >>> shapes, shapes.sizes.round(2).tolist(), shapes.distances.round(2).tolist()
+        (<Shapes: 2 specimens, 3 points each>, [4.08, 8.16], [0.0, 0.0])
+        """
+        from swapmark.points.shapes import align_points
+
+        return align_points(self)
+
+    def warp_to_mean(self, images: Any = None, *, size: int = 256):
+        """Warp each picture so that its points lie on the mean shape: `Warped`, with the average.
+
+        `images` is what the points were found in, by default `source`. The pictures are uint8
+        (N, size, size, 3); images with fewer than three points are left out (`.left_out`), and so
+        are those that cannot be read. Raises InputError where the pictures are others.
+        """
+        from swapmark.points.average import warp_to_mean
+
+        return warp_to_mean(self, images, size=size)
