@@ -566,6 +566,48 @@ def convert(
 
 
 @app.command(sort_key=8)
+def report(
+    run: Model,
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT] = Path("report.html"),
+    annotated: Path | None = None,
+    other: str | None = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what the landmarks stand for, in one HTML file: crops, swaps, shapes, and a verdict.
+
+    For example:
+
+        swapmark report runs/first photos/ --out report.html
+        swapmark report runs/first photos/ --annotated marked.zip --other runs/second
+
+    Args:
+        images: Folders (with their subfolders), zips, tars or images. Of more than 1,000, so many
+            are looked at.
+        out: The file to write.
+        annotated: A zip or folder with marked images, or a table of marked points, to evaluate on.
+        other: Another run on the same kind of pictures: do both find the same places?
+    """
+    import swapmark
+
+    detector = swapmark.load(run, device=device)
+    made = detector.report(
+        _source(images),
+        out,
+        annotated=annotated,
+        other=swapmark.load(other, device=device) if other else None,
+        overwrite=overwrite,
+        progress=not quiet,
+    )
+    print(made.verdict)
+    print(f"The report: {made.path}")
+
+
+@app.command(sort_key=8)
 def align(
     run: Model,
     images: list[str],

@@ -4,12 +4,16 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swapmark.data.sources import Source
-from swapmark.errors import InputError, LeftOutWarning, counted
+from swapmark.data.images import Placement
+from swapmark.data.sources import Source, list_images
+from swapmark.errors import InputError, LeftOutWarning, RunError, counted
+from swapmark.files import refuse_existing
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.points.checks import check_sizes, check_unit
 from swapmark.points.rows import sizes_of
@@ -19,7 +23,7 @@ from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
 from swapmark.specimens.evaluate import Evaluation, evaluate
 from swapmark.specimens.fit import PointFit, fit_points
-from swapmark.specimens.looks import look
+from swapmark.specimens.looks import look, read_squares
 from swapmark.specimens.metrics import choose_normaliser
 from swapmark.specimens.point_map import (
     PointMap,
@@ -27,6 +31,11 @@ from swapmark.specimens.point_map import (
     point_map_path,
     read_point_map,
 )
+
+if TYPE_CHECKING:
+    from swapmark.insight.correspondence import Correspondence
+    from swapmark.insight.painter import Painter
+    from swapmark.insight.report import Report
 
 
 def load(
@@ -229,6 +238,129 @@ class Detector:
         check_sizes(points, sizes)
         check_unit(points, sizes)
         return predict_points(self.network, items, progress=progress)
+
+    def heatmaps(self, images: Source) -> np.ndarray:
+        """Where each landmark may be: float32 (N, K, h, w), each map of sum 1.
+
+        The maps cover the squares that the network sees, 4 of whose pixels are one cell. Raises
+        RunError for a model without what paints, such as an ONNX file, and InputError where a
+        picture cannot be read; so do `swap` and `traverse`.
+        """
+        return self._painter.heatmaps(self._squares(images))
+
+    def swap(self, appearance_of: Source, pose_of: Source) -> np.ndarray:
+        """Paint the looks of N pictures in the pose of N others: D(a_i, p_j) of Xu et al. 2020.
+
+        Gives the network's squares, uint8 (N, side, side, 3). One picture goes with all of the
+        other source; else there must be as many in both.
+        """
+        looks, poses = self._squares(appearance_of), self._squares(pose_of)
+        if len(looks) != len(poses) and 1 not in (len(looks), len(poses)):
+            raise InputError(
+                f"There are {len(looks)} pictures to take the appearance of and {len(poses)} the "
+                f"pose. Give as many of both, or one of either."
+            )
+        shape = np.broadcast_shapes(looks.shape, poses.shape)
+        return self._painter.swap(np.broadcast_to(looks, shape), np.broadcast_to(poses, shape))
+
+    def traverse(self, image: Source, landmark: str, offsets: np.ndarray) -> np.ndarray:
+        """Paint one picture M times, with one landmark moved: uint8 (M, side, side, 3).
+
+        landmark: its name, such as `landmark_7`. offsets: (M, 2), x to the right and y down, in
+        pixels of the network's square.
+        """
+        squares = self._squares(image)
+        if len(squares) != 1:
+            raise InputError(f"There are {len(squares)} pictures; expected one to paint anew.")
+        names = default_names(self.network.landmarks)
+        if landmark not in names:
+            raise InputError(f"There is no landmark {landmark!r}; there are {', '.join(names)}.")
+        return self._painter.traverse(squares[0], names.index(landmark), np.asarray(offsets))
+
+    def correspond(self, a: Source, b: Source) -> "Correspondence":
+        """For each pixel of the picture b its place in the picture a, and how certain that is.
+
+        Places (H, W, 2) are pixels of a; those outside of it are where b shows what a does not.
+        By the landmarks' warp, and the flow on top of it.
+        """
+        from swapmark.insight.correspondence import correspond_pictures
+
+        return correspond_pictures(self.network, self._read(a), self._read(b))
+
+    def parts(
+        self, images: Source, point: str, *, size: int = 64, extent: float = 0.25
+    ) -> np.ndarray:
+        """What lies around a point of `names` in each picture: uint8 (N, size, size, 3).
+
+        extent: the side of the crops, as a share of the picture's longer side.
+        """
+        from swapmark.insight.parts import crop_parts
+
+        if point not in self.names:
+            raise InputError(f"There is no point {point!r}; there are {', '.join(self.names)}.")
+        items = list_images(images)
+        found = self.predict(items)
+        for file, reason in found.skipped:
+            raise InputError(f"{file} cannot be read: {reason}.")
+        xy = found.xy[:, [self.names.index(point)]]
+        return np.concatenate(list(crop_parts(items, xy, size=size, extent=extent)))
+
+    def report(
+        self,
+        images: Source,
+        out: str | os.PathLike,
+        *,
+        annotated: str | os.PathLike | None = None,
+        other: "Detector | None" = None,
+        overwrite: bool = False,
+        progress: bool = False,
+    ) -> "Report":
+        """Write one HTML file that shows what the landmarks stand for, and return its verdict.
+
+        Up to 1,000 of the pictures are looked at. Of a model without what paints, swapped pictures
+        are left out. `annotated`: marked images, to evaluate on, whose groups tell shapes apart.
+        `other`: another run's detector, to see which landmarks both have. Raises InputError where
+        fewer than two pictures can be used, or `out` exists and `overwrite` is not set.
+        """
+        from swapmark.insight.report import write_report
+
+        out = Path(out)
+        refuse_existing(out, overwrite=overwrite)
+        try:
+            painter = self._painter
+        except RunError:
+            painter = None
+        evaluation = annotated and self.evaluate(annotated, progress=progress)
+        return write_report(
+            self.network,
+            painter,
+            self.source,
+            images,
+            out,
+            evaluation=evaluation or None,
+            groups=read_annotated(annotated).points if annotated else None,
+            other=other.network if other else None,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+    @cached_property
+    def _painter(self) -> "Painter":
+        if self.path.is_file():
+            raise RunError(
+                f"{self.path} finds landmarks and cannot paint. Use the run that it is made of."
+            )
+        from swapmark.insight.painter import Painter
+        from swapmark.model.store import load_whole_model
+
+        return Painter(load_whole_model(self.path), str(getattr(self.network, "device", "cpu")))
+
+    def _read(self, images: Source) -> list[tuple[np.ndarray, Placement]]:
+        """The squares of all pictures, with their places there; InputError where one is unread."""
+        return list(read_squares(self.network, list_images(images), 1))
+
+    def _squares(self, images: Source) -> np.ndarray:
+        return np.stack([square for square, _ in self._read(images)])
 
     def save(self, name: str, *, overwrite: bool = False) -> Path:
         """Keep own points in the run, as RUN/points/NAME.json, for `load(RUN, points=NAME)`.

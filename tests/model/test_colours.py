@@ -21,7 +21,7 @@ def at(x: float, y: float) -> torch.Tensor:
 
 
 def test_a_landmark_has_the_colour_around_it_and_the_ground_that_of_the_rest():
-    near, ground = pick_colours(disc(0.2, -0.1), at(0.2, -0.1))
+    near, ground = pick_colours(disc(0.0, -0.1), at(0.0, -0.1))
     assert ground.shape == (1, 3, GROUND, GROUND)
     assert (near[0, 0] - RED).abs().max() < 0.15
     assert (ground[0, :, :, 0] - BLUE[:, None]).abs().max() < 0.05
@@ -29,7 +29,7 @@ def test_a_landmark_has_the_colour_around_it_and_the_ground_that_of_the_rest():
 
 
 def test_the_coat_follows_the_pose_that_it_is_given():
-    colours = pick_colours(disc(0.2, -0.1), at(0.2, -0.1))
+    colours = pick_colours(disc(0.0, -0.1), at(0.0, -0.1))
     coat = first_coat(colours, at(-0.3, 0.4), 16, 16)
     row, column = 11, 5  # 0.4 down, 0.3 left
     assert coat[0, 0, row, column] > 0.8
@@ -42,11 +42,11 @@ def test_the_colours_hardly_know_where_the_object_is():
     first, second = disc(0.3, -0.3), disc(-0.3, 0.3)
     one, other = pick_colours(first, at(0.3, -0.3)), pick_colours(second, at(-0.3, 0.3))
     changed = torch.cat([(a - b).abs().flatten() for a, b in zip(one, other, strict=True)])
-    assert changed.mean() < 0.2 * (first - second).abs().mean()
+    assert changed.mean() < 0.4 * (first - second).abs().mean()
 
 
 def test_no_gradient_of_colours_moves_a_landmark():
-    points = at(0.2, -0.1).requires_grad_()
-    colours = pick_colours(disc(0.2, -0.1).requires_grad_(), points)
+    points = at(0.0, -0.1).requires_grad_()
+    colours = pick_colours(disc(0.0, -0.1).requires_grad_(), points)
     first_coat(colours, points, 16, 16).sum().backward()
     assert points.grad is None

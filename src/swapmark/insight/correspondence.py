@@ -12,11 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from swapmark.coordinates import pixels_to_unit
+from swapmark.coordinates import pixels_to_unit, unit_to_pixels
+from swapmark.data.images import Placement
 from swapmark.data.spline import spline_map
 from swapmark.data.warp import unit_grid
+from swapmark.errors import InputError
 from swapmark.model.flow import correlation, expected_places, flow_features, matches
-from swapmark.predict.network import Sight
+from swapmark.predict.network import Network, Sight
 
 By = Literal["both", "landmarks", "flow"]
 TEMPERATURE = 0.05
@@ -58,6 +60,30 @@ def correspond_squares(a: Sight, b: Sight, size: int, by: By = "both") -> list[C
         likeness = F.cosine_similarity(_at(places, features_a), features)[0]
         found.append(Correspondence(places.numpy(), likeness.clamp(0, 1).numpy()))
     return found
+
+
+def correspond_pictures(
+    network: Network, a: list[tuple[np.ndarray, Placement]], b: list[tuple[np.ndarray, Placement]]
+) -> Correspondence:
+    """The same for every pixel of one picture b, in pixels of one picture a.
+
+    Each is given as the network's square and the picture's place there. Raises InputError where
+    either is no single picture.
+    """
+    for pictures in (a, b):
+        if len(pictures) != 1:
+            raise InputError(f"There are {len(pictures)} pictures; expected one for each side.")
+    ((square_a, place_a),), ((square_b, place_b),) = a, b
+    sight_a, sight_b = network.see(square_a[None]), network.see(square_b[None])
+    ((places, certainty),) = correspond_squares(sight_a, sight_b, network.image_size)
+    # Pixels of b in unit coordinates of its square, where cells are looked up.
+    pixels = np.stack(np.meshgrid(np.arange(place_b.width), np.arange(place_b.height)), axis=-1)
+    unit = pixels_to_unit(place_b.to_model(pixels), network.image_size)
+    maps = np.concatenate([places, certainty[..., None]], axis=-1).astype(np.float32)
+    cells = torch.from_numpy(maps).permute(2, 0, 1)[None]
+    found = _at(torch.from_numpy(unit).float(), cells)[0].permute(1, 2, 0).numpy()
+    in_a = place_a.to_original(unit_to_pixels(found[..., :2], network.image_size))
+    return Correspondence(in_a.astype(np.float32), found[..., 2])
 
 
 def _features(a: Sight, b: Sight) -> tuple[Tensor, Tensor]:

@@ -78,6 +78,13 @@ class Config:
     perceptual_vgg: str | None = None
     """A torchvision VGG-16/19 state dict for P; EfficientNet-Lite0 if unset."""
 
+    @property
+    def swaps_begin(self) -> int | None:
+        """The step after which the swaps fade in; None where none do."""
+        c3 = self.c3
+        swaps = self.method == "c3" and (c3.swap or c3.cycle or c3.inverse or c3.equivariance)
+        return round(c3.ramp_start * self.training.steps) if swaps else None
+
     def __post_init__(self):
         check_bounds(self)
         if self.model.backbone == "plain" and not self.training.backbone_rate:

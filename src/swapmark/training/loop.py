@@ -144,7 +144,7 @@ def train_loop(
                 swap_back = config.method == "c3" and config.c3.cycle > 0
                 draw_samples(run, state.average, probes, state.step, swap_back=swap_back)
             if (drawing or saving) and (lines := run.metrics()):
-                plot_losses(lines, run.path / "loss.png")
+                plot_losses(lines, run.path / "loss.png", config.swaps_begin)
             if saving:
                 save_model(run.model, state.average, model_card(run, config, state.step))
                 save_checkpoint(run.checkpoints, state.state_dict(), state.step)

@@ -1,0 +1,413 @@
+"""One HTML file that shows what a model has learned, to be read without a network and on paper."""
+
+import base64
+import io
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from swapmark import __version__
+from swapmark.data.decoding import load_item
+from swapmark.data.items import Item
+from swapmark.data.sources import is_run, list_with_unread
+from swapmark.drawing.draw import draw_landmarks, landmark_colours
+from swapmark.drawing.plots import plot_losses
+from swapmark.drawing.shape_figures import plot_components, plot_outliers, plot_variation
+from swapmark.drawing.sheets import contact_sheet
+from swapmark.errors import InputError, shown
+from swapmark.files import refuse_existing, write_text
+from swapmark.insight.correspondence import Correspondence, correspond_squares
+from swapmark.insight.findings import Findings, across_runs, measure, see, verdict
+from swapmark.insight.painter import Painter
+from swapmark.insight.parts import crop_parts
+from swapmark.points.rows import match_files
+from swapmark.points.table import Points
+from swapmark.predict.network import Network, Sight
+from swapmark.predict.predict import predict_points
+from swapmark.specimens.looks import read_squares
+from swapmark.training.config import Config, read_config
+from swapmark.training.presets import PRESETS, resolve_config
+from swapmark.training.run import Run
+
+MOST, STUDIED = 1000, 200
+"""Pictures whose landmarks are found; and those among them that all else is measured on."""
+ROW, FEW = 12, 6
+"""Pictures in a row of crops, and in the rows and columns of the grids."""
+TILE = 160
+"""Side of a picture shown, in pixels."""
+
+
+class Report(NamedTuple):
+    """What `write_report` has written."""
+
+    path: Path
+    verdict: str
+    """In one line."""
+
+
+def write_report(
+    network: Network,
+    painter: Painter | None,
+    source: str,
+    images: Any,
+    out: Path,
+    *,
+    evaluation: Any = None,
+    groups: Points | None = None,
+    other: Network | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Report:
+    """Study up to MOST pictures and write the report.
+
+    painter: None where the model has nothing that paints. source: what the network was loaded from.
+    evaluation: of the model on marked images; groups: these, with groups. other: another run's.
+    Raises InputError where fewer than two pictures can be used or `out` exists.
+    """
+    refuse_existing(out, overwrite=overwrite)
+    items, unread = list_with_unread(images)
+    chosen = [items[row] for row in _evenly(len(items), MOST)]
+    found = predict_points(network, chosen, progress=progress)
+    used = _those(chosen, found.files)
+    if len(used) < 2:
+        raise InputError(
+            f"Only one picture can be used ({found.files[0]}); what landmarks stand for shows in "
+            f"several. Give 2 or more; {STUDIED} or more are usual."
+        )
+    rows = _evenly(len(used), STUDIED)
+    studied, some = found.take(rows), [used[row] for row in rows]
+    squares = np.stack([square for square, _ in read_squares(network, some, 1)])
+    sight = see(network, squares)
+    findings = measure(network, squares, sight)
+    run = Run(Path(source)) if is_run(Path(source)) else None
+    config = read_config(run.config) if run else None
+    skipped = [*found.skipped, *unread]
+    said = verdict(findings, found.names, squares, len(skipped), _unfinished(run, config))
+    shapes, averages, note = _shapes(found, used, groups)
+    top_down = np.argsort(found.xy[..., 1].mean(axis=0) if shapes is None else shapes.mean[:, 1])
+    typical, worst = _typical_and_worst(studied, shapes)
+    view = {
+        "title": Path(source).name,
+        "version": __version__,
+        "verdict": said,
+        "counts": {"given": len(items), "found": len(found), "studied": len(some)},
+        "skipped": [(shown(file), shown(reason)) for file, reason in skipped[:20]],
+        "more_skipped": max(0, len(skipped) - 20),
+        "size": network.image_size,
+        "typical": _thumbnails(network, [some[row] for row in typical], studied.take(typical)),
+        "worst": _thumbnails(network, [some[row] for row in worst], studied.take(worst)),
+        "landmarks": _landmarks(
+            network, painter, some, studied, squares, findings, top_down, other
+        ),
+        "swaps": _swap_grid(painter, squares) if painter else None,
+        "averages": averages,
+        "correspondence": _correspondence(squares, sight, network.image_size),
+        "shapes": shapes and _shape_figures(shapes),
+        "shapes_note": note,
+        "curves": _curves(run, config) if run and config else None,
+        "evaluation": _evaluation(evaluation),
+        "settings": _settings(config) if config else [],
+        "commands": _commands(run, source, images, out),
+    }
+    template = files("swapmark.insight").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    write_text(out, page.from_string(template).render(view))
+    bad = [text for well, text in said if not well]
+    line = bad[0] if bad else said[0][1]
+    more = f" ({len(bad) - 1} more in the report)" if len(bad) > 1 else ""
+    return Report(out, f"{'Look at this: ' if bad else 'Good: '}{line}{more}")
+
+
+def _evenly(count: int, most: int) -> np.ndarray:
+    """At most `most` of the numbers up to `count`, at even distances."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def _those(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
+    """The items with these names, which are in the items' order."""
+    left = iter(items)
+    return [next(item for item in left if item.name == name) for name in names]
+
+
+def _picture(array: np.ndarray, quality: int = 80) -> Markup:
+    """A picture uint8 (H, W, 3) as the address of an image in the page itself."""
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(array)).save(content, "WEBP", quality=quality)
+    return Markup("data:image/webp;base64," + base64.b64encode(content.getvalue()).decode())
+
+
+def _figure(path: Path) -> Markup:
+    with Image.open(path) as figure:
+        return _picture(np.asarray(figure.convert("RGB")), 88)
+
+
+def _typical_and_worst(points: Points, shapes) -> tuple[np.ndarray, np.ndarray]:
+    """Rows: the middle of all by their mean confidence, and those of the least."""
+    assert points.confidence is not None
+    order = np.argsort(points.confidence.mean(axis=1))
+    middle = len(order) // 2
+    half = min(FEW, len(order)) // 2
+    return order[max(0, middle - half) : middle - half + 2 * half], order[: min(FEW, middle)]
+
+
+def _thumbnails(network: Network, items: Sequence[Item], points: Points) -> list[dict[str, Any]]:
+    tiles = []
+    assert points.confidence is not None
+    for row, item in enumerate(items):
+        square, placement = load_item(item, 2 * TILE, network.resize)
+        at = placement.to_model(points.xy[row])
+        drawn = draw_landmarks(square, at, confidence=points.confidence[row], numbers=True)
+        sure = float(points.confidence[row].mean())
+        tiles.append({"picture": _picture(drawn), "name": shown(item.name), "confidence": sure})
+    return tiles
+
+
+def _landmarks(
+    network: Network,
+    painter: Painter | None,
+    items: Sequence[Item],
+    points: Points,
+    squares: np.ndarray,
+    findings: Findings,
+    top_down: np.ndarray,
+    other: Network | None,
+) -> list[dict[str, Any]]:
+    """One row a landmark, from top to bottom of the mean shape."""
+    rows = _evenly(len(items), ROW)
+    shown_items = [items[row] for row in rows]
+    crops = np.stack(list(crop_parts(shown_items, points.xy[rows], size=56, extent=0.25)))
+    heat = painter.heatmaps(squares).mean(axis=0) if painter else None
+    plain = squares.mean(axis=0)
+    across = None
+    if other:
+        theirs = predict_points(other, list(items))
+        across = across_runs(_relative(points), _relative(theirs)) * network.image_size
+    # The picture that is most like the others moves best.
+    middle = squares[int(np.argmin(np.square(squares - plain).sum(axis=(1, 2, 3))))]
+    step = network.image_size / 10
+    moves = step * np.array([(-1, 0), (-0.5, 0), (0, 0), (0.5, 0), (1, 0), (0, -1), (0, 1)])
+    found = []
+    for k in top_down.tolist():
+        strip = painter.traverse(middle, k, moves) if painter else None
+        found.append(
+            {
+                "number": k + 1,
+                "name": points.names[k],
+                "colour": "#" + bytes(landmark_colours(k + 1)[k]).hex(),
+                "crops": _picture(_strip(crops[:, k])),
+                "heat": None if heat is None else _picture(_heat(heat[k], plain)),
+                "moved": None if strip is None else _picture(_strip(_enlarged(strip))),
+                "repeatability": float(findings.repeatability[k]),
+                "percent": float(findings.repeatability[k] / network.image_size * 100),
+                "confidence": float(findings.confidence[k]),
+                "spread": float(findings.spread[k]),
+                "held": bool(findings.held[k]),
+                "likeness": float(findings.likeness[k]),
+                "fixed": float(findings.fixed[k]),
+                "across": None if across is None else float(across[k]),
+            }
+        )
+    return found
+
+
+def _relative(points: Points) -> np.ndarray:
+    """Points as shares of the longer side of each picture."""
+    assert points.sizes is not None
+    return points.xy / points.sizes.max(axis=1)[:, None, None]
+
+
+def _strip(tiles: np.ndarray) -> np.ndarray:
+    return contact_sheet(tiles, columns=len(tiles))
+
+
+def _enlarged(squares: np.ndarray, side: int = 72) -> np.ndarray:
+    return np.stack(
+        [np.asarray(Image.fromarray(square).resize((side, side))) for square in squares]
+    )
+
+
+def _heat(heat: np.ndarray, plain: np.ndarray, side: int = 72) -> np.ndarray:
+    """A mean heatmap (h, w) in red over the grey mean picture (side, side, 3)."""
+    grey = np.repeat(plain.mean(axis=-1, keepdims=True), 3, axis=-1) * 0.6 + 90
+    base = Image.fromarray(grey.clip(0, 255).astype(np.uint8)).resize((side, side))
+    share = Image.fromarray((heat / heat.max() * 255).astype(np.uint8)).resize((side, side))
+    alpha = np.asarray(share, float)[..., None] / 255
+    return (np.asarray(base) * (1 - alpha) + np.array([220, 20, 40]) * alpha).astype(np.uint8)
+
+
+def _swap_grid(painter: Painter, squares: np.ndarray) -> dict[str, Any]:
+    rows = _evenly(len(squares), 2 * FEW)
+    looks, poses = squares[rows[::2]], squares[rows[1::2]]
+    pairs = [(look, pose) for look in looks for pose in poses]
+    painted = painter.swap(*(np.stack(part) for part in zip(*pairs, strict=True)))
+    painted = painted.reshape(len(looks), len(poses), *painted.shape[1:])
+    return {
+        "poses": [_picture(pose) for pose in poses],
+        "rows": [
+            (_picture(look), [_picture(tile) for tile in row])
+            for look, row in zip(looks, painted, strict=True)
+        ],
+    }
+
+
+def _correspondence(squares: np.ndarray, sight: Sight, size: int) -> dict[str, Any]:
+    """One picture's colour map and marks carried over to others."""
+    rows = _evenly(len(squares), FEW)
+    first = Sight(
+        sight.xy[rows[:1]], sight.confidence[rows[:1]], tuple(m[rows[:1]] for m in sight.maps)
+    )
+    others = Sight(
+        sight.xy[rows[1:]], sight.confidence[rows[1:]], tuple(m[rows[1:]] for m in sight.maps)
+    )
+    side = len(sight.maps[0][0])
+    line = (np.arange(side) + 0.5) * 2 / side - 1
+    own = Correspondence(np.stack(np.meshgrid(line, line), axis=-1), np.ones((side, side)))
+    carried = correspond_squares(first, others, size)
+    pairs = zip(rows, [own, *carried], strict=True)
+    return {"tiles": [_picture(_coloured(squares[row], found)) for row, found in pairs]}
+
+
+def _coloured(square: np.ndarray, found: Correspondence, side: int = TILE) -> np.ndarray:
+    """A square under the colours of the places that its cells correspond to, as certain as these.
+
+    Dark lines are every fifth of the way across the first picture.
+    """
+    places = np.stack(
+        [
+            np.asarray(Image.fromarray(axis.astype(np.float32)).resize((side, side)))
+            for axis in np.moveaxis(found.places, -1, 0)
+        ],
+        axis=-1,
+    )
+    sure = np.asarray(Image.fromarray(found.certainty.astype(np.float32)).resize((side, side)))
+    share = np.clip((places + 1) / 2, 0, 1)
+    colour = (
+        np.stack([share[..., 0], 1 - np.abs(share.sum(axis=-1) - 1), share[..., 1]], axis=-1) * 255
+    )
+    on_line = (np.abs((share * 6 + 0.5) % 1 - 0.5) < 0.04).any(axis=-1)
+    grey = np.asarray(Image.fromarray(square).convert("L").resize((side, side)), float)[..., None]
+    alpha = (0.2 + 0.4 * sure)[..., None]
+    mixed = grey * (1 - alpha) + colour * alpha
+    mixed[on_line] *= 0.45
+    return mixed.clip(0, 255).astype(np.uint8)
+
+
+def _shapes(found: Points, used: list[Item], groups: Points | None):
+    """The shapes, the two average pictures, and why there are none."""
+    if groups is not None and groups.group is not None:
+        rows = match_files(found.files, groups.files).rows
+        named = tuple(groups.group[row] if row >= 0 else "" for row in rows)
+        found = Points(**{**vars(found), "group": named})
+    try:
+        shapes = found.align()
+        rows = _evenly(len(shapes.points), STUDIED)
+        warped = shapes.points.take(rows).warp_to_mean(used)
+    except InputError as error:
+        return None, None, shown(str(error))
+    return shapes, {"warped": _picture(warped.average), "plain": _picture(warped.plain_average)}, ""
+
+
+def _shape_figures(shapes) -> dict[str, Any]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        points = shapes.points
+        found: dict[str, Any] = {
+            "variation": _figure(plot_variation(shapes.aligned, shapes.mean, path))
+        }
+        parts = shapes.mean, shapes.axes, shapes.scores, shapes.shares, points.group
+        found["components"] = _figure(plot_components(*parts, path)) if len(shapes.axes) else None
+        order = shapes.outliers.tolist()
+        outliers = shapes.aligned, shapes.mean, shapes.distances, order, points.files
+        found["outliers"] = _figure(plot_outliers(*outliers, path))
+    sizes = shapes.sizes
+    found["sizes"] = [float(value) for value in np.quantile(sizes, [0, 0.5, 1])]
+    found["shares"] = [float(share) for share in shapes.shares[:3]]
+    found["farthest"] = [
+        (shown(points.files[row]), float(shapes.distances[row])) for row in order[:5]
+    ]
+    return found
+
+
+def _unfinished(run: Run | None, config: Config | None) -> str:
+    """How far a run is that did not reach its end; empty for one that did, or none."""
+    if not run or not config:
+        return ""
+    step = max((line["step"] for line in run.metrics()), default=0)
+    steps = config.training.steps
+    return f"step {step} of {steps}" if step < steps else ""
+
+
+def _curves(run: Run, config: Config) -> dict[str, Any] | None:
+    lines = run.metrics()
+    if not lines:
+        return None
+    begins = config.swaps_begin
+    with TemporaryDirectory() as folder:
+        picture = _figure(plot_losses(lines, Path(folder) / "loss.png", begins))
+    return {"picture": picture, "begins": begins, "steps": config.training.steps}
+
+
+def _evaluation(evaluation: Any) -> dict[str, Any] | None:
+    if evaluation is None:
+        return None
+    score, back = evaluation.forward["imm"], evaluation.backward["imm"]
+    points = {
+        name: (value, evaluation.mean_shape.per_point[name])
+        for name, value in score.per_point.items()
+    }
+    return {
+        "forward": score,
+        "backward": back,
+        "mean_shape": evaluation.mean_shape.nme,
+        "normaliser": evaluation.normaliser,
+        "counts": evaluation.counts,
+        "points": points,
+        "notes": evaluation.notes,
+    }
+
+
+def _settings(config: Config) -> tuple[str, list[tuple[str, Any, Any]]]:
+    """The preset that is most like the settings, and each setting that differs: now, and there."""
+    found = []
+    for name in PRESETS:
+        usual = _flat(asdict(resolve_config(preset=name, method=config.method)))
+        now = _flat(asdict(config))
+        found.append((name, [(key, now[key], usual[key]) for key in now if now[key] != usual[key]]))
+    return min(found, key=lambda pair: len(pair[1]))
+
+
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        inner = isinstance(value, dict)
+        flat |= _flat(value, f"{before}{name}.") if inner else {f"{before}{name}": value}
+    return flat
+
+
+def _commands(run: Run | None, source: str, images: Any, out: Path) -> list[str]:
+    """What makes all of it again, as it would be typed."""
+    given = images if isinstance(images, list | tuple) else [images]
+    words = (
+        [str(one) for one in given]
+        if all(isinstance(one, str | Path) for one in given)
+        else ["IMAGES"]
+    )
+    commands = []
+    if run:
+        trained = str(run.recorded_images().get("source", "IMAGES"))
+        settings = str(run.config)
+        commands.append(["swapmark", "train", trained, "--config", settings, "--out", "again"])
+    commands.append(["swapmark", "report", source, *words, "--out", str(out)])
+    commands.append(["swapmark", "predict", source, *words, "--out", "points.csv"])
+    commands.append(["swapmark", "shapes", "points.csv", "--out", "shapes"])
+    commands.append(["swapmark", "mark", source, *words[:1], "--out", "marks.csv"])
+    return [shlex.join(words) for words in commands]
