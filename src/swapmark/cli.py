@@ -115,7 +115,7 @@ def demo(
     )
     made.evaluation.print()
     print(f"Landmarks on faces kept apart: {made.picture}")
-    print(f"What the swaps look like:      {made.run.samples}")
+    print(f"What was learned:              {made.report}")
     print(f"All numbers:                   {made.metrics}")
 
 
@@ -194,8 +194,21 @@ def train(
         again += ["--devices", str(devices)] if devices != 1 else []
         raise KeyboardInterrupt(f"{stopped}. Go on with:\n  {shlex.join(again)}") from None
     if tells:
-        print(f"The run is in {run.path}; look at {run.samples}. Next:")
+        print(_reported(run.path, _source(images), device))
+        print(f"The run is in {run.path}. Next:")
         print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
+
+
+def _reported(run: Path, images: list[str], device: str | None) -> str:
+    """The verdict on a run that has ended, with where its report is."""
+    import swapmark
+
+    try:
+        detector = swapmark.load(run, device=device)
+        made = detector.report(images, run / "report.html", overwrite=True)
+    except SwapmarkError as error:  # what was learned is there all the same
+        return f"There is no report: {shown(str(error))}"
+    return f"{made.verdict}\nWhat was learned: {made.path}"
 
 
 @app.command(sort_key=2)
@@ -605,6 +618,48 @@ def report(
     )
     print(made.verdict)
     print(f"The report: {made.path}")
+
+
+@app.command(sort_key=8)
+def transfer(
+    run: Model,
+    marked: Path,
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    marked_images: Beside = None,
+    format: Format | None = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Carry the marks of one specimen to all pictures, by correspondence.
+
+    With two marked specimens or more, `swapmark fit` is better.
+
+    For example:
+
+        swapmark transfer runs/first one-marked.zip photos/ --out points.csv
+
+    Args:
+        marked: A zip or folder with one image and marks.csv, or a table with one marked image.
+        images: Folders (with their subfolders), zips, tars, images, or a video.
+        out: The table to write.
+        format: Of `out`, where its ending does not tell.
+    """
+    import swapmark
+    from swapmark.errors import counted
+    from swapmark.files import refuse_existing
+
+    refuse_existing(out, overwrite=overwrite)
+    detector = swapmark.load(run, device=device)
+    found = detector.transfer(marked, _source(images), images=marked_images, progress=not quiet)
+    for note in found.save(out, format, overwrite=overwrite):
+        _tell(note)
+    for entry in found.skipped:
+        _tell(f"Skipped {entry.file}: {entry.reason}")
+    print(f"{counted(len(found.names), 'point')} in {counted(len(found), 'picture')}: {out}")
 
 
 @app.command(sort_key=8)

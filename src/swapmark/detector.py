@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from swapmark.coordinates import pixels_to_unit
 from swapmark.data.images import Placement
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError, LeftOutWarning, RunError, counted
@@ -286,6 +287,38 @@ class Detector:
         from swapmark.insight.correspondence import correspond_pictures
 
         return correspond_pictures(self.network, self._read(a), self._read(b))
+
+    def transfer(
+        self,
+        marked: str | os.PathLike,
+        source: Source,
+        *,
+        images: Source | None = None,
+        progress: bool = False,
+    ) -> Points:
+        """Carry the points of one marked picture to all of `source`, by correspondence.
+
+        `marked` is read as by `fit_points`; its picture lies beside it or in `images`. Confidence
+        is how alike the two places look. With two marked pictures or more `fit_points` is better.
+        Raises InputError unless one picture has marks.
+        """
+        from swapmark.insight.correspondence import Carried
+
+        given = read_annotated(marked, images)
+        rows = np.flatnonzero(given.points.marked.any(axis=1))
+        if len(rows) != 1:
+            raise InputError(
+                f"{marked} has marks in {counted(len(rows), 'picture')}; expected one to carry "
+                f"them from. Learn from several: swapmark fit {self.source} {marked} --out NAME"
+            )
+        there = np.flatnonzero(given.points.marked[rows[0]])
+        ((square, placement),) = self._read([given.items[rows[0]]])
+        unit = pixels_to_unit(
+            placement.to_model(given.points.xy[rows[0], there]), self.network.image_size
+        )
+        names = tuple(given.points.names[index] for index in there)
+        carried = Carried(names, self.network.see(np.stack([square])), unit)
+        return predict_points(self.network, source, carried, progress=progress)
 
     def parts(
         self, images: Source, point: str, *, size: int = 64, extent: float = 0.25

@@ -5,6 +5,8 @@ are exact, and few. So picture a is first warped so that its landmarks fall onto
 flow looks for what is left, nearby. Ours; the flow is that of Xu et al. 2020.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ from swapmark.data.warp import unit_grid
 from swapmark.errors import InputError
 from swapmark.model.flow import correlation, expected_places, flow_features, matches
 from swapmark.predict.network import Network, Sight
+from swapmark.predict.predict import Squares
 
 By = Literal["both", "landmarks", "flow"]
 TEMPERATURE = 0.05
@@ -84,6 +87,38 @@ def correspond_pictures(
     found = _at(torch.from_numpy(unit).float(), cells)[0].permute(1, 2, 0).numpy()
     in_a = place_a.to_original(unit_to_pixels(found[..., :2], network.image_size))
     return Correspondence(in_a.astype(np.float32), found[..., 2])
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """Points of one picture, found in others by correspondence: a `Finder`."""
+
+    names: tuple[str, ...]
+    """P names of the points."""
+    sight: Sight
+    """What the network makes of the one picture."""
+    marks: np.ndarray
+    """(P, 2) in unit coordinates of its square."""
+    by: By = "both"
+    zoom: int = 1
+
+    def find(
+        self, network: Network, sight: Sight, pictures: Sequence[Squares]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Points (B, P, 2) in pixels of the pictures, and how alike the places look (B, P)."""
+        at = torch.from_numpy(self.marks).float()[None]
+        found, certain = [], []
+        for row, ((_, placement), *_) in enumerate(pictures):
+            one = sight.take([row])
+            ((places, certainty),) = correspond_squares(
+                one, self.sight, network.image_size, self.by
+            )
+            maps = np.concatenate([places, certainty[..., None]], axis=-1)
+            taken = _at(at, torch.from_numpy(maps).permute(2, 0, 1)[None])[0, :, 0].T.numpy()
+            pixels = unit_to_pixels(taken[:, :2].astype(float), network.image_size)
+            found.append(placement.to_original(pixels))
+            certain.append(taken[:, 2])
+        return np.stack(found), np.stack(certain).astype(float)
 
 
 def _features(a: Sight, b: Sight) -> tuple[Tensor, Tensor]:

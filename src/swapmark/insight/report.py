@@ -19,7 +19,7 @@ from swapmark import __version__
 from swapmark.data.decoding import load_item
 from swapmark.data.items import Item
 from swapmark.data.sources import is_run, list_with_unread
-from swapmark.drawing.draw import draw_landmarks, landmark_colours
+from swapmark.drawing.draw import draw_landmarks, draw_lines, landmark_colours
 from swapmark.drawing.plots import plot_losses
 from swapmark.drawing.shape_figures import plot_components, plot_outliers, plot_variation
 from swapmark.drawing.sheets import contact_sheet
@@ -212,7 +212,6 @@ def _landmarks(
                 "spread": float(findings.spread[k]),
                 "held": bool(findings.held[k]),
                 "likeness": float(findings.likeness[k]),
-                "fixed": float(findings.fixed[k]),
                 "across": None if across is None else float(across[k]),
             }
         )
@@ -262,24 +261,41 @@ def _swap_grid(painter: Painter, squares: np.ndarray) -> dict[str, Any]:
 def _correspondence(squares: np.ndarray, sight: Sight, size: int) -> dict[str, Any]:
     """One picture's colour map and marks carried over to others."""
     rows = _evenly(len(squares), FEW)
-    first = Sight(
-        sight.xy[rows[:1]], sight.confidence[rows[:1]], tuple(m[rows[:1]] for m in sight.maps)
-    )
-    others = Sight(
-        sight.xy[rows[1:]], sight.confidence[rows[1:]], tuple(m[rows[1:]] for m in sight.maps)
-    )
+    first, others = sight.take(rows[:1]), sight.take(rows[1:])
     side = len(sight.maps[0][0])
     line = (np.arange(side) + 0.5) * 2 / side - 1
     own = Correspondence(np.stack(np.meshgrid(line, line), axis=-1), np.ones((side, side)))
     carried = correspond_squares(first, others, size)
-    pairs = zip(rows, [own, *carried], strict=True)
-    return {"tiles": [_picture(_coloured(squares[row], found)) for row, found in pairs]}
+    tiles = [
+        _picture(_coloured(squares[row], found))
+        for row, found in zip(rows, [own, *carried], strict=True)
+    ]
+    lines = _lines(squares[rows[0]], squares[rows[1]], carried[0])
+    return {"tiles": tiles, "lines": _picture(lines)}
+
+
+def _lines(a: np.ndarray, b: np.ndarray, found: Correspondence, side: int = 2 * TILE) -> np.ndarray:
+    """Two squares side by side, with lines between places of b and the same in a.
+
+    The surest place of each of 4 × 4 parts of b, where it lies inside of a.
+    """
+    cells = len(found.certainty)
+    numbers = np.arange(cells**2).reshape(cells, cells)
+    bands = np.array_split(numbers, 4)
+    parts = [part.ravel() for band in bands for part in np.array_split(band, 4, axis=1)]
+    surest = np.array([part[found.certainty.ravel()[part].argmax()] for part in parts])
+    places = found.places.reshape(-1, 2)[surest]
+    kept = (np.abs(places) < 1).all(axis=1)
+    start = (places[kept] + 1) / 2 * side
+    end = (np.stack([surest % cells, surest // cells], axis=1)[kept] + 0.5) / cells * side
+    tiles = [np.asarray(Image.fromarray(square).resize((side, side))) for square in (a, b)]
+    return draw_lines(np.concatenate(tiles, axis=1), start, end + np.array([side, 0]))
 
 
 def _coloured(square: np.ndarray, found: Correspondence, side: int = TILE) -> np.ndarray:
     """A square under the colours of the places that its cells correspond to, as certain as these.
 
-    Dark lines are every fifth of the way across the first picture.
+    Dark lines are every sixth of the way across the first picture.
     """
     places = np.stack(
         [
@@ -293,7 +309,8 @@ def _coloured(square: np.ndarray, found: Correspondence, side: int = TILE) -> np
     colour = (
         np.stack([share[..., 0], 1 - np.abs(share.sum(axis=-1) - 1), share[..., 1]], axis=-1) * 255
     )
-    on_line = (np.abs((share * 6 + 0.5) % 1 - 0.5) < 0.04).any(axis=-1)
+    near = np.abs((share * 6 + 0.5) % 1 - 0.5) < 0.04
+    on_line = (near & (np.abs(places) < 0.98)).any(axis=-1)
     grey = np.asarray(Image.fromarray(square).convert("L").resize((side, side)), float)[..., None]
     alpha = (0.2 + 0.4 * sure)[..., None]
     mixed = grey * (1 - alpha) + colour * alpha
