@@ -114,6 +114,7 @@ def demo(
         progress=not quiet,
     )
     made.evaluation.print()
+    print(made.verdict)
     print(f"Landmarks on faces kept apart: {made.picture}")
     print(f"What was learned:              {made.report}")
     print(f"All numbers:                   {made.metrics}")
@@ -199,7 +200,7 @@ def train(
         print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
 
 
-def _reported(run: Path, images: list[str], device: str | None) -> str:
+def _reported(run: Path, images: str | list[str], device: str | None) -> str:
     """The verdict on a run that has ended, with where its report is."""
     import swapmark
 

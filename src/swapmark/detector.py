@@ -264,7 +264,7 @@ class Detector:
         shape = np.broadcast_shapes(looks.shape, poses.shape)
         return self._painter.swap(np.broadcast_to(looks, shape), np.broadcast_to(poses, shape))
 
-    def traverse(self, image: Source, landmark: str, offsets: np.ndarray) -> np.ndarray:
+    def traverse(self, image: Source, landmark: str, offsets: np.ndarray | Sequence) -> np.ndarray:
         """Paint one picture M times, with one landmark moved: uint8 (M, side, side, 3).
 
         landmark: its name, such as `landmark_7`. offsets: (M, 2), x to the right and y down, in

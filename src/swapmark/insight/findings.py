@@ -114,13 +114,13 @@ def verdict(
         told = f"the landmarks follow the picture: {health.following:.0%} of a known shift"
         said.append((follows, told + ("." if follows else "; longer training may help.")))
     width, height = findings.span
-    wide = max(width, height) > 0.2
+    wide = bool(findings.span.max() > 0.2)
     advice = "." if wide else ": crowded in one spot. Try more --landmarks or c3.separation."
     said.append(
         (wide, f"they span {width:.0%} of the width and {height:.0%} of the height{advice}")
     )
     said.append((False, wrong["crowding"]) if "crowding" in wrong else (True, "they keep apart."))
-    loose = [name for name, held in zip(names, findings.held, strict=True) if not held]
+    loose = [name for name, held in zip(names, findings.held.tolist(), strict=True) if not held]
     if loose:
         share = f"{', '.join(loose[:6])}{' …' if len(loose) > 6 else ''}"
         said.append(
