@@ -7,6 +7,7 @@ them is scored on all `test` images, in % and in pixels. A JSON line for each dr
 - map: the points by the landmarks alone; refined: the same, moved by a look at their places;
   first_look: refined without the second look, where the pictures are large enough for one
 - nearest: the place that looks most like the point in one of the specimens, by the same backbone
+- carried_by_flow, _by_landmarks, _by_both: the marks of a single specimen by correspondence
 - supervised: a network fine-tuned on the specimens, see `harness.supervised`; a minute or more
 
 `seconds` of one core are those of learning, with seeing the specimens; `test_seconds` those of
@@ -34,9 +35,10 @@ from cyclopts import run
 import swapmark
 from harness.machine import append_line, circumstances
 from harness.supervised import find, mirrored, train
-from swapmark.coordinates import to_pixels, to_relative
+from swapmark.coordinates import pixels_to_unit, to_pixels, to_relative
 from swapmark.data.images import Placement
 from swapmark.data.items import Item
+from swapmark.insight.correspondence import Carried
 from swapmark.points.annotated import read_annotated
 from swapmark.points.table import Points
 from swapmark.predict.network import Network, Sight
@@ -210,7 +212,22 @@ def supervised(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found
     yield Found("supervised", xy, seconds, time.process_time() - began - seconds)
 
 
-METHODS = {of.__name__: of for of in (mean_shape, fitted, nearest, supervised)}  # in this order
+def carried(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
+    """The marks of one specimen, carried over by correspondence."""
+    there = np.isfinite(specimens.in_squares()[0, :, 0])
+    unit = pixels_to_unit(specimens.in_squares()[0, there], specimens.network.image_size)
+    pictures = [[pair] for pair in zip(test.squares, test.placements, strict=True)]
+    for by in ("flow", "landmarks", "both"):
+        points = Carried(test.marks.names, specimens.sight, unit, by)
+        began = time.process_time()
+        xy = np.full_like(test.marks.xy, np.nan)
+        xy[:, there] = points.find(test.network, test.sight, pictures)[0]
+        yield Found(f"carried_by_{by}", xy, None, time.process_time() - began)
+
+
+METHODS = {
+    of.__name__: of for of in (mean_shape, fitted, nearest, carried, supervised)
+}  # in this order
 
 
 def main(
@@ -221,7 +238,7 @@ def main(
     sizes: tuple[int, ...] = (5, 10, 20, 50),
     draws: int = 20,
     seed: int = 0,
-    methods: tuple[Literal["mean_shape", "fitted", "nearest", "supervised"], ...] = (
+    methods: tuple[Literal["mean_shape", "fitted", "nearest", "carried", "supervised"], ...] = (
         "mean_shape",
         "fitted",
         "nearest",
@@ -243,7 +260,7 @@ def main(
         for draw in range(seed, seed + (draws if size < len(fit) else 1)):
             chosen = np.random.default_rng(draw).permutation(fit)[:size]
             line = {"run": model, "annotated": annotated.name, "specimens": size, "seed": draw}
-            for method in methods:
+            for method in (method for method in methods if method != "carried" or size == 1):
                 for of in METHODS[method](pictures.take(chosen), new, draw):
                     error = mean_error(point_errors(of.xy, new.marks.xy, lengths))
                     pixels = np.nanmean(np.linalg.norm(of.xy - new.marks.xy, axis=-1))
