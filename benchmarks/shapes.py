@@ -23,10 +23,12 @@ import swapmark
 from harness.machine import append_line, circumstances
 from swapmark.drawing.draw import save_image
 from swapmark.points.annotated import read_annotated
-from swapmark.points.average import Average, warp_pictures
+from swapmark.points.average import Average, frame, warp_pictures
 from swapmark.points.shapes import Shapes
 
 SIZE = 256
+MARGIN = 0.05
+"""Around the points of the mean shape, in sides of the picture: there the sharpness is measured."""
 
 
 def sharpness(picture: np.ndarray, region: tuple[slice, slice]) -> dict[str, float]:
@@ -43,7 +45,12 @@ def sharpness(picture: np.ndarray, region: tuple[slice, slice]) -> dict[str, flo
 def averages(shapes: Shapes, images: list, folder: Path, name: str) -> dict:
     """Sharpness of the averages, written as pictures, and of the pictures, around the points."""
     average, plain, single = Average(SIZE), Average(SIZE), []
-    region = (slice(SIZE // 4, 3 * SIZE // 4),) * 2  # where the object is, in all of the sets
+    assert shapes.points.sizes is not None
+    grid = frame(shapes, shapes.points.sizes, SIZE)
+    points = (shapes.mean - grid[0]) / (grid[-1] - grid[0]) * (SIZE - 1)
+    low, high = points.min(axis=0) - MARGIN * SIZE, points.max(axis=0) + MARGIN * SIZE
+    (left, top), (right, bottom) = np.clip([low, high], 0, SIZE).astype(int).tolist()
+    region = (slice(top, bottom), slice(left, right))
     for specimen in warp_pictures(shapes, images, SIZE):
         average.add(specimen.warped, specimen.warped_inside)
         plain.add(specimen.picture, specimen.inside)
@@ -93,7 +100,7 @@ def main(
     fit, test = (np.flatnonzero((split == name) & whole) for name in ("fit", "test"))
     test = np.sort(np.random.default_rng(0).permutation(test)[:most])
     truth = marked.points.take(test)
-    for draw in range(draws if specimens < len(fit) else 1):
+    for draw in range(draws if specimens < len(fit) else min(draws, 1)):
         chosen = np.random.default_rng(draw).permutation(fit)[:specimens]
         with TemporaryDirectory() as temporary:
             table = Path(temporary) / "marks.csv"
