@@ -229,6 +229,7 @@ def predict(
     frame_rate: float | None = None,
     batch_size: int = 64,
     safe: Safe = False,
+    fingerprint: bool = False,
     device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -259,12 +260,14 @@ def predict(
         stop: Use the frames of the video before this second.
         frame_rate: The images are frames of a video, this many a second.
         batch_size: How many images to work on at once.
+        fingerprint: Add a column that says which weights found the points.
     """
     from dataclasses import replace
 
     import swapmark
     from swapmark.data.cache import write_skipped
     from swapmark.data.items import is_video_name
+    from swapmark.data.sources import is_run
     from swapmark.errors import counted
     from swapmark.files import refuse_existing, safe_cell
     from swapmark.points.formats import format_to_write
@@ -287,9 +290,15 @@ def predict(
         check_drawing(overlay, source, frames=video, overwrite=overwrite)
     frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
     detector = swapmark.load(run, device=device, points=points)
+    if detector.folder and is_run(detector.folder):
+        from swapmark.training.run import Run
+
+        if step := Run(detector.folder).unfinished():
+            _tell(f"Note: the training of {run} is not finished ({step}).")
     chosen = other_names(detector.names, names) if names else detector.names
     found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
-    found = replace(found, names=chosen)
+    mark = (detector.network.fingerprint[:16],) * len(found) if fingerprint else None
+    found = replace(found, names=chosen, fingerprint=mark)
     try:
         lost = found.save(out, format, overwrite=overwrite, safe=safe)
     except InputError as error:  # an hour's work is not thrown away for an odd name
@@ -307,6 +316,9 @@ def predict(
         count = len(found.skipped)
         total = counted(count + len(found), kind)
         _tell(f"Skipped {count} of {total}; reasons: {reasons}")
+    if found.unlike is not None and (count := int((found.unlike > 1).sum())):
+        told = f"{count} of {counted(len(found), kind)} look{'s' * (count == 1)} unlike those that"
+        _tell(f"{told} {run} was trained on, so the landmarks may mean nothing: unlike is above 1.")
     if overlay:
         print(f"Drawn: {found.draw(overlay, overwrite=overwrite)}")
 

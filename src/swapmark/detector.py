@@ -15,11 +15,12 @@ from swapmark.data.images import Placement
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError, LeftOutWarning, RunError, counted
 from swapmark.files import refuse_existing
+from swapmark.model.familiar import Familiar
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.points.checks import check_sizes, check_unit
 from swapmark.points.rows import sizes_of
 from swapmark.points.table import Points, default_names
-from swapmark.predict.find import find_model, open_network
+from swapmark.predict.find import find_familiar, find_model, open_network
 from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
 from swapmark.specimens.evaluate import Evaluation, evaluate
@@ -62,7 +63,8 @@ def load(
     path = find_model(source)
     network = open_network(path, device=device)
     folder = Path(source) if Path(source).is_dir() else None
-    detector = Detector(network, os.fspath(source), path, folder)
+    familiar = find_familiar(path, network)
+    detector = Detector(network, os.fspath(source), path, folder, familiar=familiar)
     if points is None and network.points:
         points = read_point_map(path, network.points)
     if points is None:
@@ -108,6 +110,8 @@ class Detector:
     """The name under which own points were loaded, and under which an export keeps them."""
     fit: PointFit | None = None
     """How well the own points fit, for what `fit_points` gave."""
+    familiar: Familiar | None = None
+    """What the training pictures look like; None where the model does not know."""
 
     def __repr__(self) -> str:
         found = counted(len(self.names), "landmark" if self.point_map is None else "point")
@@ -133,7 +137,8 @@ class Detector:
     ) -> Points:
         """Find the points in every image of a folder, zip, tar, file, list or array, or in a video.
 
-        Images that cannot be read are listed in `.skipped` of the result. Of a video there is a row
+        Images that cannot be read are listed in `.skipped` of the result; `.unlike` is above 1 for
+        those that look unlike the training pictures. Of a video there is a row
         a frame: each one, or each n-th (`every`), from second `start` on and before second `stop`.
         With `frame_rate` pictures are taken for the frames of a video, so many a second. Raises
         InputError when no image can be used.
@@ -149,6 +154,7 @@ class Detector:
             every=every,
             start=start,
             stop=stop,
+            familiar=self.familiar,
         )
 
     def evaluate(
@@ -449,6 +455,7 @@ class Detector:
             path,
             fingerprint=self.network.fingerprint,
             point_map=self.point_map,
+            familiar=self.familiar,
             overwrite=overwrite,
         )
 

@@ -70,6 +70,7 @@ def tables(draw, *, images: bool = False, extra: str = "", video=True):
         "split": None if split is None else tuple(split),
         "group": None if group is None else tuple(group),
         "scale": draw(column(count, st.floats(1e-6, 1e3) | st.just(np.nan))),
+        "unlike": draw(column(count, st.floats(0, 9) | st.just(np.nan))),
         "frame": draw(column(count, st.integers(0, 10**9))) if video else None,
         "time": draw(column(count, st.floats(0, 1e6))) if video else None,
     }
@@ -111,4 +112,5 @@ def example() -> Points:
         split=("fit", "test"),
         group=("fly 1", ""),
         scale=np.array([0.01, 0.02]),
+        fingerprint=("9f", "9f"),
     )

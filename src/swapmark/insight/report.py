@@ -91,7 +91,7 @@ def write_report(
     run = Run(Path(source)) if is_run(Path(source)) else None
     config = read_config(run.config) if run else None
     skipped = [*found.skipped, *unread]
-    said = verdict(findings, found.names, squares, len(skipped), _unfinished(run, config))
+    said = verdict(findings, found.names, squares, len(skipped), run.unfinished() if run else "")
     shapes, averages, note = _shapes(found, used, groups)
     top_down = np.argsort(found.xy[..., 1].mean(axis=0) if shapes is None else shapes.mean[:, 1])
     typical, worst = _typical_and_worst(studied, shapes)
@@ -352,15 +352,6 @@ def _shape_figures(shapes) -> dict[str, Any]:
         (shown(points.files[row]), float(shapes.distances[row])) for row in order[:5]
     ]
     return found
-
-
-def _unfinished(run: Run | None, config: Config | None) -> str:
-    """How far a run is that did not reach its end; empty for one that did, or none."""
-    if not run or not config:
-        return ""
-    step = max((line["step"] for line in run.metrics()), default=0)
-    steps = config.training.steps
-    return f"step {step} of {steps}" if step < steps else ""
 
 
 def _curves(run: Run, config: Config) -> dict[str, Any] | None:

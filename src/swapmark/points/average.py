@@ -103,7 +103,7 @@ def warp_pictures(shapes: Shapes, images: Any = None, size: int = 256) -> Iterat
         for row, pixels in read_pictures(points, source, rows):
             sizes[row] = pixels.shape[1::-1]
     known = np.isfinite(shapes.mean).all(axis=1)
-    output = _frame(shapes, sizes, size)
+    output = frame(shapes, sizes, size)
     basis = spline_basis(output, shapes.mean[known])
     row = None
     for row, pixels in read_pictures(points, source, rows):
@@ -120,7 +120,7 @@ def warp_pictures(shapes: Shapes, images: Any = None, size: int = 256) -> Iterat
         raise InputError(f"{points.files[0]}, and all else to be warped, cannot be read any more.")
 
 
-def _frame(shapes: Shapes, sizes: np.ndarray, size: int) -> np.ndarray:
+def frame(shapes: Shapes, sizes: np.ndarray, size: int) -> np.ndarray:
     """Places (size², 2) of the pixels to make, in the unit of the mean shape."""
     centres, sides = [], []
     for xy, there, picture in zip(shapes.points.xy, shapes.points.marked, sizes, strict=True):

@@ -1,9 +1,10 @@
 """The wide table, a row an image: its columns, and how they become Points; and CSV, its text.
 
-`file`, perhaps `frame`, `time`, `split`, `group`, `width`, `height` and `scale`, then `<name>_x`,
-`<name>_y` and perhaps `<name>_confidence` for each point, in pixels with (0, 0) at the centre of
-the top left pixel. `Points.columns` and `Points.rows` are the way back. Further columns, of species
-or dates say, are left out with a warning, unless they look like one of these misspelt.
+`file`, perhaps `frame`, `time`, `split`, `group`, `width`, `height`, `scale`, `unlike` and
+`fingerprint`, then `<name>_x`, `<name>_y` and perhaps `<name>_confidence` for each point, in pixels
+with (0, 0) at the centre of the top left pixel. `Points.columns` and `Points.rows` are the way
+back. Further columns, of species or dates say, are left out with a warning, unless they look like
+one of these misspelt.
 """
 
 import re
@@ -24,10 +25,10 @@ from swapmark.points.checks import check_points, corner_as_missing, plain_name
 from swapmark.points.table import Points
 from swapmark.points.text import Table, number, read_table, thousands
 
-TEXT_COLUMNS = ("file", "split", "group")
+TEXT_COLUMNS = ("file", "split", "group", "fingerprint")
 FILE_TOO = ("image", "filename", "img")
 """What other programs call the column file, in capitals or not."""
-NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
+NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale", "unlike")
 PARTS = (
     re.compile(r"(?i:(?P<of>.*[\W_]|)(?P<part>[xyz])(?P<number>\d*))"),  # tail_X, x1
     re.compile(r"(?P<of>.*[a-z\d])(?P<part>[XYZ])(?P<number>\d*)"),  # tailX
@@ -99,7 +100,7 @@ def points_of_table(table: Table, group: str = "group") -> Points:
 
     xy = numbers(*(f"{name}_{axis}" for name in names for axis in "xy"))
     assert xy is not None  # there is a point
-    single: dict[str, Any] = {name: numbers(name) for name in ("scale", "frame", "time")}
+    single: dict[str, Any] = {name: numbers(name) for name in ("scale", "frame", "time", "unlike")}
     points = Points(
         names,
         tuple(map(plain_name, columns["file"])),
@@ -108,6 +109,7 @@ def points_of_table(table: Table, group: str = "group") -> Points:
         sizes=numbers("width", "height"),
         split=columns.get("split"),
         group=columns.get(group),
+        fingerprint=columns.get("fingerprint"),
         **{name: values[:, 0] for name, values in single.items() if values is not None},
     )
     check_points(points, where, places)

@@ -32,6 +32,8 @@ LOST = {
     "scale": "the scale",
     "frame": "the frame numbers",
     "time": "the times",
+    "unlike": "how unlike the training pictures they are",
+    "fingerprint": "what found the points",
 }
 """What is said of fields of Points that a format does not hold."""
 
@@ -58,7 +60,7 @@ FORMATS = {
 }
 OF_ENDING = {".tps": "tps", ".json": "coco", ".parquet": "parquet", ".pq": "parquet"}
 """Endings that tell the format alone."""
-DECIMALS = {"xy": 3, "confidence": 3, "time": 6}
+DECIMALS = {"xy": 3, "confidence": 3, "time": 6, "unlike": 2}
 """Of what a model found, in a CSV."""
 
 

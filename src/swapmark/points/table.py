@@ -73,6 +73,10 @@ class Points:
     """(N,) index of the frame in its video; None for images."""
     time: np.ndarray | None = None
     """(N,) seconds since the start of the video; None for images."""
+    unlike: np.ndarray | None = None
+    """(N,) how unlike the model's training pictures each is, above 1 clearly; None if not known."""
+    fingerprint: tuple[str, ...] | None = None
+    """N fingerprints of the models that found the points; None if none is known."""
     skipped: tuple[Skipped, ...] = ()
     """Images that could not be read, and why."""
     source: Any = field(default=None, repr=False)
@@ -84,7 +88,9 @@ class Points:
             "xy": (count, points, 2),
             "confidence": (count, points),
             "sizes": (count, 2),
-            **dict.fromkeys(("split", "group", "scale", "frame", "time"), (count,)),
+            **dict.fromkeys(
+                ("split", "group", "scale", "frame", "time", "unlike", "fingerprint"), (count,)
+            ),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -117,7 +123,7 @@ class Points:
         for name, values in vars(self).items():
             if isinstance(values, np.ndarray) and name != "source":
                 taken[name] = values[rows]
-            elif name in ("files", "split", "group") and values is not None:
+            elif name in ("files", "split", "group", "fingerprint") and values is not None:
                 taken[name] = tuple(values[row] for row in rows)
         return replace(self, **taken)
 
@@ -147,6 +153,8 @@ class Points:
             "width": sizes[0],
             "height": sizes[1],
             "scale": self.scale,
+            "unlike": self.unlike,
+            "fingerprint": self.fingerprint,
         }
         columns = {
             name: values.tolist() if isinstance(values, np.ndarray) else list(values)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from swapmark.data.sources import is_run
@@ -21,9 +22,10 @@ however it did."""
 # What training writes into a run folder, and what the other verbs do: --overwrite removes these and
 # nothing else. The settings, by which a folder is known to be a run, go last.
 _TRAINED = (
-    *("environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
+    *("environment.json", "images.json", "metrics.jsonl", "loss.png", "report.html", "skipped.csv"),
     *("samples/step-*.png", "checkpoints/step-*.pt"),
-    *("model/config.json", "model/model.safetensors", "model/README.md", "config.yaml"),
+    *("model/config.json", "model/model.safetensors", "model/README.md", "model/familiar.json"),
+    "config.yaml",
 )
 _ADDED = ("evaluation/*/metrics.json", "points/*.json")
 
@@ -83,6 +85,15 @@ class Run:
         paths = checkpoint_paths(self.checkpoints)
         step = f"step {step_of(paths[0])} is saved" if paths else "no step was saved yet"
         return f"{step} in {self.path}"
+
+    def unfinished(self) -> str:
+        """In words, how far the training is, where its steps are not reached; else empty."""
+        try:
+            wanted = yaml.safe_load(self.config.read_text(encoding="utf-8"))["training"]["steps"]
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            return ""
+        steps = [step_of(path) for path in checkpoint_paths(self.checkpoints)[:1]]
+        return f"step {steps[0]} of {wanted}" if steps and steps[0] < wanted else ""
 
     def recorded_images(self) -> dict[str, Any]:
         """What images.json holds; nothing where it is missing or damaged."""
