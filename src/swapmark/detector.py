@@ -2,14 +2,16 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from swapmark.data.items import Item
 from swapmark.data.sources import Source
-from swapmark.errors import InputError, LeftOutWarning, counted
+from swapmark.errors import InputError, LeftOutWarning, RunError, counted
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.points.checks import check_sizes, check_unit
 from swapmark.points.rows import sizes_of
@@ -17,6 +19,7 @@ from swapmark.points.table import Points, default_names
 from swapmark.predict.find import find_model, open_network
 from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
+from swapmark.specimens import notes
 from swapmark.specimens.evaluate import Evaluation, evaluate
 from swapmark.specimens.fit import PointFit, fit_points
 from swapmark.specimens.looks import look
@@ -27,6 +30,9 @@ from swapmark.specimens.point_map import (
     point_map_path,
     read_point_map,
 )
+
+FEW = 5
+"""Pictures that tell whether marks are what own points were found at."""
 
 
 def load(
@@ -228,7 +234,20 @@ class Detector:
         points, sizes = marked.points.take(wanted), sizes_of(items)
         check_sizes(points, sizes)
         check_unit(points, sizes)
+        for name in self._own_points_on(points, items[:FEW]):
+            told = notes.found_by(f"this model: they lie where its points {name} do")
+            warnings.warn(told, LeftOutWarning, stacklevel=3)
         return predict_points(self.network, items, progress=progress)
+
+    def _own_points_on(self, marked: Points, items: Sequence[Item]) -> Iterator[str]:
+        """The names of own points in the folder that are found just on the marks of `items`."""
+        for path in sorted((self.folder / "points").glob("*.json")) if self.folder else ():
+            with suppress(RunError, InputError):  # of an earlier model; unreadable pictures
+                own = find_point_map(self.folder, path.stem, self.network.fingerprint)
+                found = predict_points(self.network, items, own)
+                rows = [marked.files.index(file) for file in found.files]
+                if notes.agree(marked.xy[rows], found.xy):
+                    yield path.stem
 
     def save(self, name: str, *, overwrite: bool = False) -> Path:
         """Keep own points in the run, as RUN/points/NAME.json, for `load(RUN, points=NAME)`.
