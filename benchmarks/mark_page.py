@@ -33,6 +33,7 @@ from playwright.sync_api import Page, sync_playwright
 
 import swapmark
 from harness.machine import append_line, circumstances
+from swapmark.page.suggester import BATCH
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.specimens.metrics import choose_normaliser, mean_error, point_errors
 
@@ -47,7 +48,7 @@ class Marker:
 
     def until(self, condition: str) -> None:
         # `wait_for_function` would need eval, which the page forbids.
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while not self.page.evaluate(condition):
             if time.monotonic() > end:
                 raise TimeoutError(condition)
@@ -123,7 +124,9 @@ def mark_page(
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(server.stdout.readline().strip())
             marker = Marker(page, places, tolerance)
-            marker.until("picture && !loading && !picture.busy")
+            marker.until("picture && !loading")
+            batches = -(-len(fit) // BATCH)  # all are looked at: which is next depends on it
+            marker.until(f"ask('state').then(now => now.version >= {batches})")
             for done in range(1, max(sizes) + 1):
                 marker.mark()
                 if done in sizes:
