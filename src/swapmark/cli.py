@@ -306,7 +306,7 @@ def predict(
         found.save(kept, "csv", overwrite=overwrite, safe=safe)
         raise InputError(f"{error} The points are kept in {kept}.") from error
     kind = "image" if found.frame is None else "frame"
-    each = f"{counted(len(found.names), 'point' if points else 'landmark')} each"
+    each = f"{counted(len(found.names), 'point' if detector.point_map else 'landmark')} each"
     print(f"{counted(len(found), kind)}, {each}: {out}")
     _print_lost(out, lost)
     reasons.unlink(missing_ok=True)

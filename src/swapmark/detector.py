@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from swapmark.coordinates import pixels_to_unit
 from swapmark.data.images import Placement
+from swapmark.data.items import Item
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError, LeftOutWarning, RunError, counted
 from swapmark.files import refuse_existing
@@ -23,6 +25,7 @@ from swapmark.points.table import Points, default_names
 from swapmark.predict.find import find_familiar, find_model, open_network
 from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
+from swapmark.specimens import notes
 from swapmark.specimens.evaluate import Evaluation, evaluate
 from swapmark.specimens.fit import PointFit, fit_points
 from swapmark.specimens.looks import look, read_squares
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
     from swapmark.insight.correspondence import Correspondence
     from swapmark.insight.painter import Painter
     from swapmark.insight.report import Report
+
+FEW = 5
+"""Pictures that tell whether marks are what own points were found at."""
 
 
 def load(
@@ -244,7 +250,20 @@ class Detector:
         points, sizes = marked.points.take(wanted), sizes_of(items)
         check_sizes(points, sizes)
         check_unit(points, sizes)
+        for name in self._own_points_on(points, items[:FEW]):
+            told = notes.found_by(f"this model: they lie where its points {name} do")
+            warnings.warn(told, LeftOutWarning, stacklevel=3)
         return predict_points(self.network, items, progress=progress)
+
+    def _own_points_on(self, marked: Points, items: Sequence[Item]) -> Iterator[str]:
+        """The names of own points in the folder that are found just on the marks of `items`."""
+        for path in sorted((self.folder / "points").glob("*.json")) if self.folder else ():
+            with suppress(RunError, InputError):  # of an earlier model; unreadable pictures
+                own = find_point_map(self.folder, path.stem, self.network.fingerprint)
+                found = predict_points(self.network, items, own)
+                rows = [marked.files.index(file) for file in found.files]
+                if notes.agree(marked.xy[rows], found.xy):
+                    yield path.stem
 
     def heatmaps(self, images: Source) -> np.ndarray:
         """Where each landmark may be: float32 (N, K, h, w), each map of sum 1.

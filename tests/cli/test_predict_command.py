@@ -204,6 +204,8 @@ def test_a_video_gives_a_row_a_frame_and_a_drawn_video(tiny_run, film, tmp_path,
     assert drawn.stat().st_size > 0
     assert predict(tiny_run, video, tmp_path / "a.csv", "--format", "dlc") == 0
     assert len(read_points(tmp_path / "a.csv")) == 9
+    assert predict(tiny_run, video, tmp_path / "a.tps") == 0
+    assert (tmp_path / "a.tps").read_text().count("predict.mkv#") == 9
 
 
 def test_a_folder_with_a_frame_rate_is_taken_for_a_video(tiny_run, images, tmp_path, capsys):

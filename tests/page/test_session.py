@@ -1,4 +1,7 @@
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -89,6 +92,22 @@ def test_a_picture_of_no_use_is_told_and_not_offered(opened, detector, settled):
     assert "not a JPEG" in broken["problem"]
     with pytest.raises(InputError, match="not 2 points"):
         session.put(12, [[1, 1], [2, 2]], [False, False])
+
+
+def test_pictures_asked_for_at_once_are_read_once_and_one_after_the_other(opened, monkeypatch):
+    session, reading, read = opened(), threading.Lock(), []
+
+    def decode(item, **more):
+        assert reading.acquire(blocking=False), "two at a time"
+        read.append(item.name)
+        time.sleep(0.05)
+        reading.release()
+        return np.zeros((4, 4, 3), np.uint8), (4, 4)
+
+    monkeypatch.setattr("swapmark.page.session.decode_item", decode)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(session.shown, (0, 0, 1, 1)))
+    assert sorted(read) == ["00.png", "01.png"]
 
 
 def test_marks_made_at_another_size_are_told(opened, tmp_path):

@@ -22,6 +22,7 @@ import numpy as np
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_rows
 from swapmark.points.checks import check_points, corner_as_missing, plain_name
+from swapmark.points.imagej import a_row_an_image, is_of_imagej
 from swapmark.points.table import Points
 from swapmark.points.text import Table, number, read_table, thousands
 
@@ -38,8 +39,8 @@ PARTS = (
 """How programs name the parts of a point."""
 EXPECTED = "Expected the column file, and <name>_x and <name>_y for each point."
 OTHERS = (
-    "Also read are TPS, DeepLabCut's CSV, COCO keypoints and Parquet. MorphoJ's own text is "
-    "neither read nor written: MorphoJ opens TPS."
+    "Also read are TPS, DeepLabCut's CSV, COCO keypoints, Parquet and ImageJ's results. MorphoJ's "
+    "own text is neither read nor written: MorphoJ opens TPS."
 )
 
 
@@ -64,6 +65,8 @@ def points_of_table(table: Table, group: str = "group") -> Points:
 
     Raises InputError, with the place, for what is not as above.
     """
+    if table.rows and is_of_imagej(table.rows[0][1]):
+        table = a_row_an_image(table)
     where, header = table.where, _with_file(table.rows[0][1]) if table.rows else []
     if group not in ("group", *header):
         raise InputError(

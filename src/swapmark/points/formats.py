@@ -237,7 +237,7 @@ def format_to_read(path: Path, format: str | None = None) -> str:
         return "coco" if first[0] == "{" else "tps"
     if "file" not in cells and ending in OF_ENDING:
         return OF_ENDING[ending]
-    if "file" in cells or ending in READ_AS_CSV:
+    if "file" in cells or ending in READ_AS_CSV or {"label", "x", "y"} <= set(cells):
         return "csv"  # whose reader says what is wrong with the columns
     raise InputError(
         f"The format of {path} is not known: its first line holds {str(cells[:8])[:200]}. "

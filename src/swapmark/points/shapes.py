@@ -196,7 +196,7 @@ def _mean_shape(z: np.ndarray, there: np.ndarray) -> np.ndarray:
         )
     found = vectors[:, 0] / root
     found = found - found.mean()
-    mean = np.full(len(known), np.nan + 0j)
+    mean = np.full(known.shape, np.nan + 0j)
     mean[known] = found / np.linalg.norm(found)
     return mean
 
