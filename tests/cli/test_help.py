@@ -18,6 +18,8 @@ VERBS = (
         "evaluate",
         "export",
         "convert",
+        "report",
+        "transfer",
         "align",
         "shapes",
     ),

@@ -58,8 +58,9 @@ def correspond_squares(a: Sight, b: Sight, size: int, by: By = "both") -> list[C
         if by != "landmarks":
             locality = ANYWHERE if by == "flow" else NEARBY
             shown = _at(start, features_a)
-            shift = expected_places(matches(correlation(shown, features), TEMPERATURE, locality))
-            places = _at(shift[0], start.permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+            match = matches(correlation(shown, features), TEMPERATURE, locality)
+            places = _at(_smoothed(expected_places(match)[0]), start.permute(2, 0, 1)[None])
+            places = places[0].permute(1, 2, 0)
         likeness = F.cosine_similarity(_at(places, features_a), features)[0]
         found.append(Correspondence(places.numpy(), likeness.clamp(0, 1).numpy()))
     return found
@@ -131,3 +132,10 @@ def _features(a: Sight, b: Sight) -> tuple[Tensor, Tensor]:
 def _at(places: Tensor, maps: Tensor) -> Tensor:
     """The maps (1, c, h, w) at places (H, W, 2) in unit coordinates: (1, c, H, W)."""
     return F.grid_sample(maps, places[None], padding_mode="border", align_corners=False)
+
+
+def _smoothed(places: Tensor) -> Tensor:
+    """Places (H, W, 2), how far each is off its own cell averaged over 3 by 3 cells."""
+    own = unit_grid(*places.shape[:2])
+    off = F.pad((places - own).permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate")
+    return own + F.avg_pool2d(off, 3, 1)[0].permute(1, 2, 0)

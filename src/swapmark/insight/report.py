@@ -19,19 +19,18 @@ from swapmark import __version__
 from swapmark.data.decoding import load_item
 from swapmark.data.items import Item
 from swapmark.data.sources import is_run, list_with_unread
-from swapmark.drawing.draw import draw_landmarks, draw_lines, landmark_colours
+from swapmark.drawing.draw import draw_landmarks, landmark_colours
 from swapmark.drawing.plots import plot_losses
 from swapmark.drawing.shape_figures import plot_components, plot_outliers, plot_variation
-from swapmark.drawing.sheets import contact_sheet
 from swapmark.errors import InputError, shown
 from swapmark.files import refuse_existing, write_text
-from swapmark.insight.correspondence import Correspondence, correspond_squares
 from swapmark.insight.findings import Findings, across_runs, measure, see, verdict
 from swapmark.insight.painter import Painter
 from swapmark.insight.parts import crop_parts
+from swapmark.insight.pictures import TILE, carried_maps, enlarged, heat_picture, strip
 from swapmark.points.rows import match_files
 from swapmark.points.table import Points
-from swapmark.predict.network import Network, Sight
+from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
 from swapmark.specimens.looks import read_squares
 from swapmark.training.config import Config, read_config
@@ -42,8 +41,6 @@ MOST, STUDIED = 1000, 200
 """Pictures whose landmarks are found; and those among them that all else is measured on."""
 ROW, FEW = 12, 6
 """Pictures in a row of crops, and in the rows and columns of the grids."""
-TILE = 160
-"""Side of a picture shown, in pixels."""
 
 
 class Report(NamedTuple):
@@ -95,6 +92,8 @@ def write_report(
     shapes, averages, note = _shapes(found, used, groups)
     top_down = np.argsort(found.xy[..., 1].mean(axis=0) if shapes is None else shapes.mean[:, 1])
     typical, worst = _typical_and_worst(studied, shapes)
+    few = _evenly(len(squares), FEW)
+    maps, lines = carried_maps(squares[few], sight.take(few), network.image_size)
     view = {
         "title": Path(source).name,
         "version": __version__,
@@ -110,7 +109,7 @@ def write_report(
         ),
         "swaps": _swap_grid(painter, squares) if painter else None,
         "averages": averages,
-        "correspondence": _correspondence(squares, sight, network.image_size),
+        "correspondence": {"tiles": [_picture(tile) for tile in maps], "lines": _picture(lines)},
         "shapes": shapes and _shape_figures(shapes),
         "shapes_note": note,
         "curves": _curves(run, config) if run and config else None,
@@ -197,15 +196,15 @@ def _landmarks(
     moves = step * np.array([(-1, 0), (-0.5, 0), (0, 0), (0.5, 0), (1, 0), (0, -1), (0, 1)])
     found = []
     for k in top_down.tolist():
-        strip = painter.traverse(middle, k, moves) if painter else None
+        moved = painter.traverse(middle, k, moves) if painter else None
         found.append(
             {
                 "number": k + 1,
                 "name": points.names[k],
                 "colour": "#" + bytes(landmark_colours(k + 1)[k]).hex(),
-                "crops": _picture(_strip(crops[:, k])),
-                "heat": None if heat is None else _picture(_heat(heat[k], plain)),
-                "moved": None if strip is None else _picture(_strip(_enlarged(strip))),
+                "crops": _picture(strip(crops[:, k])),
+                "heat": None if heat is None else _picture(heat_picture(heat[k], plain)),
+                "moved": None if moved is None else _picture(strip(enlarged(moved))),
                 "repeatability": float(findings.repeatability[k]),
                 "percent": float(findings.repeatability[k] / network.image_size * 100),
                 "confidence": float(findings.confidence[k]),
@@ -224,25 +223,6 @@ def _relative(points: Points) -> np.ndarray:
     return points.xy / points.sizes.max(axis=1)[:, None, None]
 
 
-def _strip(tiles: np.ndarray) -> np.ndarray:
-    return contact_sheet(tiles, columns=len(tiles))
-
-
-def _enlarged(squares: np.ndarray, side: int = 72) -> np.ndarray:
-    return np.stack(
-        [np.asarray(Image.fromarray(square).resize((side, side))) for square in squares]
-    )
-
-
-def _heat(heat: np.ndarray, plain: np.ndarray, side: int = 72) -> np.ndarray:
-    """A mean heatmap (h, w) in red over the grey mean picture (side, side, 3)."""
-    grey = np.repeat(plain.mean(axis=-1, keepdims=True), 3, axis=-1) * 0.6 + 90
-    base = Image.fromarray(grey.clip(0, 255).astype(np.uint8)).resize((side, side))
-    share = Image.fromarray((heat / heat.max() * 255).astype(np.uint8)).resize((side, side))
-    alpha = np.asarray(share, float)[..., None] / 255
-    return (np.asarray(base) * (1 - alpha) + np.array([220, 20, 40]) * alpha).astype(np.uint8)
-
-
 def _swap_grid(painter: Painter, squares: np.ndarray) -> dict[str, Any]:
     rows = _evenly(len(squares), 2 * FEW)
     looks, poses = squares[rows[::2]], squares[rows[1::2]]
@@ -256,66 +236,6 @@ def _swap_grid(painter: Painter, squares: np.ndarray) -> dict[str, Any]:
             for look, row in zip(looks, painted, strict=True)
         ],
     }
-
-
-def _correspondence(squares: np.ndarray, sight: Sight, size: int) -> dict[str, Any]:
-    """One picture's colour map and marks carried over to others."""
-    rows = _evenly(len(squares), FEW)
-    first, others = sight.take(rows[:1]), sight.take(rows[1:])
-    side = len(sight.maps[0][0])
-    line = (np.arange(side) + 0.5) * 2 / side - 1
-    own = Correspondence(np.stack(np.meshgrid(line, line), axis=-1), np.ones((side, side)))
-    carried = correspond_squares(first, others, size)
-    tiles = [
-        _picture(_coloured(squares[row], found))
-        for row, found in zip(rows, [own, *carried], strict=True)
-    ]
-    lines = _lines(squares[rows[0]], squares[rows[1]], carried[0])
-    return {"tiles": tiles, "lines": _picture(lines)}
-
-
-def _lines(a: np.ndarray, b: np.ndarray, found: Correspondence, side: int = 2 * TILE) -> np.ndarray:
-    """Two squares side by side, with lines between places of b and the same in a.
-
-    The surest place of each of 4 × 4 parts of b, where it lies inside of a.
-    """
-    cells = len(found.certainty)
-    numbers = np.arange(cells**2).reshape(cells, cells)
-    bands = np.array_split(numbers, 4)
-    parts = [part.ravel() for band in bands for part in np.array_split(band, 4, axis=1)]
-    surest = np.array([part[found.certainty.ravel()[part].argmax()] for part in parts])
-    places = found.places.reshape(-1, 2)[surest]
-    kept = (np.abs(places) < 1).all(axis=1)
-    start = (places[kept] + 1) / 2 * side
-    end = (np.stack([surest % cells, surest // cells], axis=1)[kept] + 0.5) / cells * side
-    tiles = [np.asarray(Image.fromarray(square).resize((side, side))) for square in (a, b)]
-    return draw_lines(np.concatenate(tiles, axis=1), start, end + np.array([side, 0]))
-
-
-def _coloured(square: np.ndarray, found: Correspondence, side: int = TILE) -> np.ndarray:
-    """A square under the colours of the places that its cells correspond to, as certain as these.
-
-    Dark lines are every sixth of the way across the first picture.
-    """
-    places = np.stack(
-        [
-            np.asarray(Image.fromarray(axis.astype(np.float32)).resize((side, side)))
-            for axis in np.moveaxis(found.places, -1, 0)
-        ],
-        axis=-1,
-    )
-    sure = np.asarray(Image.fromarray(found.certainty.astype(np.float32)).resize((side, side)))
-    share = np.clip((places + 1) / 2, 0, 1)
-    colour = (
-        np.stack([share[..., 0], 1 - np.abs(share.sum(axis=-1) - 1), share[..., 1]], axis=-1) * 255
-    )
-    near = np.abs((share * 6 + 0.5) % 1 - 0.5) < 0.04
-    on_line = (near & (np.abs(places) < 0.98)).any(axis=-1)
-    grey = np.asarray(Image.fromarray(square).convert("L").resize((side, side)), float)[..., None]
-    alpha = (0.2 + 0.4 * sure)[..., None]
-    mixed = grey * (1 - alpha) + colour * alpha
-    mixed[on_line] *= 0.45
-    return mixed.clip(0, 255).astype(np.uint8)
 
 
 def _shapes(found: Points, used: list[Item], groups: Points | None):
