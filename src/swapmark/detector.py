@@ -386,8 +386,8 @@ class Detector:
         refuse_existing(out, overwrite=overwrite)
         try:
             painter = self._painter
-        except RunError:
-            painter = None
+        except RunError as error:
+            painter = str(error)
         evaluation = annotated and self.evaluate(annotated, progress=progress)
         return write_report(
             self.network,
@@ -398,6 +398,7 @@ class Detector:
             evaluation=evaluation or None,
             groups=read_annotated(annotated).points if annotated else None,
             other=other.network if other else None,
+            familiar=self.familiar,
             overwrite=overwrite,
             progress=progress,
         )

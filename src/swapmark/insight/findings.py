@@ -99,11 +99,17 @@ def across_runs(these: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def verdict(
-    findings: Findings, names: Sequence[str], squares: np.ndarray, skipped: int, unfinished: str
+    findings: Findings,
+    names: Sequence[str],
+    squares: np.ndarray,
+    skipped: int,
+    unlike: int,
+    unfinished: str,
 ) -> list[tuple[bool, str]]:
     """Sentences on landmarks and pictures, each with whether it is well, and what to do if not.
 
-    squares: the pictures that were measured. unfinished: how far an unfinished run is, in words.
+    squares: the pictures that were measured. unlike: so many look unlike the training pictures.
+    unfinished: how far an unfinished run is, in words.
     """
     health, said = findings.health, []
     wrong = health.warnings()
@@ -140,6 +146,9 @@ def verdict(
         said.append((False, f"{len(squares)} pictures are few to judge by; give {FEW} or more."))
     if skipped:
         said.append((False, f"{counted(skipped, 'picture')} could not be used; see below."))
+    if unlike:
+        told = f"{counted(unlike, 'picture')} look unlike those it was trained on"
+        said.append((False, f"{told}: there the landmarks may mean nothing."))
     if unfinished:
         said.append((False, f"the run is unfinished ({unfinished}): go on with --resume."))
     return said

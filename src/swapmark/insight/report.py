@@ -28,6 +28,7 @@ from swapmark.insight.findings import Findings, across_runs, measure, see, verdi
 from swapmark.insight.painter import Painter
 from swapmark.insight.parts import crop_parts
 from swapmark.insight.pictures import TILE, carried_maps, enlarged, heat_picture, strip
+from swapmark.model.familiar import Familiar
 from swapmark.points.rows import match_files
 from swapmark.points.table import Points
 from swapmark.predict.network import Network
@@ -53,7 +54,7 @@ class Report(NamedTuple):
 
 def write_report(
     network: Network,
-    painter: Painter | None,
+    painter: Painter | str,
     source: str,
     images: Any,
     out: Path,
@@ -61,19 +62,21 @@ def write_report(
     evaluation: Any = None,
     groups: Points | None = None,
     other: Network | None = None,
+    familiar: Familiar | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Report:
     """Study up to MOST pictures and write the report.
 
-    painter: None where the model has nothing that paints. source: what the network was loaded from.
+    painter: what paints, or why there is nothing. source: what the network was loaded from.
     evaluation: of the model on marked images; groups: these, with groups. other: another run's.
+    familiar: knows pictures that are unlike those it was trained on.
     Raises InputError where fewer than two pictures can be used or `out` exists.
     """
     refuse_existing(out, overwrite=overwrite)
     items, unread = list_with_unread(images)
     chosen = [items[row] for row in _evenly(len(items), MOST)]
-    found = predict_points(network, chosen, progress=progress)
+    found = predict_points(network, chosen, familiar=familiar, progress=progress)
     used = _those(chosen, found.files)
     if len(used) < 2:
         raise InputError(
@@ -88,7 +91,9 @@ def write_report(
     run = Run(Path(source)) if is_run(Path(source)) else None
     config = read_config(run.config) if run else None
     skipped = [*found.skipped, *unread]
-    said = verdict(findings, found.names, squares, len(skipped), run.unfinished() if run else "")
+    unlike = 0 if found.unlike is None else int((found.unlike > 1).sum())
+    wanting = len(skipped), unlike, run.unfinished() if run else ""
+    said = verdict(findings, found.names, squares, *wanting)
     shapes, averages, note = _shapes(found, used, groups)
     top_down = np.argsort(found.xy[..., 1].mean(axis=0) if shapes is None else shapes.mean[:, 1])
     typical, worst = _typical_and_worst(studied, shapes)
@@ -107,7 +112,8 @@ def write_report(
         "landmarks": _landmarks(
             network, painter, some, studied, squares, findings, top_down, other
         ),
-        "swaps": _swap_grid(painter, squares) if painter else None,
+        "swaps": _swap_grid(painter, squares) if isinstance(painter, Painter) else None,
+        "no_swaps": painter if isinstance(painter, str) else "",
         "averages": averages,
         "correspondence": {"tiles": [_picture(tile) for tile in maps], "lines": _picture(lines)},
         "shapes": shapes and _shape_figures(shapes),
@@ -172,7 +178,7 @@ def _thumbnails(network: Network, items: Sequence[Item], points: Points) -> list
 
 def _landmarks(
     network: Network,
-    painter: Painter | None,
+    painter: Painter | str,
     items: Sequence[Item],
     points: Points,
     squares: np.ndarray,
@@ -184,7 +190,8 @@ def _landmarks(
     rows = _evenly(len(items), ROW)
     shown_items = [items[row] for row in rows]
     crops = np.stack(list(crop_parts(shown_items, points.xy[rows], size=56, extent=0.25)))
-    heat = painter.heatmaps(squares).mean(axis=0) if painter else None
+    paints = painter if isinstance(painter, Painter) else None
+    heat = paints.heatmaps(squares).mean(axis=0) if paints else None
     plain = squares.mean(axis=0)
     across = None
     if other:
@@ -196,7 +203,7 @@ def _landmarks(
     moves = step * np.array([(-1, 0), (-0.5, 0), (0, 0), (0.5, 0), (1, 0), (0, -1), (0, 1)])
     found = []
     for k in top_down.tolist():
-        moved = painter.traverse(middle, k, moves) if painter else None
+        moved = paints.traverse(middle, k, moves) if paints else None
         found.append(
             {
                 "number": k + 1,
