@@ -111,9 +111,9 @@ class Found(NamedTuple):
     method: str
     xy: np.ndarray
     """(N, P, 2); NaN for points that no specimen has."""
-    seconds: float | None = None
-    test_seconds: float | None = None
-    estimate: float | None = None
+    seconds: float = np.nan
+    test_seconds: float = np.nan
+    estimate: float = np.nan
 
 
 def mean_shape(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
@@ -138,13 +138,13 @@ def fitted(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
         ("refined", fit.map, fit.error),
     ]
     if fit.map.closer:
-        ways.insert(1, ("first_look", first, None))
+        ways.insert(1, ("first_look", first, np.nan))
     for method, of, estimate in ways:
         began = time.process_time()
         xy = np.full_like(test.marks.xy, np.nan)
         xy[:, columns] = np.concatenate([_find(of, part) for part in test.batches()])
         took = time.process_time() - began
-        yield Found(method, xy, seconds if of is fit.map else None, took, estimate)
+        yield Found(method, xy, seconds if of is fit.map else np.nan, took, estimate)
 
 
 def _find(points: PointMap, pictures: Pictures) -> np.ndarray:
@@ -267,7 +267,7 @@ def main(
                     numbers = {"test": error, "pixels": float(pixels)} | {
                         name: value
                         for name in ("estimate", "seconds", "test_seconds")
-                        if (value := getattr(of, name)) is not None
+                        if np.isfinite(value := getattr(of, name))
                     }
                     row = {name: round(value, 4) for name, value in numbers.items()}
                     append_line(out, {**line, "method": of.method, **row, **circumstances()})

@@ -28,7 +28,7 @@ METHODS = {  # what it is called, colour
     "mean_shape": ("mean shape", "#999999"),
     "nearest": ("nearest look", "#c98500"),
     "map": ("landmarks alone", "#3b75af"),
-    "supervised": ("supervised network", "#8a4fa0"),
+    "supervised": ("trained network", "#8a4fa0"),
     "refined": ("swapmark fit", "#c0272d"),
 }
 
@@ -43,8 +43,10 @@ def read(path: Path = RESULTS) -> Any:
 
 def table(lines: Any) -> str:
     """Markdown, a row a set and number of specimens: the mean ± the deviation over the draws."""
-    heads = [name for name, _ in METHODS.values()]
-    heads = ["set", "marked", "draws", *heads, "estimate", "seconds", "seconds, supervised"]
+    methods = [method for method in METHODS if method in set(lines["method"])]
+    timed = [method for method in ("refined", "supervised") if method in methods]
+    heads = ["set", "marked", "draws", *(METHODS[method][0] for method in methods), "estimate"]
+    heads += [f"seconds, {METHODS[method][0]}" for method in timed]
     rows = [heads, ["---"] * len(heads)]
     for name, title in SETS.items():
         for size, group in lines[lines["annotated"] == name].groupby("specimens"):
@@ -52,13 +54,13 @@ def table(lines: Any) -> str:
             best = min(METHODS.keys() & of, key=lambda method, of=of: of[method]["test"].mean())
             draws = len(of["mean_shape"])
             cells = [title.split(",")[0].split(" ")[0], f"{size:,}", str(draws)]
-            for method in METHODS:
+            for method in methods:
                 cell = _cell(of.get(method), "test", spread=method not in ("mean_shape", "nearest"))
                 if method in of and len(of[method]) != draws:
                     cell += f" ({len(of[method])})"
                 cells.append(f"**{cell}**" if method == best else cell)
             cells.append(_cell(of.get("refined"), "estimate", spread=True))
-            cells += [_seconds(of.get(method)) for method in ("refined", "supervised")]
+            cells += [_seconds(of.get(method)) for method in timed]
             rows.append(cells)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
