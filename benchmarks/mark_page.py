@@ -29,7 +29,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from cyclopts import run
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright  # pyright: ignore[reportMissingImports]
 
 import swapmark
 from harness.machine import append_line, circumstances
