@@ -557,7 +557,8 @@ def convert(
 ) -> None:
     """Turn points from one file format into another, and say what is lost.
 
-    The formats are CSV, TPS (tpsDig), DeepLabCut, COCO keypoints and Parquet.
+    The formats are CSV, TPS (tpsDig), DeepLabCut, COCO keypoints and Parquet. Results of ImageJ are
+    read as CSV.
 
     For example:
 

@@ -2,6 +2,7 @@ import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 import swapmark
 from swapmark.errors import InputError
+from swapmark.specimens.metrics import CurvePoint
 
 
 def test_after_three_pictures_points_are_suggested_and_none_of_them_is_saved(
@@ -27,6 +29,22 @@ def test_after_three_pictures_points_are_suggested_and_none_of_them_is_saved(
     report = session.state(7)["report"]
     assert [count for count, _ in report["errors"]] == [3]
     assert report["error"].endswith("pixels")
+
+
+@pytest.mark.parametrize(
+    ("count", "half", "told"), [(9, 1.0, "rough"), (10, 1.02, "hardly help"), (10, 1.1, "It still")]
+)
+def test_whether_more_marks_help_is_said(opened, detector, mark, settled, count, half, told):
+    session = opened(detector=detector)
+    for index in range(3):
+        mark(session, index)
+    settled(session, 3)
+    suggester = session.suggester
+    assert suggester is not None
+    curve = (CurvePoint(5, 1, half, 0.1),)
+    more = {"error": 1.0, "curve": curve, "counts": {"specimens": count}}
+    suggester.fit = replace(suggester.fit, **more)
+    assert told in session.state(3)["report"]["advice"]
 
 
 def test_undoing_takes_suggestions_back(opened, detector, mark, settled):
