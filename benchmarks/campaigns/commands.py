@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 150.0
-"""Seconds after which a command hangs."""
+PATIENCE = 900.0
+"""Seconds after which a command of seconds hangs, also on a machine with much other work."""
 
 
 class Failed(Exception):  # noqa: N818 - a try that failed
@@ -100,7 +100,7 @@ def run_jobs(jobs: Sequence[Job], folder: Path) -> list[Ended]:
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=surroundings(cache))
     try:
-        code = process.wait(PATIENCE + 10 * len(jobs))
+        code = process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         code = process.wait()
