@@ -7,6 +7,7 @@ The minutes are shared by the campaigns. Each try has a seed of its own, which r
 failed one left is kept in --keep. The numbers go to benchmarks/results/campaign.jsonl.
 """
 
+import os
 import shutil
 import sys
 import tempfile
@@ -75,6 +76,7 @@ def main(
     """Run all campaigns, or one, or by its seed one try, which is kept; 1 if any failed."""
     if only not in (None, *CAMPAIGNS) or (seed is not None and only is None):
         sys.exit(f"--only is {only}; expected one of {', '.join(CAMPAIGNS)}, also with --seed.")
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: sums, and one core a process
     chosen = {only: CAMPAIGNS[only]} if only else CAMPAIGNS
     begin = int(time.time()) % 10**6 * 1000 if seed is None else seed
     tallies = []

@@ -1,20 +1,36 @@
-"""Commands of swapmark in processes of their own, and what every one of them must keep to."""
+"""Commands of swapmark in processes of their own, and what every one of them must keep to.
+
+A process is a copy (fork) of this one, which has loaded torch: a command then takes a third of the
+time. It is killed, runs out of disk and holds memory as any other.
+"""
 
 import contextlib
 import csv
+import faulthandler
+import importlib
+import io
 import json
 import math
 import os
+import resource
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.context import ForkProcess as Process
 from pathlib import Path
 from typing import Any
 
+from swapmark.cli import main
+
 PATIENCE = 900.0
 """Seconds after which a command of seconds hangs, also on a machine with much other work."""
+MOST_ADDRESSES = 12 * 2**30
+"""Bytes beyond which a process gets no more: the machine has other work."""
+_LOADED = ("accelerate", "matplotlib.pyplot", "tifffile", "swapmark.detector")
+_LOADED += ("swapmark.training.train", "swapmark.drawing.sheets", "swapmark.specimens.evaluate")
 
 
 class Failed(Exception):  # noqa: N818 - a try that failed
@@ -22,64 +38,95 @@ class Failed(Exception):  # noqa: N818 - a try that failed
 
 
 @dataclass(frozen=True)
-class Job:
-    """A command line that ends by itself."""
-
-    words: Sequence[str]
-    file_limit: int | None = None
-    """Bytes that no file may exceed, as on a disk that is full."""
-
-
-@dataclass(frozen=True)
 class Ended:
-    """How a job ended."""
+    """How a command ended."""
 
-    code: int | None
-    """None where an error came through that should have been told in words."""
+    code: int
     told: str
     """Standard output and standard error."""
-    seconds: float
     peak: int
-    """Most bytes of memory that its process has held until then."""
+    """Most bytes of memory that its process held."""
 
 
-def surroundings(cache: Path) -> dict[str, str]:
-    """The environment of a command with a cache of decoded images of its own."""
-    own = {"SWAPMARK_CACHE": str(cache), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
-    return os.environ | own | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def start(
+    words: Sequence[str | Path], log: Path, cache: Path, file_limit: int | None = None
+) -> Process:
+    """Start a command, its words into `log`, with a cache of decoded images of its own.
+
+    No file that it writes may grow beyond `file_limit` bytes, as on a disk that is full.
+    """
+    return start_call(partial(main, list(map(str, words))), log, cache, file_limit)
 
 
-def start(words: Sequence[str | Path], log: Path, cache: Path) -> subprocess.Popen:
-    """Start a command, its words into `log`; it leads a process group, so that all of it ends."""
-    command = [sys.executable, "-m", "swapmark", *map(str, words)]
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            command, stdout=file, stderr=file, env=surroundings(cache), start_new_session=True
-        )
+def start_call(
+    act: Callable[[], int], log: Path, cache: Path, file_limit: int | None = None
+) -> Process:
+    """The same for a call that gives the exit code."""
+    for name in _LOADED:
+        importlib.import_module(name)
+    process = Process(target=_end_with, args=(act, log, cache, file_limit))
+    process.start()
+    return process
 
 
-def kill(process: subprocess.Popen) -> None:
+def _end_with(act: Callable[[], int], log: Path, cache: Path, file_limit: int | None) -> None:
+    """Be a command: it leads a process group, so that all of it can be ended."""
+    os.setsid()
+    for number in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    faulthandler.enable(file=2)
+    os.environ |= {"SWAPMARK_CACHE": str(cache), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, MOST_ADDRESSES))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # What is told must not be cut off by the limit on files.
+    printed = io.StringIO() if file_limit else os.fdopen(1, "w", buffering=1, errors="replace")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit or most, most))
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            code = act()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        except BaseException:
+            printed.write(traceback.format_exc())
+            code = 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    if isinstance(printed, io.StringIO):
+        os.write(1, printed.getvalue().encode(errors="replace"))
+    else:
+        printed.flush()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    log.with_suffix(".peak").write_text(str(peak))
+    os._exit(code)
+
+
+def kill(process: Process) -> None:
     """End a command and all that it started, as `kill -9` does."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    process.kill()
+    process.join()
 
 
-def end_of(process: subprocess.Popen, log: Path) -> int:
+def end_of(process: Process, log: Path) -> int:
     """Wait for the exit code of a command; raises Failed if it hangs or has no words for an end."""
-    try:
-        code = process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
+    process.join(PATIENCE)
+    if process.is_alive():
         kill(process)
-        raise Failed(f"hangs: {process.args}") from None
-    check_words(code, log.read_text(errors="replace"))
-    return code
+        raise Failed(f"hangs: {told_in(log)[-300:]}")
+    check_words(process.exitcode, told_in(log))
+    return process.exitcode or 0
+
+
+def told_in(log: Path) -> str:
+    """What a command has said so far."""
+    return log.read_text(errors="replace") if log.exists() else ""
 
 
 def run(words: Sequence[str | Path], log: Path, cache: Path) -> None:
     """Run a command that must succeed; raises Failed."""
     if end_of(start(words, log, cache), log):
-        raise Failed(f"{list(map(str, words))}: {log.read_text(errors='replace')[-300:]}")
+        raise Failed(f"{list(map(str, words))}: {told_in(log)[-300:]}")
 
 
 def check_words(code: int | None, told: str) -> None:
@@ -88,32 +135,22 @@ def check_words(code: int | None, told: str) -> None:
         raise Failed(f"exit code {code}: {told[-600:]}")
 
 
-def run_jobs(jobs: Sequence[Job], folder: Path) -> list[Ended]:
-    """Run jobs one after another in one process, which has loaded torch once.
+def run_each(
+    commands: Sequence[Sequence[str | Path]], folder: Path, file_limit: int | None = None
+) -> list[Ended]:
+    """Run commands one after another, their words into folder/logs and the cache beside it.
 
-    Raises Failed if one hangs, ends the process, or ends with neither 0 nor 2 and words.
+    Raises Failed if one hangs, crashes, or ends with neither 0 nor 2 and words.
     """
-    given, results, log = (folder / name for name in ("jobs.json", "results.jsonl", "log.txt"))
-    given.write_text(json.dumps([asdict(job) for job in jobs]))
-    command = [sys.executable, "-m", "campaigns.session", str(given), str(results)]
-    cache = folder / "cache"
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=surroundings(cache))
-    try:
-        code = process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
-    lines = results.read_text().splitlines() if results.exists() else []
-    ended = [Ended(**json.loads(line)) for line in lines]
-    for job, end in zip(jobs, ended, strict=False):
+    (folder / "logs").mkdir(exist_ok=True)
+    ended = []
+    for number, words in enumerate(commands):
+        log = folder / "logs" / f"{number}.txt"
         try:
-            check_words(end.code, end.told)
+            code = end_of(start(words, log, folder / "cache", file_limit), log)
         except Failed as failed:
-            raise Failed(f"{list(job.words)}: {failed}") from None
-    if code or len(ended) < len(jobs):
-        words = [*jobs, Job(["the end"])][len(ended)].words
-        raise Failed(f"{list(words)} ended the process ({code}): {log.read_text()[-600:]}")
+            raise Failed(f"{list(map(str, words))}: {failed}") from None
+        ended.append(Ended(code, told_in(log), int(log.with_suffix(".peak").read_text())))
     return ended
 
 

@@ -17,7 +17,7 @@ from campaigns.commands import run
 from swapmark.faces.drawn import draw_faces, save_faces
 
 WIDTHS = {"backbone_width": 4, "landmark_width": 8, "appearance_width": 8, "decoder_width": 16}
-STEPS = {"steps": 60, "log_every": 5, "checkpoint_every": 10, "sample_every": 30}
+STEPS = {"steps": 40, "log_every": 5, "checkpoint_every": 10, "sample_every": 20}
 SETTINGS = {
     "model": {"backbone": "plain", "image_size": 32, "landmarks": 4, **WIDTHS},
     "training": {"batch_size": 4, "precision": "float32", **STEPS},

@@ -1,5 +1,6 @@
 """Disks that are full, and two commands that write to one place."""
 
+import os
 import shutil
 import signal
 import time
@@ -9,12 +10,11 @@ from random import Random
 from campaigns.commands import (
     PATIENCE,
     Failed,
-    Job,
     end_of,
     kill,
     nothing_changed,
     run,
-    run_jobs,
+    run_each,
     same_run,
     start,
 )
@@ -26,7 +26,7 @@ def full_disk(material: Material, folder: Path, random: Random) -> tuple[int, in
     out, photos = folder / "out", str(material.photos)
     shutil.copytree(material.trained(), out / "run")
     shutil.copytree(material.trained(), out / "begun")
-    for path in (out / "begun" / "checkpoints").glob("*60.pt"):
+    for path in (out / "begun" / "checkpoints").glob("*40.pt"):
         path.unlink()
     model, table = str(out / "run"), str(out / "points.csv")
     shutil.copy(material.points, table)
@@ -48,7 +48,7 @@ def full_disk(material: Material, folder: Path, random: Random) -> tuple[int, in
     limit = int(10 ** random.uniform(0, 6))
     old = {path: path.read_bytes() for path in (Path(table), mine)}
     with nothing_changed(folder.parent, folder):
-        (ended,) = run_jobs([Job(commands[name], limit)], folder)
+        (ended,) = run_each([commands[name]], folder, limit)
     if ended.code and not any(word in ended.told for word in ("could not", "cannot")):
         raise Failed(f"{name} at {limit} bytes: {ended.told[-300:]}")
     changed = [path for path, data in old.items() if path.read_bytes() != data]
@@ -68,8 +68,9 @@ def full_disk(material: Material, folder: Path, random: Random) -> tuple[int, in
 def two_trainings(material: Material, folder: Path, random: Random) -> tuple[int, int]:
     """Two trainings in one folder, one after the other: one is refused, or replaces the other."""
     out, logs = folder / "run", [folder / "one.txt", folder / "other.txt"]
+    seconds = random.uniform(0, 1) * material.seconds()
     first = start(material.training(out), logs[0], folder / "cache")
-    time.sleep(random.uniform(0, 1) * material.seconds())
+    time.sleep(seconds)
     more = random.choice((["--overwrite"], []))
     second = start([*material.training(out), *more], logs[1], folder / "cache")
     codes = [end_of(process, log) for process, log in zip((first, second), logs, strict=True)]
@@ -108,14 +109,14 @@ def two_pages(material: Material, folder: Path, random: Random) -> tuple[int, in
         time.sleep(random.choice((0, random.uniform(0, 3))))
     try:
         until = time.monotonic() + PATIENCE
-        while all(page.poll() is None for page, _ in pages) and time.monotonic() < until:
+        while all(page.is_alive() for page, _ in pages) and time.monotonic() < until:
             time.sleep(0.1)
         (refused, *_), (stays, *_) = (
             (
-                [(page, log) for page, log in pages if (page.poll() is None) == alive]
+                [(page, log) for page, log in pages if (page.is_alive()) == alive]
                 for alive in (False, True)
             )
-            if any(page.poll() is None for page, _ in pages)
+            if any(page.is_alive() for page, _ in pages)
             else ([None], [None])
         )
         if refused is None or stays is None:
@@ -124,7 +125,7 @@ def two_pages(material: Material, folder: Path, random: Random) -> tuple[int, in
             raise Failed(f"the second page: {refused[1].read_text()[-300:]}")
         while "http://" not in stays[1].read_text() and time.monotonic() < until:
             time.sleep(0.1)
-        stays[0].send_signal(signal.SIGINT)
+        os.kill(stays[0].pid or 0, signal.SIGINT)
         end_of(*stays)
     finally:
         for page, _ in pages:

@@ -1,49 +1,54 @@
 """Commands that are killed at any moment: what they go on to is what it would have been."""
 
+import hashlib
 import os
 import signal
-import subprocess
-import sys
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import psutil
 
 from campaigns.commands import (
     PATIENCE,
     Failed,
+    Process,
     end_of,
     kill,
     run,
     same_run,
     start,
-    surroundings,
+    start_call,
+    told_in,
 )
 from campaigns.material import Material
-
-LOAD = """
-import hashlib, sys
 from swapmark.data.cache import load_images
-found = load_images(sys.argv[1], 64)
-print(hashlib.sha256(found.batch(list(range(len(found)))).tobytes()).hexdigest())
-"""
-"""Fills the cache and tells what is in it."""
 
 
 def killed_train(material: Material, folder: Path, random: Random) -> tuple[int, int]:
     """A training that is killed up to three times, and then goes on to its end."""
     out, log, kills = folder / "run", folder / "log.txt", 0
+    seconds = material.seconds()
     for _ in range(random.choice((1, 1, 2, 3))):
         process = start(_again(material, out), log, folder / "cache")
-        kills += _kill_within(process, material.seconds(), random)
-        if process.returncode != -signal.SIGKILL:
+        # Half of the time goes by before the first step: most kills wait for a random one.
+        lines = random.choice((0, *range(9)))
+        while process.is_alive() and _lines(out / "metrics.jsonl") < lines:
+            time.sleep(0.02)
+        kills += _kill_within(process, seconds / 8 if lines else seconds, random)
+        if process.exitcode != -signal.SIGKILL:
             break
     run(_again(material, out), log, folder / "cache")
     same_run(out, material.trained())
     if left := [path.name for path in out.rglob("*.part")]:
         raise Failed(f"half-written files are left: {left}")
     return kills, 0
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 def _again(material: Material, out: Path, processes: int = 1) -> list[str | Path]:
@@ -54,13 +59,12 @@ def _again(material: Material, out: Path, processes: int = 1) -> list[str | Path
     return ["train", material.faces, "--out", out, "--resume", "--quiet", *shared]
 
 
-def _kill_within(process: subprocess.Popen, seconds: float, random: Random) -> bool:
+def _kill_within(process: Process, seconds: float, random: Random) -> bool:
     """Kill a command at a moment of so many seconds; whether it was still at work."""
-    try:
-        process.wait(random.uniform(0.2, 0.95) * seconds)
-    except subprocess.TimeoutExpired:
+    process.join(random.uniform(0, 0.95) * seconds)
+    if process.is_alive():
         kill(process)
-    return process.returncode == -signal.SIGKILL
+    return process.exitcode == -signal.SIGKILL
 
 
 def killed_predict(material: Material, folder: Path, random: Random) -> tuple[int, int]:
@@ -92,25 +96,25 @@ def killed_cache(material: Material, folder: Path, random: Random) -> tuple[int,
         (folder / "in").mkdir(exist_ok=True)
         for path in (material.photos / "images").iterdir():
             (folder / "in" / f"{number}-{path.name}").write_bytes(path.read_bytes())
-    command = [sys.executable, "-c", LOAD, str(folder / "in")]
-
-    def load(cache: Path) -> subprocess.Popen:
-        return subprocess.Popen(
-            command, env=surroundings(cache), stdout=subprocess.PIPE, start_new_session=True
-        )
-
+    logs = [folder / "whole.txt", folder / "killed.txt", folder / "found.txt"]
+    act = partial(_tell_pixels, folder / "in")
     began = time.monotonic()
-    whole, _ = load(folder / "other cache").communicate(timeout=PATIENCE)
-    seconds = time.monotonic() - began
-    kills = 0
+    end_of(start_call(act, logs[0], folder / "other cache"), logs[0])
+    seconds, kills = time.monotonic() - began, 0
     for _ in range(5):
-        process = load(folder / "cache")
-        kills += _kill_within(process, seconds, random)
-        process.communicate()
-    found, _ = load(folder / "cache").communicate(timeout=PATIENCE)
-    if found != whole or not whole:
+        kills += _kill_within(start_call(act, logs[1], folder / "cache"), seconds, random)
+    end_of(start_call(act, logs[2], folder / "cache"), logs[2])
+    if told_in(logs[0]) != told_in(logs[2]):
         raise Failed("the cache differs from that of an undisturbed process")
     return kills, 0
+
+
+def _tell_pixels(folder: Path) -> int:
+    """Print what the cache holds of the pictures in a folder, made if need be."""
+    found = load_images(str(folder), 64)
+    pixels = found.batch(np.arange(len(found)))
+    print(len(found), hashlib.sha256(pixels.tobytes()).hexdigest())
+    return 0
 
 
 def killed_worker(material: Material, folder: Path, random: Random) -> tuple[int, int]:
@@ -119,16 +123,16 @@ def killed_worker(material: Material, folder: Path, random: Random) -> tuple[int
     whole = material.trained(2)
     process = start(_again(material, out, 2), log, cache)
     workers, until = [], time.monotonic() + PATIENCE
-    while len(workers) < 2 and process.poll() is None and time.monotonic() < until:
+    while len(workers) < 2 and process.is_alive() and time.monotonic() < until:
         time.sleep(0.05)
-        workers = [pid for pid in _descendants(process.pid) if _rank(pid) is not None]
+        workers = [pid for pid in _descendants(process.pid or 0) if _rank(pid) is not None]
     time.sleep(random.uniform(0.1, 0.8) * material.seconds(2))
     victims = [pid for pid in workers if psutil.pid_exists(pid)]
-    killed = bool(victims) and process.poll() is None
+    killed = bool(victims) and process.is_alive()
     if killed:
         os.kill(random.choice(victims), signal.SIGKILL)
     code = end_of(process, log)
-    told = log.read_text(errors="replace")
+    told = told_in(log)
     if killed and code == 2 and "SIGKILL" not in told:
         raise Failed(f"the end of a worker is not told: {told[-300:]}")
     if left := [pid for pid in workers if psutil.pid_exists(pid)]:
