@@ -816,6 +816,10 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_output()
         return BROKEN_PIPE
+    except SystemExit as ended:  # what rich makes of it, with an exit code of its own
+        if isinstance(ended.__context__, BrokenPipeError):
+            return BROKEN_PIPE
+        raise
     except CycloptsError:  # cyclopts has told which
         sys.exit(USAGE_ERROR)
     except SwapmarkError as error:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from swapmark.data.sources import is_run
 from swapmark.errors import RunError
-from swapmark.files import read_json_lines, sweep, write_text, writing
+from swapmark.files import parse_json, read_json_lines, read_regular, sweep, write_text, writing
 
 LOCK = ".lock"
 """Locked by the process that trains in the folder; it stays, unlocked, when the process has ended,
@@ -77,8 +77,9 @@ class Run:
         return self.path / "samples"
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a line cut short by a crash is left out."""
-        return read_json_lines(self.path / "metrics.jsonl")
+        """The lines of metrics.jsonl; one that was cut short or damaged is left out."""
+        lines = read_json_lines(self.path / "metrics.jsonl")
+        return [line for line in lines if type(line.get("step")) is int]
 
     def saved(self) -> str:
         """What of the training is on the disk, in words."""
@@ -98,7 +99,7 @@ class Run:
     def recorded_images(self) -> dict[str, Any]:
         """What images.json holds; nothing where it is missing or damaged."""
         try:
-            known = json.loads(self.images.read_text(encoding="utf-8"))
+            known = parse_json(read_regular(self.images).decode())
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
