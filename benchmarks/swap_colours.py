@@ -31,7 +31,7 @@ def main(model: str, images: str, *, out: Path, pairs: int = 128, seed: int = 0)
     """Swap so many pairs both ways, and add a line to `out`."""
     detector = swapmark.load(model)
     items = list_images(images)
-    rows = np.random.default_rng(seed).permutation(len(items))[: 2 * pairs]
+    rows = np.random.default_rng(seed).permutation(len(items))[: 2 * min(pairs, len(items) // 2)]
     squares = np.stack([s for s, _ in read_squares(detector.network, [items[r] for r in rows], 1)])
     partners = np.arange(len(squares)) ^ 1
     swapped = detector.swap(list(squares[partners]), list(squares))

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from cyclopts import run
+from safetensors.torch import load_file
 
 from harness.machine import circumstances
 from swapmark.data.cache import load_images
 from swapmark.data.views import ViewsConfig, make_batch
 from swapmark.model.model import ModelConfig, SwapModel
-from swapmark.model.store import load_model, save_model
+from swapmark.model.store import WEIGHTS, load_model, save_model
 from swapmark.objectives.c3 import C3, C3Config
 from swapmark.objectives.perceptual import PerceptualDistance
 from swapmark.predict.find import find_model
@@ -35,7 +36,7 @@ def main(
     rate: float = 0.004,
     seed: int = 0,
 ) -> None:
-    """Write the whole model, in half precision, into the folder `out`."""
+    """Write the whole model into the folder `out`; what is new in it in half precision."""
     torch.manual_seed(seed)
     folder = find_model(model)
     finder = load_model(folder)
@@ -63,9 +64,10 @@ def main(
         torch.nn.utils.clip_grad_norm_(painters, 1.0)
         optimizer.step()
         if step % 100 == 99:
-            line = {name: round(float(value), 4) for name, value in terms.items()}
+            line = {name: round(value.item(), 4) for name, value in terms.items()}
             print(step + 1, line, f"{time.monotonic() - began:.0f} s", flush=True)
-    save_model(out, whole.half(), (folder / "README.md").read_text(encoding="utf-8"))
+    whole.half().load_state_dict(load_file(folder / WEIGHTS), strict=False, assign=True)
+    save_model(out, whole, (folder / "README.md").read_text(encoding="utf-8"))
     record = {"steps": steps, "batch_size": batch_size, "seed": seed, **line, **circumstances()}
     print(json.dumps(record))
 

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from swapmark import __version__
-from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, shown
+from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, one_line, shown
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -195,20 +195,21 @@ def train(
         again += ["--devices", str(devices)] if devices != 1 else []
         raise KeyboardInterrupt(f"{stopped}. Go on with:\n  {shlex.join(again)}") from None
     if tells:
-        print(_reported(run.path, _source(images), device))
-        print(f"The run is in {run.path}. Next:")
+        print(f"The run is in {run.path}.", flush=True)
+        print(_reported(run.path, _source(images), device, progress=not quiet))
+        print("Next:")
         print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
 
 
-def _reported(run: Path, images: str | list[str], device: str | None) -> str:
+def _reported(run: Path, images: str | list[str], device: str | None, *, progress: bool) -> str:
     """The verdict on a run that has ended, with where its report is."""
     import swapmark
 
     try:
         detector = swapmark.load(run, device=device)
-        made = detector.report(images, run / "report.html", overwrite=True)
-    except SwapmarkError as error:  # what was learned is there all the same
-        return f"There is no report: {shown(str(error))}"
+        made = detector.report(images, run / "report.html", overwrite=True, progress=progress)
+    except Exception as error:  # what was learned is there all the same
+        return f"There is no report ({one_line(error)}). Try: swapmark report {run} IMAGES"
     return f"{made.verdict}\nWhat was learned: {made.path}"
 
 
@@ -644,6 +645,7 @@ def transfer(
     out: Annotated[Path, OUT],
     marked_images: Beside = None,
     format: Format | None = None,
+    safe: Safe = False,
     device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -665,14 +667,17 @@ def transfer(
     import swapmark
     from swapmark.errors import counted
     from swapmark.files import refuse_existing
+    from swapmark.points.formats import format_to_write
 
+    format_to_write(out, format)
     refuse_existing(out, overwrite=overwrite)
     detector = swapmark.load(run, device=device)
     found = detector.transfer(marked, _source(images), images=marked_images, progress=not quiet)
-    for note in found.save(out, format, overwrite=overwrite):
-        _tell(note)
-    for entry in found.skipped:
+    _print_lost(out, found.save(out, format, overwrite=overwrite, safe=safe))
+    for entry in found.skipped[:20]:
         _tell(f"Skipped {entry.file}: {entry.reason}")
+    if more := len(found.skipped[20:]):
+        _tell(f"Skipped {more} more.")
     print(f"{counted(len(found.names), 'point')} in {counted(len(found), 'picture')}: {out}")
 
 

@@ -295,13 +295,18 @@ class Detector:
         landmark: its name, such as `landmark_7`. offsets: (M, 2), x to the right and y down, in
         pixels of the network's square.
         """
+        moves = np.asarray(offsets, dtype=float)
+        if moves.ndim != 2 or moves.shape[1] != 2 or not len(moves) or not np.isfinite(moves).all():
+            raise InputError(
+                f"offsets has shape {moves.shape}; expected (M, 2): x and y of each move, finite."
+            )
         squares = self._squares(image)
         if len(squares) != 1:
             raise InputError(f"There are {len(squares)} pictures; expected one to paint anew.")
         names = default_names(self.network.landmarks)
         if landmark not in names:
             raise InputError(f"There is no landmark {landmark!r}; there are {', '.join(names)}.")
-        return self._painter.traverse(squares[0], names.index(landmark), np.asarray(offsets))
+        return self._painter.traverse(squares[0], names.index(landmark), moves)
 
     def correspond(self, a: Source, b: Source) -> "Correspondence":
         """For each pixel of the picture b its place in the picture a, and how certain that is.
@@ -336,6 +341,11 @@ class Detector:
                 f"{marked} has marks in {counted(len(rows), 'picture')}; expected one to carry "
                 f"them from. Learn from several: swapmark fit {self.source} {marked} --out NAME"
             )
+        for note in given.notes:
+            warnings.warn(note, LeftOutWarning, stacklevel=2)
+        points, sizes = given.points.take(rows), sizes_of([given.items[rows[0]]])
+        check_sizes(points, sizes)
+        check_unit(points, sizes)
         there = np.flatnonzero(given.points.marked[rows[0]])
         ((square, placement),) = self._read([given.items[rows[0]]])
         unit = pixels_to_unit(
@@ -343,7 +353,9 @@ class Detector:
         )
         names = tuple(given.points.names[index] for index in there)
         carried = Carried(names, self.network.see(np.stack([square])), unit)
-        return predict_points(self.network, source, carried, progress=progress)
+        return predict_points(
+            self.network, source, carried, familiar=self.familiar, progress=progress
+        )
 
     def parts(
         self, images: Source, point: str, *, size: int = 64, extent: float = 0.25
@@ -354,6 +366,11 @@ class Detector:
         """
         from swapmark.insight.parts import crop_parts
 
+        if not (0 < extent <= 1 and 1 <= size <= 4096):
+            raise InputError(
+                f"size is {size} and extent {extent}; expected 1 to 4096 pixels, and a share of "
+                f"the longer side above 0 and at most 1."
+            )
         if point not in self.names:
             raise InputError(f"There is no point {point!r}; there are {', '.join(self.names)}.")
         items = list_images(images)
@@ -388,16 +405,18 @@ class Detector:
             painter = self._painter
         except RunError as error:
             painter = str(error)
-        evaluation = annotated and self.evaluate(annotated, progress=progress)
+        evaluation = self.evaluate(annotated, progress=progress) if annotated else None
         return write_report(
             self.network,
             painter,
             self.source,
             images,
             out,
-            evaluation=evaluation or None,
+            evaluation=evaluation,
+            annotated=annotated,
             groups=read_annotated(annotated).points if annotated else None,
             other=other.network if other else None,
+            other_source=other.source if other else "",
             familiar=self.familiar,
             overwrite=overwrite,
             progress=progress,

@@ -64,6 +64,18 @@ def test_marks_of_one_picture_are_carried_to_others(tiny_run, photos):
     marks = swapmark.read_points(photos / "marks.csv").xy[0]
     assert np.linalg.norm(carried.xy[row] - marks, axis=-1).mean() < 2, "its own marks, of 32 px"
     assert 0 <= carried.confidence.min() <= carried.confidence.max() <= 1
+    header, first = lines[0], lines[1].split(",")
+    far = [str(100 * float(n)) if n.replace(".", "").isdigit() else n for n in first[1:]]
+    (photos / "marks.csv").write_text("\n".join([header, ",".join([first[0], *far])]))
+    with pytest.raises(InputError, match="pixels"):
+        detector.transfer(photos, photos / "images")
     (photos / "marks.csv").write_text("\n".join(lines[:4]))
     with pytest.raises(InputError, match="swapmark fit"):
         detector.transfer(photos, photos / "images")
+
+
+def test_a_single_landmark_shifts_and_keeps_the_size():
+    a, b = seen(POINTS[:1], MAPS), seen(POINTS[:1] + np.array([8, 0]), np.roll(MAPS, 2, axis=1))
+    ((places, _),) = correspond_squares(a, b, 64, "landmarks")
+    line = (np.arange(16) + 0.5) / 8 - 1
+    assert np.allclose(places, np.stack(np.meshgrid(line, line), -1) - [0.25, 0], atol=1e-5)

@@ -7,6 +7,7 @@ from swapmark.insight.findings import across_runs, measure, see, verdict
 from swapmark.predict.network import Sight
 
 SIZE = 64
+SPAN = np.array([0.5, 0.4])
 
 
 class Blobs:
@@ -63,7 +64,7 @@ def test_constant_landmarks_are_told(squares):
     found = findings(Fixed(), squares)
     assert found.repeatability.min() > 2
     assert not found.held.any()
-    said = dict(map(reversed, verdict(found, ("a", "b", "c"), squares, 0, 0, "")))
+    said = dict(map(reversed, verdict(found, ("a", "b", "c"), squares, SPAN, 0, 0, "")))
     assert any("collaps" in text for text, well in said.items() if not well)
     assert any("a, b, c" in text for text, well in said.items() if not well)
 
@@ -71,15 +72,15 @@ def test_constant_landmarks_are_told(squares):
 def test_pictures_are_judged_too(squares):
     found = findings(Blobs(), squares)
     names = ("a", "b", "c")
-    assert all(well for well, _ in verdict(found, names, squares, 0, 0, ""))
-    few = verdict(found, names, squares[:5], 2, 3, "step 5 of 9")
+    assert all(well for well, _ in verdict(found, names, squares, SPAN, 0, 0, ""))
+    few = verdict(found, names, squares[:5], SPAN, 2, 3, "step 5 of 9")
     assert [
         word
         for word in ("few", "could not", "step 5")
         for well, text in few
         if word in text and not well
     ] == ["few", "could not", "step 5"]
-    same = verdict(found, names, squares[[0] * 30], 0, 0, "")
+    same = verdict(found, names, squares[[0] * 30], SPAN, 0, 0, "")
     assert any("1 of 30" in text for well, text in same if not well)
 
 

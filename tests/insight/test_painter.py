@@ -46,6 +46,9 @@ def test_a_landmark_that_does_not_move_changes_nothing(detector, pictures):
     moved = detector.traverse([pictures[0]], "landmark_2", [[0, 0], [8, 0]])
     assert np.array_equal(moved[0], detector.swap(pictures[:1], pictures[:1])[0])
     assert not np.array_equal(moved[1], moved[0])
+    for wrong in ([], [3, 4], [[0, np.nan]], [[1, 2, 3]]):
+        with pytest.raises(InputError, match="expected \\(M, 2\\)"):
+            detector.traverse([pictures[0]], "landmark_2", wrong)
     with pytest.raises(InputError, match="landmark_9"):
         detector.traverse([pictures[0]], "landmark_9", [[0, 0]])
     with pytest.raises(InputError, match="3 pictures"):
@@ -74,6 +77,8 @@ def test_parts_are_what_lies_around_a_point(detector, tmp_path):
     expected = expected[top + 60 : top + 90, left + 60 : left + 90]
     likeness = np.corrcoef(crop.ravel(), expected.ravel())[0, 1]
     assert likeness > 0.5, "a whole pixel off it would be 0"
+    with pytest.raises(InputError, match="extent 0"):
+        detector.parts(tmp_path / "a.png", "landmark_2", extent=0)
     (tmp_path / "b.png").write_bytes(b"none")
     with pytest.raises(InputError, match=r"b\.png"):
         detector.parts(tmp_path, "landmark_2")

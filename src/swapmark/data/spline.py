@@ -15,7 +15,9 @@ def fit_similarity(controls: np.ndarray, targets: np.ndarray) -> tuple[complex, 
     """a and b of the map a z + b, z = x + iy, that takes (P, 2) to (P, 2) with least squares."""
     z, w = (points[:, 0] + 1j * points[:, 1] for points in (controls, targets))
     centred = z - z.mean()
-    a = (centred.conj() * w).sum() / max(float((np.abs(centred) ** 2).sum()), 1e-300)
+    extent = float((np.abs(centred) ** 2).sum())
+    # One place says nothing of turn and size: they stay.
+    a = (centred.conj() * w).sum() / extent if extent > 1e-18 else 1.0 + 0j
     return complex(a), complex(w.mean() - a * z.mean())
 
 

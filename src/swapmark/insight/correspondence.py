@@ -23,6 +23,8 @@ from swapmark.model.flow import correlation, expected_places, flow_features, mat
 from swapmark.predict.network import Network, Sight
 from swapmark.predict.predict import Squares
 
+MOST_CELLS = 64
+"""A side; a pair of pictures takes the fourth power of it."""
 By = Literal["both", "landmarks", "flow"]
 TEMPERATURE = 0.05
 NEARBY, ANYWHERE = 0.1, 0.3
@@ -35,7 +37,7 @@ class Correspondence(NamedTuple):
     places: np.ndarray
     """float32 (H, W, 2), x and y. Outside of a where b shows what a does not."""
     certainty: np.ndarray
-    """float32 (H, W) in [0, 1]: how alike the two places look, against the best match of all."""
+    """float32 (H, W) in [0, 1]: the cosine of what the backbone sees at the two places."""
 
 
 def correspond_squares(a: Sight, b: Sight, size: int, by: By = "both") -> list[Correspondence]:
@@ -59,8 +61,7 @@ def correspond_squares(a: Sight, b: Sight, size: int, by: By = "both") -> list[C
             locality = ANYWHERE if by == "flow" else NEARBY
             shown = _at(start, features_a)
             match = matches(correlation(shown, features), TEMPERATURE, locality)
-            places = _at(_smoothed(expected_places(match)[0]), start.permute(2, 0, 1)[None])
-            places = places[0].permute(1, 2, 0)
+            places = _looked_up(_smoothed(expected_places(match)[0]), start)
         likeness = F.cosine_similarity(_at(places, features_a), features)[0]
         found.append(Correspondence(places.numpy(), likeness.clamp(0, 1).numpy()))
     return found
@@ -83,11 +84,11 @@ def correspond_pictures(
     # Pixels of b in unit coordinates of its square, where cells are looked up.
     pixels = np.stack(np.meshgrid(np.arange(place_b.width), np.arange(place_b.height)), axis=-1)
     unit = pixels_to_unit(place_b.to_model(pixels), network.image_size)
-    maps = np.concatenate([places, certainty[..., None]], axis=-1).astype(np.float32)
-    cells = torch.from_numpy(maps).permute(2, 0, 1)[None]
-    found = _at(torch.from_numpy(unit).float(), cells)[0].permute(1, 2, 0).numpy()
-    in_a = place_a.to_original(unit_to_pixels(found[..., :2], network.image_size))
-    return Correspondence(in_a.astype(np.float32), found[..., 2])
+    at = torch.from_numpy(unit).float()
+    in_square = _looked_up(at, torch.from_numpy(places)).numpy()
+    in_a = place_a.to_original(unit_to_pixels(in_square, network.image_size))
+    sure = _at(at, torch.from_numpy(certainty)[None, None])[0, 0].numpy()
+    return Correspondence(in_a.astype(np.float32), sure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +115,9 @@ class Carried:
             ((places, certainty),) = correspond_squares(
                 one, self.sight, network.image_size, self.by
             )
-            maps = np.concatenate([places, certainty[..., None]], axis=-1)
-            taken = _at(at, torch.from_numpy(maps).permute(2, 0, 1)[None])[0, :, 0].T.numpy()
-            pixels = unit_to_pixels(taken[:, :2].astype(float), network.image_size)
-            found.append(placement.to_original(pixels))
-            certain.append(taken[:, 2])
+            at_a = _looked_up(at, torch.from_numpy(places))[0].numpy().astype(float)
+            found.append(placement.to_original(unit_to_pixels(at_a, network.image_size)))
+            certain.append(_at(at, torch.from_numpy(certainty)[None, None])[0, 0, 0].numpy())
         return np.stack(found), np.stack(certain).astype(float)
 
 
@@ -126,12 +125,20 @@ def _features(a: Sight, b: Sight) -> tuple[Tensor, Tensor]:
     """What the flow compares: the maps of both, each less its mean, side by side at stride 4."""
     maps = [np.concatenate(pair) for pair in zip(a.maps, b.maps, strict=True)]
     together = flow_features([torch.from_numpy(m).permute(0, 3, 1, 2) for m in maps])
+    if together.shape[-1] > MOST_CELLS:
+        together = F.adaptive_avg_pool2d(together, MOST_CELLS)
     return together[: len(a.xy)], together[len(a.xy) :]
 
 
 def _at(places: Tensor, maps: Tensor) -> Tensor:
     """The maps (1, c, h, w) at places (H, W, 2) in unit coordinates: (1, c, H, W)."""
     return F.grid_sample(maps, places[None], padding_mode="border", align_corners=False)
+
+
+def _looked_up(at: Tensor, places: Tensor) -> Tensor:
+    """Places (h, w, 2) of cells, looked up at (H, W, 2): how far they are off changes little."""
+    off = (places - unit_grid(*places.shape[:2])).permute(2, 0, 1)[None]
+    return at + _at(at, off)[0].permute(1, 2, 0)
 
 
 def _smoothed(places: Tensor) -> Tensor:

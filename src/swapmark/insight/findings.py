@@ -36,8 +36,6 @@ class Findings:
     """(K,) standard deviation over the pictures."""
     likeness: np.ndarray
     """(K,) mean cosine of what the backbone sees at the landmark in two pictures."""
-    span: np.ndarray
-    """(2,) share of the picture's sides that the landmarks span, in the median picture."""
 
     @property
     def held(self) -> np.ndarray:
@@ -70,7 +68,6 @@ def measure(network: Network, squares: np.ndarray, sight: Sight) -> Findings:
         confidence=sight.confidence.mean(axis=0),
         spread=sight.xy.std(axis=0).mean(axis=-1),
         likeness=_likeness(features, points),
-        span=np.median(np.ptp(sight.xy, axis=1), axis=0) / size,
     )
 
 
@@ -102,13 +99,15 @@ def verdict(
     findings: Findings,
     names: Sequence[str],
     squares: np.ndarray,
+    span: np.ndarray,
     skipped: int,
     unlike: int,
     unfinished: str,
 ) -> list[tuple[bool, str]]:
     """Sentences on landmarks and pictures, each with whether it is well, and what to do if not.
 
-    squares: the pictures that were measured. unlike: so many look unlike the training pictures.
+    squares: the pictures that were measured. span: (2,) share of the pictures' width and height
+    that the landmarks span, in the median. unlike: so many look unlike the training pictures.
     unfinished: how far an unfinished run is, in words.
     """
     health, said = findings.health, []
@@ -119,13 +118,15 @@ def verdict(
     else:
         told = f"the landmarks follow the picture: {health.following:.0%} of a known shift"
         said.append((follows, told + ("." if follows else "; longer training may help.")))
-    width, height = findings.span
-    wide = bool(findings.span.max() > 0.2)
+    width, height = span
+    wide = bool(span.max() > 0.2)
     advice = "." if wide else ": crowded in one spot. Try more --landmarks or c3.separation."
     said.append(
         (wide, f"they span {width:.0%} of the width and {height:.0%} of the height{advice}")
     )
-    said.append((False, wrong["crowding"]) if "crowding" in wrong else (True, "they keep apart."))
+    if len(names) > 1:
+        apart = "crowding" not in wrong
+        said.append((apart, "they keep apart." if apart else wrong["crowding"]))
     loose = [name for name, held in zip(names, findings.held.tolist(), strict=True) if not held]
     if loose:
         share = f"{', '.join(loose[:6])}{' …' if len(loose) > 6 else ''}"

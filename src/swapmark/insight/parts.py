@@ -19,15 +19,18 @@ def crop_parts(
     extent: the side of a crop, as a share of the picture's longer side. Crops reach past the edge
     by repeating it. Raises InputError where a picture cannot be read.
     """
-    for (item, loaded), points in zip(
-        stream_images(items, lambda item: decode_item(item, draft_size=round(size / extent))),
-        xy,
-        strict=True,
-    ):
+    items = list(items)
+    places = {id(item): points for item, points in zip(items, xy, strict=True)}
+
+    def load(item: Item) -> np.ndarray:  # crops at once: whole pictures may be large
+        pixels, original = decode_item(item, draft_size=round(size / extent))
+        scale = np.array(pixels.shape[1::-1]) / original
+        return _crops(pixels, (places[id(item)] + 0.5) * scale, size, extent)
+
+    for item, loaded in stream_images(items, load):
         if isinstance(loaded, ImageProblem):
             raise InputError(f"{item.name} cannot be read: {loaded}.")
-        pixels, original = loaded
-        yield _crops(pixels, (points + 0.5) * pixels.shape[1] / original[0], size, extent)
+        yield loaded
 
 
 def _crops(pixels: np.ndarray, places: np.ndarray, size: int, extent: float) -> np.ndarray:

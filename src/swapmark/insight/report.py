@@ -2,9 +2,11 @@
 
 import base64
 import io
+import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from swapmark import __version__
+from swapmark.coordinates import to_relative
 from swapmark.data.decoding import load_item
 from swapmark.data.items import Item
 from swapmark.data.sources import is_run, list_with_unread
@@ -29,7 +31,6 @@ from swapmark.insight.painter import Painter
 from swapmark.insight.parts import crop_parts
 from swapmark.insight.pictures import TILE, carried_maps, enlarged, heat_picture, strip
 from swapmark.model.familiar import Familiar
-from swapmark.points.rows import match_files
 from swapmark.points.table import Points
 from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
@@ -60,8 +61,10 @@ def write_report(
     out: Path,
     *,
     evaluation: Any = None,
+    annotated: str | os.PathLike | None = None,
     groups: Points | None = None,
     other: Network | None = None,
+    other_source: str = "",
     familiar: Familiar | None = None,
     overwrite: bool = False,
     progress: bool = False,
@@ -69,7 +72,8 @@ def write_report(
     """Study up to MOST pictures and write the report.
 
     painter: what paints, or why there is nothing. source: what the network was loaded from.
-    evaluation: of the model on marked images; groups: these, with groups. other: another run's.
+    evaluation: of the model on the marked images `annotated`; groups: these, with groups.
+    other: another run's network, loaded from `other_source`.
     familiar: knows pictures that are unlike those it was trained on.
     Raises InputError where fewer than two pictures can be used or `out` exists.
     """
@@ -83,32 +87,42 @@ def write_report(
             f"Only one picture can be used ({found.files[0]}); what landmarks stand for shows in "
             f"several. Give 2 or more; {STUDIED} or more are usual."
         )
-    rows = _evenly(len(used), STUDIED)
+    many = STUDIED * 128**2 // network.image_size**2  # of large squares fewer
+    rows = _evenly(len(used), min(STUDIED, max(2 * FEW, many)))
     studied, some = found.take(rows), [used[row] for row in rows]
     squares = np.stack([square for square, _ in read_squares(network, some, 1)])
     sight = see(network, squares)
     findings = measure(network, squares, sight)
     run = Run(Path(source)) if is_run(Path(source)) else None
-    config = read_config(run.config) if run else None
+    config = None
+    if run:
+        with suppress(InputError):  # of another version: the settings are left out
+            config = read_config(run.config)
     skipped = [*found.skipped, *unread]
     unlike = 0 if found.unlike is None else int((found.unlike > 1).sum())
     wanting = len(skipped), unlike, run.unfinished() if run else ""
-    said = verdict(findings, found.names, squares, *wanting)
+    span = np.median(np.ptp(studied.xy, axis=1) / studied.sizes, axis=0)
+    said = verdict(findings, found.names, squares, span, *wanting)
     shapes, averages, note = _shapes(found, used, groups)
     top_down = np.argsort(found.xy[..., 1].mean(axis=0) if shapes is None else shapes.mean[:, 1])
-    typical, worst = _typical_and_worst(studied, shapes)
+    typical, worst = _typical_and_worst(found)
     few = _evenly(len(squares), FEW)
     maps, lines = carried_maps(squares[few], sight.take(few), network.image_size)
     view = {
-        "title": Path(source).name,
+        "title": Path(source).resolve().name,
         "version": __version__,
         "verdict": said,
-        "counts": {"given": len(items), "found": len(found), "studied": len(some)},
-        "skipped": [(shown(file), shown(reason)) for file, reason in skipped[:20]],
+        "counts": {
+            "given": len(items),
+            "tried": len(chosen),
+            "found": len(found),
+            "studied": len(some),
+        },
+        "skipped": skipped[:20],
         "more_skipped": max(0, len(skipped) - 20),
         "size": network.image_size,
-        "typical": _thumbnails(network, [some[row] for row in typical], studied.take(typical)),
-        "worst": _thumbnails(network, [some[row] for row in worst], studied.take(worst)),
+        "typical": _thumbnails(network, [used[row] for row in typical], found.take(typical)),
+        "worst": _thumbnails(network, [used[row] for row in worst], found.take(worst)),
         "landmarks": _landmarks(
             network, painter, some, studied, squares, findings, top_down, other
         ),
@@ -121,11 +135,11 @@ def write_report(
         "curves": _curves(run, config) if run and config else None,
         "evaluation": _evaluation(evaluation),
         "settings": _settings(config) if config else [],
-        "commands": _commands(run, source, images, out),
+        "commands": _commands(run, source, images, annotated, other_source, out),
     }
     template = files("swapmark.insight").joinpath("report.html.jinja").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    write_text(out, page.from_string(template).render(view))
+    write_text(out, shown(page.from_string(template).render(view)))
     bad = [text for well, text in said if not well]
     line = bad[0] if bad else said[0][1]
     more = f" ({len(bad) - 1} more in the report)" if len(bad) > 1 else ""
@@ -143,19 +157,19 @@ def _those(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
     return [next(item for item in left if item.name == name) for name in names]
 
 
-def _picture(array: np.ndarray, quality: int = 80) -> Markup:
+def _picture(array: np.ndarray, quality: int = 80) -> str:
     """A picture uint8 (H, W, 3) as the address of an image in the page itself."""
     content = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array)).save(content, "WEBP", quality=quality)
-    return Markup("data:image/webp;base64," + base64.b64encode(content.getvalue()).decode())
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def _figure(path: Path) -> Markup:
+def _figure(path: Path) -> str:
     with Image.open(path) as figure:
         return _picture(np.asarray(figure.convert("RGB")), 88)
 
 
-def _typical_and_worst(points: Points, shapes) -> tuple[np.ndarray, np.ndarray]:
+def _typical_and_worst(points: Points) -> tuple[np.ndarray, np.ndarray]:
     """Rows: the middle of all by their mean confidence, and those of the least."""
     assert points.confidence is not None
     order = np.argsort(points.confidence.mean(axis=1))
@@ -172,7 +186,7 @@ def _thumbnails(network: Network, items: Sequence[Item], points: Points) -> list
         at = placement.to_model(points.xy[row])
         drawn = draw_landmarks(square, at, confidence=points.confidence[row], numbers=True)
         sure = float(points.confidence[row].mean())
-        tiles.append({"picture": _picture(drawn), "name": shown(item.name), "confidence": sure})
+        tiles.append({"picture": _picture(drawn), "name": item.name, "confidence": sure})
     return tiles
 
 
@@ -197,8 +211,9 @@ def _landmarks(
     if other:
         theirs = predict_points(other, list(items))
         across = across_runs(_relative(points), _relative(theirs)) * network.image_size
-    # The picture that is most like the others moves best.
-    middle = squares[int(np.argmin(np.square(squares - plain).sum(axis=(1, 2, 3))))]
+    # One that is most like the mean of all.
+    far = [float(np.square(square - plain).sum()) for square in squares]
+    middle = squares[int(np.argmin(far))]
     step = network.image_size / 10
     moves = step * np.array([(-1, 0), (-0.5, 0), (0, 0), (0.5, 0), (1, 0), (0, -1), (0, 1)])
     found = []
@@ -206,7 +221,6 @@ def _landmarks(
         moved = paints.traverse(middle, k, moves) if paints else None
         found.append(
             {
-                "number": k + 1,
                 "name": points.names[k],
                 "colour": "#" + bytes(landmark_colours(k + 1)[k]).hex(),
                 "crops": _picture(strip(crops[:, k])),
@@ -227,7 +241,7 @@ def _landmarks(
 def _relative(points: Points) -> np.ndarray:
     """Points as shares of the longer side of each picture."""
     assert points.sizes is not None
-    return points.xy / points.sizes.max(axis=1)[:, None, None]
+    return to_relative(points.xy, points.sizes, "corner")
 
 
 def _swap_grid(painter: Painter, squares: np.ndarray) -> dict[str, Any]:
@@ -248,15 +262,18 @@ def _swap_grid(painter: Painter, squares: np.ndarray) -> dict[str, Any]:
 def _shapes(found: Points, used: list[Item], groups: Points | None):
     """The shapes, the two average pictures, and why there are none."""
     if groups is not None and groups.group is not None:
-        rows = match_files(found.files, groups.files).rows
-        named = tuple(groups.group[row] if row >= 0 else "" for row in rows)
-        found = Points(**{**vars(found), "group": named})
+        known = dict(zip(groups.files, groups.group, strict=True))  # sure matches alone
+        named = tuple(known.get(file, "") for file in found.files)
+        found = replace(found, group=named) if any(named) else found
     try:
         shapes = found.align()
+    except InputError as error:
+        return None, None, str(error)
+    try:
         rows = _evenly(len(shapes.points), STUDIED)
         warped = shapes.points.take(rows).warp_to_mean(used)
-    except InputError as error:
-        return None, None, shown(str(error))
+    except InputError:
+        return shapes, None, ""
     return shapes, {"warped": _picture(warped.average), "plain": _picture(warped.plain_average)}, ""
 
 
@@ -288,7 +305,12 @@ def _curves(run: Run, config: Config) -> dict[str, Any] | None:
     begins = config.swaps_begin
     with TemporaryDirectory() as folder:
         picture = _figure(plot_losses(lines, Path(folder) / "loss.png", begins))
-    return {"picture": picture, "begins": begins, "steps": config.training.steps}
+    return {
+        "picture": picture,
+        "begins": begins,
+        "reached": lines[-1]["step"],
+        "steps": config.training.steps,
+    }
 
 
 def _evaluation(evaluation: Any) -> dict[str, Any] | None:
@@ -328,7 +350,9 @@ def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
     return flat
 
 
-def _commands(run: Run | None, source: str, images: Any, out: Path) -> list[str]:
+def _commands(
+    run: Run | None, source: str, images: Any, annotated: Any, other: str, out: Path
+) -> list[str]:
     """What makes all of it again, as it would be typed."""
     given = images if isinstance(images, list | tuple) else [images]
     words = (
@@ -338,10 +362,13 @@ def _commands(run: Run | None, source: str, images: Any, out: Path) -> list[str]
     )
     commands = []
     if run:
-        trained = str(run.recorded_images().get("source", "IMAGES"))
+        trained = str(run.recorded_images().get("source", ""))
+        trained = trained if Path(trained).exists() else "IMAGES"
         settings = str(run.config)
         commands.append(["swapmark", "train", trained, "--config", settings, "--out", "again"])
-    commands.append(["swapmark", "report", source, *words, "--out", str(out)])
+    options = ["--annotated", str(annotated)] if annotated else []
+    options += ["--other", other] if other else []
+    commands.append(["swapmark", "report", source, *words, "--out", str(out), *options])
     commands.append(["swapmark", "predict", source, *words, "--out", "points.csv"])
     commands.append(["swapmark", "shapes", "points.csv", "--out", "shapes"])
     commands.append(["swapmark", "mark", source, *words[:1], "--out", "marks.csv"])

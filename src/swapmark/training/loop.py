@@ -17,7 +17,7 @@ from swapmark.data.views import make_batch
 from swapmark.drawing.plots import plot_losses
 from swapmark.errors import TrainingError
 from swapmark.model.devices import mean_over_devices
-from swapmark.model.familiar import MOST, learn_familiar
+from swapmark.model.familiar import FILE, MOST, learn_familiar
 from swapmark.model.model import SwapModel
 from swapmark.model.store import save_model
 from swapmark.training.card import model_card
@@ -166,7 +166,8 @@ def keep_familiar(
     folder: Path, model: SwapModel, images: ImageSet, batch_size: int, *, last: bool
 ) -> None:
     """Keep in the model folder what its training pictures look like, with the last model of all."""
-    if not last:
+    if not last:  # what an earlier end of the run kept is of other weights
+        (folder / FILE).unlink(missing_ok=True)
         return
     device = next(model.parameters()).device
     chosen = np.random.default_rng(1).permutation(len(images))[:MOST]
