@@ -35,7 +35,7 @@ METHODS = {  # what it is called, colour
 
 def read(path: Path = RESULTS) -> Any:
     """A row a draw and method, the last of those made twice."""
-    lines = pd.DataFrame(read_json_lines(path))
+    lines: Any = pd.DataFrame(read_json_lines(path))
     lines = lines[lines["annotated"].isin(SETS)]
     keys = ["annotated", "specimens", "seed", "method"]
     return lines.drop_duplicates(keys, keep="last")
@@ -66,9 +66,9 @@ def table(lines: Any) -> str:
 
 
 def _cell(rows: Any, column: str, *, spread: bool) -> str:
-    values = rows[column].dropna() if rows is not None else ()
-    if not len(values):
+    if rows is None or rows[column].isna().all():
         return "–"
+    values = rows[column].dropna()
     if not spread:
         return f"{values.mean():.1f}"
     return f"{values.mean():.2f}" + (f" ± {values.std():.2f}" if len(values) > 1 else "")

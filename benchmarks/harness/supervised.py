@@ -6,6 +6,7 @@ does not learn from, no longer falls. Axes: N pictures, P points.
 """
 
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def train(squares: np.ndarray, marks: np.ndarray, swap: np.ndarray | None, seed:
     backbone, head = network.backbone.parameters(), network.landmark_encoder.parameters()
     groups = [{"params": head}, {"params": backbone, "lr": RATE * BACKBONE_RATE}]
     optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=1e-4)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
+    average: Any = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
     best, error, since = deepcopy(average.module), float("inf"), 0
     for step in range(1, (MOST if len(held) else ALONE) + 1):
         chosen = learn[torch.randint(len(learn), (BATCH,), generator=generator)]
@@ -119,7 +120,8 @@ def _loss(network: PoseModel, images: Tensor, points: Tensor) -> Tensor:
     pose = network.pose(images)
     known = points.isfinite().all(dim=-1) & (points.abs() < 1).all(dim=-1)
     points = torch.where(known[..., None], points, 0)
-    target = gaussians(points, *pose.probabilities.shape[-2:], SIGMA)
+    height, width = pose.probabilities.shape[-2:]
+    target = gaussians(points, height, width, SIGMA)
     target = target / target.sum(dim=(-2, -1), keepdim=True)
     entropy = -(target * pose.probabilities.clamp_min(1e-9).log()).sum(dim=(-2, -1))
     distance = (pose.points - points).norm(dim=-1)
