@@ -148,7 +148,8 @@ def verdict(
     if skipped:
         said.append((False, f"{counted(skipped, 'picture')} could not be used; see below."))
     if unlike:
-        told = f"{counted(unlike, 'picture')} look unlike those it was trained on"
+        look = f"{counted(unlike, 'picture')} look{'s' * (unlike == 1)}"
+        told = f"{look} unlike those it was trained on"
         said.append((False, f"{told}: there the landmarks may mean nothing."))
     if unfinished:
         said.append((False, f"the run is unfinished ({unfinished}): go on with --resume."))
