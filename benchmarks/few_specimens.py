@@ -222,7 +222,7 @@ def carried(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
         began = time.process_time()
         xy = np.full_like(test.marks.xy, np.nan)
         xy[:, there] = points.find(test.network, test.sight, pictures)[0]
-        yield Found(f"carried_by_{by}", xy, None, time.process_time() - began)
+        yield Found(f"carried_by_{by}", xy, test_seconds=time.process_time() - began)
 
 
 METHODS = {
