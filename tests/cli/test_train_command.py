@@ -26,7 +26,7 @@ def config(tiny_settings, tmp_path) -> str:
 def quick_end(request, monkeypatch):
     """No report but for the test of it: that takes seconds each time."""
     if "report" not in request.function.__name__:
-        monkeypatch.setattr("swapmark.cli._reported", lambda *given: "")
+        monkeypatch.setattr("swapmark.cli._reported", lambda *given, **options: "")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 The backbone's features hardly know colours, and a map of colours that is fine enough to paint with
 lets the pose through. So the colours are averaged around each landmark, and away from all of them
-in GROUND by GROUND cells, and say nothing of where the object is.
+in GROUND by GROUND cells, where the landmarks hide most of the object.
 """
 
 from typing import NamedTuple
