@@ -36,7 +36,7 @@ METHODS = {  # what it is called, colour
 def read(path: Path = RESULTS) -> Any:
     """A row a draw and method, the last of those made twice."""
     lines: Any = pd.DataFrame(read_json_lines(path))
-    lines = lines[lines["annotated"].isin(SETS)]
+    lines = lines[lines["annotated"].isin(SETS) & lines["method"].isin(METHODS)]
     keys = ["annotated", "specimens", "seed", "method"]
     return lines.drop_duplicates(keys, keep="last")
 
