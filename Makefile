@@ -5,6 +5,7 @@
 # make lint          linter, formatter, type checker, order of imports
 # make test-formats  read our point files with other programs, in an environment of its own
 # make test-gpu-run  try the prepared GPU run on this machine, on drawn faces, in two minutes
+# make campaign      try to lose or harm something for MINUTES=5: kills, damaged files, full disks
 # make clean         remove the virtual environments
 #
 # Each target makes what it needs in .venv, through the exact versions of constraints.txt, and
@@ -14,6 +15,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_FLAGS ?=
+MINUTES ?= 5
 PYTEST_FLAGS ?= --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
 WITHOUT_TORCH := .venv-onnx
@@ -29,7 +31,7 @@ INSTALL_OUTSIDE := $(IN_OUTSIDE) -m pip install --quiet --disable-pip-version-ch
 
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: help demo test test-formats test-onnx test-page test-gpu-run lint clean
+.PHONY: help demo test test-formats test-onnx test-page test-gpu-run campaign lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -57,6 +59,9 @@ test-page: $(VENV)/installed-page
 test-gpu-run: $(VENV)/installed
 	folder=$$(mktemp -d) && $(IN_VENV) benchmarks/gpu.py --out $$folder --minutes 2; \
 	code=$$?; rm -rf $$folder; exit $$code
+
+campaign: $(VENV)/installed-test
+	$(IN_VENV) benchmarks/campaign.py --minutes $(MINUTES)
 
 lint: $(VENV)/installed-lint
 	$(IN_VENV) -m ruff check

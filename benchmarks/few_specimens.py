@@ -1,17 +1,26 @@
 """Own points from few marked specimens, by `fit_points` and by what one would do instead.
 
 For each number and draw, specimens are drawn from the `fit` images of ANNOTATED; what learned from
-them is scored on all `test` images, in %. A JSON line for each draw and method:
+them is scored on all `test` images, in % and in pixels. A JSON line for each draw and method:
 
 - mean_shape: the specimens' mean place of each point
-- map: the points by the landmarks alone; refined: the same, moved by a look at their places
+- map: the points by the landmarks alone; refined: the same, moved by a look at their places;
+  first_look: refined without the second look, where the pictures are large enough for one
 - nearest: the place that looks most like the point in one of the specimens, by the same backbone
+- carried_by_flow, _by_landmarks, _by_both: the marks of a single specimen by correspondence
+- supervised: a network fine-tuned on the specimens, see `harness.supervised`; a minute or more
 
 `seconds` of one core are those of learning, with seeing the specimens; `test_seconds` those of
 finding the points in all test pictures once the backbone has seen them.
 `estimate` is the error that the user is told, from the specimens alone.
 
     python benchmarks/few_specimens.py faces lfw.zip --out few.jsonl --sizes 10 --draws 20
+
+Large pictures for the second look, 20 marked and 30 to test:
+
+    python -c "from swapmark.faces.drawn import *; \
+        save_faces(draw_faces(50, size=1024, fit=0.4, test=0.6, seed=0), 'drawn-0.zip')"
+    python benchmarks/few_specimens.py faces drawn-0.zip --out few.jsonl --sizes 20
 """
 
 import time
@@ -25,9 +34,11 @@ from cyclopts import run
 
 import swapmark
 from harness.machine import append_line, circumstances
-from swapmark.coordinates import to_pixels, to_relative
+from harness.supervised import find, mirrored, train
+from swapmark.coordinates import pixels_to_unit, to_pixels, to_relative
 from swapmark.data.images import Placement
 from swapmark.data.items import Item
+from swapmark.insight.correspondence import Carried
 from swapmark.points.annotated import read_annotated
 from swapmark.points.table import Points
 from swapmark.predict.network import Network, Sight
@@ -100,9 +111,9 @@ class Found(NamedTuple):
     method: str
     xy: np.ndarray
     """(N, P, 2); NaN for points that no specimen has."""
-    seconds: float | None = None
-    test_seconds: float | None = None
-    estimate: float | None = None
+    seconds: float = np.nan
+    test_seconds: float = np.nan
+    estimate: float = np.nan
 
 
 def mean_shape(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
@@ -121,13 +132,19 @@ def fitted(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
     fit = fit_points(specimens.found, specimens.marks, looks=looks, draws=0)
     seconds = time.process_time() - began
     columns = [test.marks.names.index(name) for name in fit.map.names]
-    alone = replace(fit.map, refinement=None, closer=None)
-    for method, of, estimate in (("map", alone, fit.unrefined), ("refined", fit.map, fit.error)):
+    first = replace(fit.map, closer=None)
+    ways = [
+        ("map", replace(first, refinement=None), fit.unrefined),
+        ("refined", fit.map, fit.error),
+    ]
+    if fit.map.closer:
+        ways.insert(1, ("first_look", first, np.nan))
+    for method, of, estimate in ways:
         began = time.process_time()
         xy = np.full_like(test.marks.xy, np.nan)
         xy[:, columns] = np.concatenate([_find(of, part) for part in test.batches()])
         took = time.process_time() - began
-        yield Found(method, xy, seconds if of is fit.map else None, took, estimate)
+        yield Found(method, xy, seconds if of is fit.map else np.nan, took, estimate)
 
 
 def _find(points: PointMap, pictures: Pictures) -> np.ndarray:
@@ -184,7 +201,33 @@ def _peak(scores: np.ndarray) -> tuple[float, float]:
     return between(scores[y], int(x)), between(scores[:, x], int(y))
 
 
-METHODS = {method.__name__: method for method in (mean_shape, fitted, nearest)}  # in this order
+def supervised(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
+    """A network that learned from the specimens and ImageNet alone."""
+    began = time.process_time()
+    marks = specimens.in_squares()
+    network = train(specimens.squares, marks, mirrored(specimens.marks.names), seed)
+    seconds = time.process_time() - began
+    xy = test.from_squares(find(network, test.squares))
+    xy[:, np.isnan(marks[..., 0]).all(axis=0)] = np.nan
+    yield Found("supervised", xy, seconds, time.process_time() - began - seconds)
+
+
+def carried(specimens: Pictures, test: Pictures, seed: int) -> Iterator[Found]:
+    """The marks of one specimen, carried over by correspondence."""
+    there = np.isfinite(specimens.in_squares()[0, :, 0])
+    unit = pixels_to_unit(specimens.in_squares()[0, there], specimens.network.image_size)
+    pictures = [[pair] for pair in zip(test.squares, test.placements, strict=True)]
+    for by in ("flow", "landmarks", "both"):
+        points = Carried(test.marks.names, specimens.sight, unit, by)
+        began = time.process_time()
+        xy = np.full_like(test.marks.xy, np.nan)
+        xy[:, there] = points.find(test.network, test.sight, pictures)[0]
+        yield Found(f"carried_by_{by}", xy, test_seconds=time.process_time() - began)
+
+
+METHODS = {
+    of.__name__: of for of in (mean_shape, fitted, nearest, carried, supervised)
+}  # in this order
 
 
 def main(
@@ -195,10 +238,11 @@ def main(
     sizes: tuple[int, ...] = (5, 10, 20, 50),
     draws: int = 20,
     seed: int = 0,
-    methods: tuple[Literal["mean_shape", "fitted", "nearest"], ...] = (
+    methods: tuple[Literal["mean_shape", "fitted", "nearest", "carried", "supervised"], ...] = (
         "mean_shape",
         "fitted",
         "nearest",
+        "supervised",
     ),
 ) -> None:
     """Run all draws, the i-th with `seed` + i, and print the means; one draw of all there are."""
@@ -216,13 +260,14 @@ def main(
         for draw in range(seed, seed + (draws if size < len(fit) else 1)):
             chosen = np.random.default_rng(draw).permutation(fit)[:size]
             line = {"run": model, "annotated": annotated.name, "specimens": size, "seed": draw}
-            for method in methods:
+            for method in (method for method in methods if method != "carried" or size == 1):
                 for of in METHODS[method](pictures.take(chosen), new, draw):
                     error = mean_error(point_errors(of.xy, new.marks.xy, lengths))
-                    numbers = {"test": error} | {
+                    pixels = np.nanmean(np.linalg.norm(of.xy - new.marks.xy, axis=-1))
+                    numbers = {"test": error, "pixels": float(pixels)} | {
                         name: value
                         for name in ("estimate", "seconds", "test_seconds")
-                        if (value := getattr(of, name)) is not None
+                        if np.isfinite(value := getattr(of, name))
                     }
                     row = {name: round(value, 4) for name, value in numbers.items()}
                     append_line(out, {**line, "method": of.method, **row, **circumstances()})

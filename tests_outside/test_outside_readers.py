@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 import sleap_io
+from ktch.landmark import GeneralizedProcrustesAnalysis
 from movement.io import load_poses, save_poses
 from PIL import Image
 from pycocotools.coco import COCO
@@ -168,3 +169,22 @@ def test_pandas_reads_csv_parquet_and_deeplabcut(images, tmp_path):
     assert same(frame["swapmark"]["tail base"][["x", "y"]], images.xy[:, 2])
     frame.to_csv(tmp_path / "again.csv")  # as DeepLabCut itself writes it
     assert same(read_points(tmp_path / "again.csv").xy, images.xy)
+
+
+def test_shapes_are_those_of_ktch():
+    """Aligned specimens, mean shape and components, but for how the mean shape is turned."""
+    random = np.random.default_rng(2)
+    turns, shape = np.exp(1j * random.normal(size=(30, 1))), random.normal(size=(1, 7))
+    z = turns * (shape + 1j * shape[:, ::-1] ** 2 + 0.2 * random.normal(size=(30, 7)))
+    xy = 40 + 10 * np.stack([z.real, z.imag], axis=-1) * random.uniform(0.5, 2, (30, 1, 1))
+    shapes = Points(tuple("abcdefg"), tuple(map(str, range(30))), xy).align()
+    other = GeneralizedProcrustesAnalysis(tol=1e-15)
+    aligned = other.fit_transform(xy.reshape(30, 14)).reshape(30, 7, 2)
+    ours, theirs = (mean[:, 0] + 1j * mean[:, 1] for mean in (shapes.mean, other.mu_))
+    turn = (theirs.conj() * ours).sum()
+    assert abs(turn) == pytest.approx(1, abs=1e-6)
+    turned = np.array([[turn.real, turn.imag], [-turn.imag, turn.real]])
+    assert np.abs(aligned @ turned - shapes.aligned).max() < 1e-6
+    flat = aligned.reshape(30, 14) - aligned.reshape(30, 14).mean(axis=0)
+    variance = np.linalg.svd(flat, compute_uv=False) ** 2
+    assert np.abs((variance / variance.sum())[:10] - shapes.shares).max() < 1e-6

@@ -5,6 +5,7 @@ What is slow to import (torch) is imported inside the verbs, so that `--help` an
 
 import io
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -16,7 +17,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from swapmark import __version__
-from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, shown
+from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, one_line, shown
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -113,8 +114,9 @@ def demo(
         progress=not quiet,
     )
     made.evaluation.print()
+    print(made.verdict)
     print(f"Landmarks on faces kept apart: {made.picture}")
-    print(f"What the swaps look like:      {made.run.samples}")
+    print(f"What was learned:              {made.report}")
     print(f"All numbers:                   {made.metrics}")
 
 
@@ -193,8 +195,22 @@ def train(
         again += ["--devices", str(devices)] if devices != 1 else []
         raise KeyboardInterrupt(f"{stopped}. Go on with:\n  {shlex.join(again)}") from None
     if tells:
-        print(f"The run is in {run.path}; look at {run.samples}. Next:")
+        print(f"The run is in {run.path}.", flush=True)
+        print(_reported(run.path, _source(images), device, progress=not quiet))
+        print("Next:")
         print(f"  {shlex.join(['swapmark', 'predict', str(run.path)])} IMAGES --out points.csv")
+
+
+def _reported(run: Path, images: str | list[str], device: str | None, *, progress: bool) -> str:
+    """The verdict on a run that has ended, with where its report is."""
+    import swapmark
+
+    try:
+        detector = swapmark.load(run, device=device)
+        made = detector.report(images, run / "report.html", overwrite=True, progress=progress)
+    except Exception as error:  # what was learned is there all the same
+        return f"There is no report ({one_line(error)}). Try: swapmark report {run} IMAGES"
+    return f"{made.verdict}\nWhat was learned: {made.path}"
 
 
 @app.command(sort_key=2)
@@ -214,6 +230,7 @@ def predict(
     frame_rate: float | None = None,
     batch_size: int = 64,
     safe: Safe = False,
+    fingerprint: bool = False,
     device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -244,12 +261,14 @@ def predict(
         stop: Use the frames of the video before this second.
         frame_rate: The images are frames of a video, this many a second.
         batch_size: How many images to work on at once.
+        fingerprint: Add a column that says which weights found the points.
     """
     from dataclasses import replace
 
     import swapmark
     from swapmark.data.cache import write_skipped
     from swapmark.data.items import is_video_name
+    from swapmark.data.sources import is_run
     from swapmark.errors import counted
     from swapmark.files import refuse_existing, safe_cell
     from swapmark.points.formats import format_to_write
@@ -272,9 +291,15 @@ def predict(
         check_drawing(overlay, source, frames=video, overwrite=overwrite)
     frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
     detector = swapmark.load(run, device=device, points=points)
+    if detector.folder and is_run(detector.folder):
+        from swapmark.training.run import Run
+
+        if step := Run(detector.folder).unfinished():
+            _tell(f"Note: the training of {run} is not finished ({step}).")
     chosen = other_names(detector.names, names) if names else detector.names
     found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
-    found = replace(found, names=chosen)
+    mark = (detector.network.fingerprint[:16],) * len(found) if fingerprint else None
+    found = replace(found, names=chosen, fingerprint=mark)
     try:
         lost = found.save(out, format, overwrite=overwrite, safe=safe)
     except InputError as error:  # an hour's work is not thrown away for an odd name
@@ -282,7 +307,7 @@ def predict(
         found.save(kept, "csv", overwrite=overwrite, safe=safe)
         raise InputError(f"{error} The points are kept in {kept}.") from error
     kind = "image" if found.frame is None else "frame"
-    each = f"{counted(len(found.names), 'point' if points else 'landmark')} each"
+    each = f"{counted(len(found.names), 'point' if detector.point_map else 'landmark')} each"
     print(f"{counted(len(found), kind)}, {each}: {out}")
     _print_lost(out, lost)
     reasons.unlink(missing_ok=True)
@@ -292,6 +317,9 @@ def predict(
         count = len(found.skipped)
         total = counted(count + len(found), kind)
         _tell(f"Skipped {count} of {total}; reasons: {reasons}")
+    if found.unlike is not None and (count := int((found.unlike > 1).sum())):
+        told = f"{count} of {counted(len(found), kind)} look{'s' * (count == 1)} unlike those that"
+        _tell(f"{told} {run} was trained on, so the landmarks may mean nothing: unlike is above 1.")
     if overlay:
         print(f"Drawn: {found.draw(overlay, overwrite=overwrite)}")
 
@@ -530,7 +558,8 @@ def convert(
 ) -> None:
     """Turn points from one file format into another, and say what is lost.
 
-    The formats are CSV, TPS (tpsDig), DeepLabCut, COCO keypoints and Parquet.
+    The formats are CSV, TPS (tpsDig), DeepLabCut, COCO keypoints and Parquet. Results of ImageJ are
+    read as CSV.
 
     For example:
 
@@ -565,6 +594,195 @@ def convert(
 
 
 @app.command(sort_key=8)
+def report(
+    run: Model,
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT] = Path("report.html"),
+    annotated: Path | None = None,
+    other: str | None = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what the landmarks stand for, in one HTML file: crops, swaps, shapes, and a verdict.
+
+    For example:
+
+        swapmark report runs/first photos/ --out report.html
+        swapmark report runs/first photos/ --annotated marked.zip --other runs/second
+
+    Args:
+        images: Folders (with their subfolders), zips, tars or images. Of more than 1,000, so many
+            are looked at.
+        out: The file to write.
+        annotated: A zip or folder with marked images, or a table of marked points, to evaluate on.
+        other: Another run on the same kind of pictures: do both find the same places?
+    """
+    import swapmark
+
+    detector = swapmark.load(run, device=device)
+    made = detector.report(
+        _source(images),
+        out,
+        annotated=annotated,
+        other=swapmark.load(other, device=device) if other else None,
+        overwrite=overwrite,
+        progress=not quiet,
+    )
+    print(made.verdict)
+    print(f"The report: {made.path}")
+
+
+@app.command(sort_key=8)
+def transfer(
+    run: Model,
+    marked: Path,
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    marked_images: Beside = None,
+    format: Format | None = None,
+    safe: Safe = False,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Carry the marks of one specimen to all pictures, by correspondence.
+
+    With two marked specimens or more, `swapmark fit` is better.
+
+    For example:
+
+        swapmark transfer runs/first one-marked.zip photos/ --out points.csv
+
+    Args:
+        marked: A zip or folder with one image and marks.csv, or a table with one marked image.
+        images: Folders (with their subfolders), zips, tars, images, or a video.
+        out: The table to write.
+        format: Of `out`, where its ending does not tell.
+    """
+    import swapmark
+    from swapmark.errors import counted
+    from swapmark.files import refuse_existing
+    from swapmark.points.formats import format_to_write
+
+    format_to_write(out, format)
+    refuse_existing(out, overwrite=overwrite)
+    detector = swapmark.load(run, device=device)
+    found = detector.transfer(marked, _source(images), images=marked_images, progress=not quiet)
+    _print_lost(out, found.save(out, format, overwrite=overwrite, safe=safe))
+    for entry in found.skipped[:20]:
+        _tell(f"Skipped {entry.file}: {entry.reason}")
+    if more := len(found.skipped[20:]):
+        _tell(f"Skipped {more} more.")
+    print(f"{counted(len(found.names), 'point')} in {counted(len(found), 'picture')}: {out}")
+
+
+@app.command(sort_key=8)
+def align(
+    run: Model,
+    images: list[str],
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    points: str | None = None,
+    size: int = 256,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Warp pictures so that their landmarks lie on the mean shape, and average them.
+
+    Writes OUT/average.png, OUT/plain-average.png (of the pictures as they are), the warped pictures
+    and the points. Where landmarks mark the same place in every picture, the average is sharp.
+
+    For example:
+
+        swapmark align faces photos/ --out average
+
+    Args:
+        images: Folders (with their subfolders), zips, tars, images, or a video.
+        out: The folder to make.
+        points: Use your own points, by the name that `swapmark fit` kept them under.
+        size: Side of the pictures to make, in pixels.
+    """
+    import swapmark
+    from swapmark.drawing.draw import save_image
+    from swapmark.errors import counted
+    from swapmark.points.average import Average, warp_pictures
+    from swapmark.points.overlay import check_drawing
+
+    source = _source(images)
+    check_drawing(out / "average.png", source, frames=False, overwrite=overwrite)
+    averages = {"average.png": Average(size), "plain-average.png": Average(size)}
+    detector = swapmark.load(run, device=device, points=points)
+    found = detector.predict(source, progress=not quiet)
+    shapes = found.align()
+    for old in (out / "warped").glob("[0-9]*.png"):
+        old.unlink()
+    for specimen in warp_pictures(shapes, source, size):
+        stem = re.sub(r"[^\w.-]+", "_", Path(shapes.points.files[specimen.row]).stem)
+        save_image(specimen.warped, out / "warped" / f"{specimen.row + 1:05}-{stem[-80:]}.png")
+        averages["average.png"].add(specimen.warped, specimen.warped_inside)
+        averages["plain-average.png"].add(specimen.picture, specimen.inside)
+    for name, average in averages.items():
+        save_image(average.picture(), out / name)
+    found.save(out / "points.csv", overwrite=overwrite)
+    for entry in (*found.skipped, *shapes.left_out):
+        _tell(f"Skipped {entry.file}: {entry.reason}")
+    print(f"{counted(len(shapes.points), 'picture')} on the mean shape: {out / 'average.png'}")
+    print(f"The same pictures as they are: {out / 'plain-average.png'}")
+
+
+@app.command(sort_key=9)
+def shapes(
+    table: Path,
+    /,
+    *,
+    out: Annotated[Path, OUT],
+    groups: str | None = None,
+    images: Beside = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Align the points of a table (Procrustes), and show how the shapes vary.
+
+    Writes tables of the aligned points, of centroid sizes with the outliers first, of scores and of
+    the principal components, and a figure each of variation, components and outliers.
+
+    For example:
+
+        swapmark shapes points.csv --out shapes
+        swapmark shapes points.csv --groups species --out shapes
+
+    Args:
+        table: A table of points in any format that `swapmark convert` knows.
+        out: The folder to make.
+        groups: The column of a CSV or Parquet file that holds the groups. Default: group, if it is
+            there.
+    """
+    import swapmark
+    from swapmark.errors import counted
+    from swapmark.files import refuse_existing
+
+    refuse_existing(out / "aligned.csv", overwrite=overwrite)
+    found = swapmark.read_points(table, images=images, group=groups).align()
+    for entry in found.left_out:
+        _tell(f"Left out {entry.file}: {entry.reason}")
+    found.save(out, overwrite=overwrite)
+    parts = ", ".join(f"{share:.0%}" for share in found.shares[:3])
+    row = int(found.outliers[0])
+    print(f"{counted(len(found.points), 'specimen')} aligned: {out}")
+    print(f"Share of the variance in the first components: {parts or 'there are none'}")
+    print(
+        f"Farthest from the mean shape: {found.points.files[row]} ({found.distances[row]:.3f}; "
+        f"all have {found.variance**0.5:.3f} on average)"
+    )
+
+
+@app.command(sort_key=10)
 def doctor(*, json: bool = False) -> None:
     """Check this machine: versions, devices, disk space, and what is wrong.
 
@@ -603,6 +821,10 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_output()
         return BROKEN_PIPE
+    except SystemExit as ended:  # what rich makes of it, with an exit code of its own
+        if isinstance(ended.__context__, BrokenPipeError):
+            return BROKEN_PIPE
+        raise
     except CycloptsError:  # cyclopts has told which
         sys.exit(USAGE_ERROR)
     except SwapmarkError as error:

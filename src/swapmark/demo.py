@@ -30,6 +30,10 @@ class Demo:
     """The same in a file."""
     picture: Path
     """Landmarks on faces that were kept apart."""
+    report: Path
+    """What was learned, to be opened in a browser."""
+    verdict: str
+    """The same in one line."""
 
 
 def demo(
@@ -74,7 +78,8 @@ def demo(
     metrics = evaluation.save(detector.metrics_path(faces_path), overwrite=overwrite)
     shown = detector.predict(_images_of(faces, "test")[:SHOWN])
     picture = shown.draw(out / "landmarks.png", overwrite=overwrite)
-    return Demo(run, evaluation, metrics, picture)
+    made = detector.report(_images_of(faces, "test"), run.path / "report.html", overwrite=True)
+    return Demo(run, evaluation, metrics, picture, made.path, made.verdict)
 
 
 def _images_of(faces: DrawnFaces, split: str) -> np.ndarray:

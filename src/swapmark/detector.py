@@ -2,24 +2,33 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swapmark.data.sources import Source
-from swapmark.errors import InputError, LeftOutWarning, counted
+from swapmark.coordinates import pixels_to_unit
+from swapmark.data.images import Placement
+from swapmark.data.items import Item
+from swapmark.data.sources import Source, list_images
+from swapmark.errors import InputError, LeftOutWarning, RunError, counted
+from swapmark.files import refuse_existing
+from swapmark.model.familiar import Familiar
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.points.checks import check_sizes, check_unit
 from swapmark.points.rows import sizes_of
 from swapmark.points.table import Points, default_names
-from swapmark.predict.find import find_model, open_network
+from swapmark.predict.find import find_familiar, find_model, open_network
 from swapmark.predict.network import Network
 from swapmark.predict.predict import predict_points
+from swapmark.specimens import notes
 from swapmark.specimens.evaluate import Evaluation, evaluate
 from swapmark.specimens.fit import PointFit, fit_points
-from swapmark.specimens.looks import look
+from swapmark.specimens.looks import look, read_squares
 from swapmark.specimens.metrics import choose_normaliser
 from swapmark.specimens.point_map import (
     PointMap,
@@ -27,6 +36,14 @@ from swapmark.specimens.point_map import (
     point_map_path,
     read_point_map,
 )
+
+if TYPE_CHECKING:
+    from swapmark.insight.correspondence import Correspondence
+    from swapmark.insight.painter import Painter
+    from swapmark.insight.report import Report
+
+FEW = 5
+"""Pictures that tell whether marks are what own points were found at."""
 
 
 def load(
@@ -52,7 +69,8 @@ def load(
     path = find_model(source)
     network = open_network(path, device=device)
     folder = Path(source) if Path(source).is_dir() else None
-    detector = Detector(network, os.fspath(source), path, folder)
+    familiar = find_familiar(path, network)
+    detector = Detector(network, os.fspath(source), path, folder, familiar=familiar)
     if points is None and network.points:
         points = read_point_map(path, network.points)
     if points is None:
@@ -98,6 +116,8 @@ class Detector:
     """The name under which own points were loaded, and under which an export keeps them."""
     fit: PointFit | None = None
     """How well the own points fit, for what `fit_points` gave."""
+    familiar: Familiar | None = None
+    """What the training pictures look like; None where the model does not know."""
 
     def __repr__(self) -> str:
         found = counted(len(self.names), "landmark" if self.point_map is None else "point")
@@ -123,7 +143,8 @@ class Detector:
     ) -> Points:
         """Find the points in every image of a folder, zip, tar, file, list or array, or in a video.
 
-        Images that cannot be read are listed in `.skipped` of the result. Of a video there is a row
+        Images that cannot be read are listed in `.skipped` of the result; `.unlike` is above 1 for
+        those that look unlike the training pictures. Of a video there is a row
         a frame: each one, or each n-th (`every`), from second `start` on and before second `stop`.
         With `frame_rate` pictures are taken for the frames of a video, so many a second. Raises
         InputError when no image can be used.
@@ -139,6 +160,7 @@ class Detector:
             every=every,
             start=start,
             stop=stop,
+            familiar=self.familiar,
         )
 
     def evaluate(
@@ -228,7 +250,195 @@ class Detector:
         points, sizes = marked.points.take(wanted), sizes_of(items)
         check_sizes(points, sizes)
         check_unit(points, sizes)
+        for name in self._own_points_on(points, items[:FEW]):
+            told = notes.found_by(f"this model: they lie where its points {name} do")
+            warnings.warn(told, LeftOutWarning, stacklevel=3)
         return predict_points(self.network, items, progress=progress)
+
+    def _own_points_on(self, marked: Points, items: Sequence[Item]) -> Iterator[str]:
+        """The names of own points in the folder that are found just on the marks of `items`."""
+        for path in sorted((self.folder / "points").glob("*.json")) if self.folder else ():
+            with suppress(RunError, InputError):  # of an earlier model; unreadable pictures
+                own = find_point_map(self.folder, path.stem, self.network.fingerprint)
+                found = predict_points(self.network, items, own)
+                rows = [marked.files.index(file) for file in found.files]
+                if notes.agree(marked.xy[rows], found.xy):
+                    yield path.stem
+
+    def heatmaps(self, images: Source) -> np.ndarray:
+        """Where each landmark may be: float32 (N, K, h, w), each map of sum 1.
+
+        The maps cover the squares that the network sees, 4 of whose pixels are one cell. Raises
+        RunError for a model without what paints, such as an ONNX file, and InputError where a
+        picture cannot be read; so do `swap` and `traverse`.
+        """
+        return self._painter.heatmaps(self._squares(images))
+
+    def swap(self, appearance_of: Source, pose_of: Source) -> np.ndarray:
+        """Paint the looks of N pictures in the pose of N others: D(a_i, p_j) of Xu et al. 2020.
+
+        Gives the network's squares, uint8 (N, side, side, 3). One picture goes with all of the
+        other source; else there must be as many in both.
+        """
+        looks, poses = self._squares(appearance_of), self._squares(pose_of)
+        if len(looks) != len(poses) and 1 not in (len(looks), len(poses)):
+            raise InputError(
+                f"There are {len(looks)} pictures to take the appearance of and {len(poses)} the "
+                f"pose. Give as many of both, or one of either."
+            )
+        shape = np.broadcast_shapes(looks.shape, poses.shape)
+        return self._painter.swap(np.broadcast_to(looks, shape), np.broadcast_to(poses, shape))
+
+    def traverse(self, image: Source, landmark: str, offsets: np.ndarray | Sequence) -> np.ndarray:
+        """Paint one picture M times, with one landmark moved: uint8 (M, side, side, 3).
+
+        landmark: its name, such as `landmark_7`. offsets: (M, 2), x to the right and y down, in
+        pixels of the network's square.
+        """
+        moves = np.asarray(offsets, dtype=float)
+        if moves.ndim != 2 or moves.shape[1] != 2 or not len(moves) or not np.isfinite(moves).all():
+            raise InputError(
+                f"offsets has shape {moves.shape}; expected (M, 2): x and y of each move, finite."
+            )
+        squares = self._squares(image)
+        if len(squares) != 1:
+            raise InputError(f"There are {len(squares)} pictures; expected one to paint anew.")
+        names = default_names(self.network.landmarks)
+        if landmark not in names:
+            raise InputError(f"There is no landmark {landmark!r}; there are {', '.join(names)}.")
+        return self._painter.traverse(squares[0], names.index(landmark), moves)
+
+    def correspond(self, a: Source, b: Source) -> "Correspondence":
+        """For each pixel of the picture b its place in the picture a, and how certain that is.
+
+        Places (H, W, 2) are pixels of a; those outside of it are where b shows what a does not.
+        By the landmarks' warp, and the flow on top of it.
+        """
+        from swapmark.insight.correspondence import correspond_pictures
+
+        return correspond_pictures(self.network, self._read(a), self._read(b))
+
+    def transfer(
+        self,
+        marked: str | os.PathLike,
+        source: Source,
+        *,
+        images: Source | None = None,
+        progress: bool = False,
+    ) -> Points:
+        """Carry the points of one marked picture to all of `source`, by correspondence.
+
+        `marked` is read as by `fit_points`; its picture lies beside it or in `images`. Confidence
+        is how alike the two places look. With two marked pictures or more `fit_points` is better.
+        Raises InputError unless one picture has marks.
+        """
+        from swapmark.insight.correspondence import Carried
+
+        given = read_annotated(marked, images)
+        rows = np.flatnonzero(given.points.marked.any(axis=1))
+        if len(rows) != 1:
+            raise InputError(
+                f"{marked} has marks in {counted(len(rows), 'picture')}; expected one to carry "
+                f"them from. Learn from several: swapmark fit {self.source} {marked} --out NAME"
+            )
+        for note in given.notes:
+            warnings.warn(note, LeftOutWarning, stacklevel=2)
+        points, sizes = given.points.take(rows), sizes_of([given.items[rows[0]]])
+        check_sizes(points, sizes)
+        check_unit(points, sizes)
+        there = np.flatnonzero(given.points.marked[rows[0]])
+        ((square, placement),) = self._read([given.items[rows[0]]])
+        unit = pixels_to_unit(
+            placement.to_model(given.points.xy[rows[0], there]), self.network.image_size
+        )
+        names = tuple(given.points.names[index] for index in there)
+        carried = Carried(names, self.network.see(np.stack([square])), unit)
+        return predict_points(
+            self.network, source, carried, familiar=self.familiar, progress=progress
+        )
+
+    def parts(
+        self, images: Source, point: str, *, size: int = 64, extent: float = 0.25
+    ) -> np.ndarray:
+        """What lies around a point of `names` in each picture: uint8 (N, size, size, 3).
+
+        extent: the side of the crops, as a share of the picture's longer side.
+        """
+        from swapmark.insight.parts import crop_parts
+
+        if not (0 < extent <= 1 and 1 <= size <= 4096):
+            raise InputError(
+                f"size is {size} and extent {extent}; expected 1 to 4096 pixels, and a share of "
+                f"the longer side above 0 and at most 1."
+            )
+        if point not in self.names:
+            raise InputError(f"There is no point {point!r}; there are {', '.join(self.names)}.")
+        items = list_images(images)
+        found = self.predict(items)
+        for file, reason in found.skipped:
+            raise InputError(f"{file} cannot be read: {reason}.")
+        xy = found.xy[:, [self.names.index(point)]]
+        return np.concatenate(list(crop_parts(items, xy, size=size, extent=extent)))
+
+    def report(
+        self,
+        images: Source,
+        out: str | os.PathLike,
+        *,
+        annotated: str | os.PathLike | None = None,
+        other: "Detector | None" = None,
+        overwrite: bool = False,
+        progress: bool = False,
+    ) -> "Report":
+        """Write one HTML file that shows what the landmarks stand for, and return its verdict.
+
+        Up to 1,000 of the pictures are looked at. Of a model without what paints, swapped pictures
+        are left out. `annotated`: marked images, to evaluate on, whose groups tell shapes apart.
+        `other`: another run's detector, to see which landmarks both have. Raises InputError where
+        fewer than two pictures can be used, or `out` exists and `overwrite` is not set.
+        """
+        from swapmark.insight.report import write_report
+
+        out = Path(out)
+        refuse_existing(out, overwrite=overwrite)
+        try:
+            painter = self._painter
+        except RunError as error:
+            painter = str(error)
+        evaluation = self.evaluate(annotated, progress=progress) if annotated else None
+        return write_report(
+            self.network,
+            painter,
+            self.source,
+            images,
+            out,
+            evaluation=evaluation,
+            annotated=annotated,
+            groups=read_annotated(annotated).points if annotated else None,
+            other=other.network if other else None,
+            other_source=other.source if other else "",
+            familiar=self.familiar,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+    @cached_property
+    def _painter(self) -> "Painter":
+        if self.path.is_file():
+            raise RunError(
+                f"{self.path} finds landmarks and cannot paint. Use the run that it is made of."
+            )
+        from swapmark.insight.painter import Painter
+        from swapmark.model.store import load_whole_model
+
+        return Painter(load_whole_model(self.path), str(getattr(self.network, "device", "cpu")))
+
+    def _read(self, images: Source) -> list[tuple[np.ndarray, Placement]]:
+        """The squares of all pictures, with their places there; InputError where one is unread."""
+        return list(read_squares(self.network, list_images(images), 1))
+
+    def _squares(self, images: Source) -> np.ndarray:
+        return np.stack([square for square, _ in self._read(images)])
 
     def save(self, name: str, *, overwrite: bool = False) -> Path:
         """Keep own points in the run, as RUN/points/NAME.json, for `load(RUN, points=NAME)`.
@@ -284,6 +494,7 @@ class Detector:
             path,
             fingerprint=self.network.fingerprint,
             point_map=self.point_map,
+            familiar=self.familiar,
             overwrite=overwrite,
         )
 

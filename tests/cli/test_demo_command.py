@@ -39,7 +39,7 @@ def test_the_demo_goes_all_the_way_and_tells_where_everything_is(quick, tiny_run
     assert (out / "notes.txt").read_text() == "precious"
     printed, told = capsys.readouterr()
     metrics = out / "run" / "evaluation" / "faces" / "metrics.json"
-    for place in (out / "landmarks.png", out / "run" / "samples", metrics):
+    for place in (out / "landmarks.png", out / "run" / "report.html", metrics):
         assert str(place) in printed
         assert place.exists()
     assert "mean shape" in printed

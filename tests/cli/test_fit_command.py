@@ -53,6 +53,9 @@ def test_fitted_points_are_written_by_predict_under_their_own_names(
     assert float(rows[7]["nose_x"]) == pytest.approx(found.xy[7, NAMES.index("nose"), 0], abs=2e-3)
     distance = np.linalg.norm(found.xy - faces.points.xy, axis=-1)
     assert distance.mean() < 6, "near the marks, in pixels of the faces"
+    found.take(range(4)).save(tmp_path / "found.tps")
+    assert fit(run, tmp_path / "found.tps", "--images", str(marked), out="again") == 0
+    assert "where its points face do" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_existing_map_and_picture_are_kept_before_any_work_is_done(

@@ -8,7 +8,23 @@ import swapmark
 from swapmark.cli import app, main
 from swapmark.errors import InputError
 
-VERBS = ("demo", "train", "predict", "mark", "fit", "evaluate", "export", "convert", "doctor")
+VERBS = (
+    *(
+        "demo",
+        "train",
+        "predict",
+        "mark",
+        "fit",
+        "evaluate",
+        "export",
+        "convert",
+        "report",
+        "transfer",
+        "align",
+        "shapes",
+    ),
+    "doctor",
+)
 SLOW_IMPORTS = {"torch", "accelerate", "matplotlib", "pandas", "numpy", "PIL"}
 
 
@@ -36,7 +52,7 @@ def test_a_command_shows_its_examples_and_explains_every_option(name, capsys):
     told = printed(capsys, name, "--help")
     assert "--no-" not in told
     assert "--empty-" not in told
-    assert ("--device " in told) == (name not in ("export", "convert", "doctor"))
+    assert ("--device " in told) == (name not in ("export", "convert", "shapes", "doctor"))
     assert ("--out -o" in told) == (name not in ("convert", "doctor"))
 
 

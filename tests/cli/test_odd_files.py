@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from swapmark.cli import main
+from swapmark.training.run import Run
 
 
 def swapmark(*words, output, cwd=None) -> tuple[int, str]:
@@ -24,13 +25,13 @@ def table(tmp_path):
     return path
 
 
-def test_a_reader_that_has_enough_ends_the_command_as_it_ends_others(table):
+@pytest.mark.parametrize("words", [["convert", "points.csv", "out.json"], ["--help"]])
+def test_a_reader_that_has_enough_ends_the_command_as_it_ends_others(table, words):
     reader, writer = os.pipe()
     os.close(reader)
-    words = ["convert", "points.csv", "out.json"]
     assert swapmark(*words, output=writer, cwd=table.parent) == (141, "")
     os.close(writer)
-    assert (table.parent / "out.json").exists()
+    assert (table.parent / words[-1]).exists() or words == ["--help"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110
@@ -72,3 +73,24 @@ def test_pipes_in_folders_of_pictures_and_models_are_told(tiny_run, tmp_path, ca
     os.mkfifo(tmp_path / "config.json")
     assert main(["predict", str(tmp_path), "x.png"]) == 2
     assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, b"[" * 100_000, b"a: \xff"])
+def test_settings_that_are_no_yaml_are_told_and_do_not_hang(tmp_path, capsys, content):
+    path = tmp_path / "settings.yaml"
+    path.write_bytes(content) if content else os.mkfifo(path)
+    assert main(["train", "photos", "--out", "run", "--config", str(path)]) == 2
+    assert f"{path} cannot be read as YAML" in capsys.readouterr().err
+
+
+def test_what_is_damaged_in_the_notes_of_a_run_is_left_out(tmp_path):
+    run = Run(tmp_path)
+    run.images.write_text("[" * 100_000)
+    assert run.recorded_images() == {}
+    run.images.unlink()
+    os.mkfifo(run.images)
+    assert run.recorded_images() == {}
+    lines = ["[]", "{}", '{"step": true}', '{"step": "5"}', '{"step": 5}', '{"step": 10}', '{"st']
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    run.keep_metrics_until(7)
+    assert run.metrics() == [{"step": 5}]

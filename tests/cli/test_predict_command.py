@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image
 from swapmark.cli import main
 from swapmark.detector import load
 from swapmark.points.formats import read_points
+from swapmark.training.train import train
 
 
 @pytest.fixture
@@ -202,6 +204,8 @@ def test_a_video_gives_a_row_a_frame_and_a_drawn_video(tiny_run, film, tmp_path,
     assert drawn.stat().st_size > 0
     assert predict(tiny_run, video, tmp_path / "a.csv", "--format", "dlc") == 0
     assert len(read_points(tmp_path / "a.csv")) == 9
+    assert predict(tiny_run, video, tmp_path / "a.tps") == 0
+    assert (tmp_path / "a.tps").read_text().count("predict.mkv#") == 9
 
 
 def test_a_folder_with_a_frame_rate_is_taken_for_a_video(tiny_run, images, tmp_path, capsys):
@@ -214,3 +218,37 @@ def test_a_folder_with_a_frame_rate_is_taken_for_a_video(tiny_run, images, tmp_p
     ]
     (skipped,) = rows(tmp_path / "points-skipped.csv")
     assert skipped["file"] == "1.png"
+
+
+@pytest.fixture(scope="module")
+def knowing_run(tiny_faces, tiny_settings, tmp_path_factory):
+    """A short run that keeps what its 24 pictures look like."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("swapmark.model.familiar.FEWEST", 10)
+        out = tmp_path_factory.mktemp("runs") / "knowing"
+        return train(tiny_faces, out, config=tiny_settings, steps=2, progress=False)
+
+
+def test_pictures_unlike_the_training_pictures_are_marked_and_counted(
+    knowing_run, tiny_faces, images, tmp_path, capsys
+):
+    stripes = np.tile(np.arange(40, dtype=np.uint8) % 2 * 255, (40, 1))
+    for path in images.iterdir():
+        Image.fromarray(stripes).save(path)
+    assert predict(knowing_run, images, tmp_path / "p.csv", "--fingerprint") == 0
+    assert "3 of 3 images look unlike" in capsys.readouterr().err
+    table = rows(tmp_path / "p.csv")
+    assert all(float(row["unlike"]) > 1 for row in table)
+    assert table[0]["fingerprint"] == load(knowing_run).network.fingerprint[:16]
+    assert np.all(read_points(tmp_path / "p.csv").unlike > 1)
+    assert predict(knowing_run, tiny_faces, tmp_path / "q.csv") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_unfinished_run_is_told(knowing_run, images, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(knowing_run.path, out)
+    settings = (out / "config.yaml").read_text().replace("steps: 2\n", "steps: 90\n")
+    (out / "config.yaml").write_text(settings)
+    assert main(["predict", str(out), str(images), "--quiet", "-o", str(tmp_path / "p.csv")]) == 0
+    assert "not finished (step 2 of 90)" in capsys.readouterr().err

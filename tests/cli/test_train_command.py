@@ -22,6 +22,13 @@ def config(tiny_settings, tmp_path) -> str:
     return str(path)
 
 
+@pytest.fixture(autouse=True)
+def quick_end(request, monkeypatch):
+    """No report but for the test of it: that takes seconds each time."""
+    if "report" not in request.function.__name__:
+        monkeypatch.setattr("swapmark.cli._reported", lambda *given, **options: "")
+
+
 @pytest.fixture
 def command(tiny_faces, config, tmp_path):
     """The words of `swapmark train` for a run of two steps."""
@@ -44,6 +51,14 @@ def test_the_command_trains_and_says_what_comes_next(command, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert f"swapmark predict {run.path} IMAGES --out points.csv" in out
     assert err == ""
+
+
+def test_it_ends_with_the_report_and_its_verdict(command, tmp_path, capsys):
+    assert main([*command(), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "Look at this: the landmarks hardly follow" in out
+    assert str(tmp_path / "run" / "report.html") in out
+    assert "Each landmark" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_without_quiet_it_tells_how_far_it_is(command, capsys):

@@ -224,3 +224,12 @@ def test_damaged_headers_are_problems():
             for look in (decode_image, image_size):
                 with suppress(ImageProblem), warnings.catch_warnings(action="ignore"):
                     look(bytes(damaged))
+
+
+@pytest.mark.parametrize("place", [2**63, 2**64 - 1])
+def test_a_place_that_no_file_has_is_a_problem(place):
+    data = tiff(GREY.astype("f4"), bigtiff=True)
+    damaged = data[:8] + place.to_bytes(8, "little") + data[16:]
+    for look in (decode_image, image_size):
+        with pytest.raises(ImageProblem, match="lists no picture"):
+            look(damaged)

@@ -1,5 +1,6 @@
 """A model folder that the Hugging Face hub takes, and that loads back."""
 
+import shutil
 from dataclasses import replace
 
 import huggingface_hub
@@ -12,6 +13,7 @@ from swapmark.detector import load
 from swapmark.errors import InputError, OutputError
 from swapmark.export.hub import push_to_hub, save_hub
 from swapmark.faces.drawn import draw_faces
+from swapmark.model.familiar import learn_familiar
 
 FILES = ["README.md", "config.json", "model.safetensors"]
 
@@ -37,7 +39,13 @@ def hub(monkeypatch):
 def test_an_export_finds_what_the_run_finds_with_what_is_needed_for_that(
     tiny_run, tiny_faces, tmp_path
 ):
-    folder = load(tiny_run, device="cpu").save_hub(tmp_path / "hub")
+    run = shutil.copytree(tiny_run.path, tmp_path / "run")
+    known = np.random.default_rng(0).normal(size=(60, 3))
+    learn_familiar(known).save(run / "model")
+    folder = load(run, device="cpu").save_hub(tmp_path / "hub")
+    kept = folder / "familiar.json"
+    assert kept.read_bytes() == (run / "model" / "familiar.json").read_bytes()
+    kept.unlink()
     assert sorted(path.name for path in folder.iterdir()) == FILES
     found, expected = (
         load(place, device="cpu").predict(tiny_faces) for place in (folder, tiny_run)
@@ -78,7 +86,7 @@ def test_a_push_sends_the_three_files_to_a_private_repository(tiny_run, hub):
     assert load(tiny_run).push_to_hub("jane/faces") == "https://hub.example/jane/faces"
     created, (name, files, card) = hub
     assert created == ("jane/faces", {"private": True, "exist_ok": True})
-    assert (name, files) == ("jane/faces", [*FILES, "points/*.json"])
+    assert (name, files) == ("jane/faces", sorted([*FILES, "familiar.json", "points/*.json"]))
     assert 'swapmark.load("jane/faces")' in card.text
 
 

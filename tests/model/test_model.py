@@ -40,15 +40,6 @@ def test_pictures_come_back_in_their_own_size_at_any_widths(size, appearance, la
 
 
 @torch.no_grad()
-def test_the_pose_may_be_handed_on_or_found_again():
-    model, images = small_model(appearance="landmarks"), random_images()
-    features = model.features(images)
-    pose = model.landmark_encoder(features)
-    assert torch.equal(model.appearance_of(features, pose), model.appearance_of(features))
-    assert torch.equal(model.appearance(images), model.appearance_of(features))
-
-
-@torch.no_grad()
 def test_an_image_is_treated_alike_in_any_batch():
     model, images = small_model(), random_images(count=3)
     together = model.pose(images).points

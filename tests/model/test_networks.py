@@ -5,7 +5,14 @@ import torch
 from torch import nn
 
 from swapmark.model.heatmaps import gaussians, soft_argmax
-from swapmark.model.networks import AppearanceEncoder, Decoder, LandmarkEncoder, Pose, PyramidFusion
+from swapmark.model.networks import (
+    Appearance,
+    AppearanceEncoder,
+    Decoder,
+    LandmarkEncoder,
+    Pose,
+    PyramidFusion,
+)
 
 WIDTH, SIDE = 8, 6
 
@@ -66,6 +73,7 @@ def encoder(form: str) -> AppearanceEncoder:
 
 
 MAPS = noise(2, WIDTH, SIDE, SIDE, seed=2)
+IMAGES = torch.rand(2, 3, 4 * SIDE, 4 * SIDE, generator=torch.Generator().manual_seed(4))
 
 
 @pytest.fixture
@@ -83,47 +91,67 @@ def shuffled(maps: torch.Tensor) -> torch.Tensor:
     return maps.flatten(2)[..., order].unflatten(2, (SIDE, SIDE))
 
 
+def looks(encoder: AppearanceEncoder, maps: torch.Tensor, pose: Pose) -> torch.Tensor:
+    return encoder(IMAGES, [maps], pose).looks
+
+
+def placed_looks(encoder: AppearanceEncoder, appearance: Appearance, pose: Pose) -> torch.Tensor:
+    return encoder.placed(appearance, pose)[0]
+
+
 def test_a_vector_does_not_know_where_things_are(pose):
     vector = encoder("vector")
-    assert vector([MAPS]).shape == (2, 1, WIDTH)
-    torch.testing.assert_close(vector([shuffled(MAPS)]), vector([MAPS]))
-    assert (vector([MAPS + 1]) - vector([MAPS])).abs().mean() > 0.1
-    placed = vector.placed(vector([MAPS]), pose)
+    found = looks(vector, MAPS, pose)
+    assert found.shape == (2, 1, WIDTH)
+    torch.testing.assert_close(looks(vector, shuffled(MAPS), pose), found)
+    assert (looks(vector, MAPS + 1, pose) - found).abs().mean() > 0.1
+    placed = placed_looks(vector, vector(IMAGES, [MAPS], pose), pose)
     assert torch.equal(placed, placed[:, :, :1, :1].expand(2, WIDTH, SIDE, SIDE))
 
 
 def test_a_map_keeps_every_cell_in_its_place(pose):
     spatial = encoder("map")
-    appearance = spatial([MAPS])
-    assert spatial.placed(appearance, pose) is appearance
-    torch.testing.assert_close(spatial([shuffled(MAPS)]), shuffled(appearance))
+    appearance = spatial(IMAGES, [MAPS], pose)
+    assert placed_looks(spatial, appearance, pose) is appearance.looks
+    torch.testing.assert_close(looks(spatial, shuffled(MAPS), pose), shuffled(appearance.looks))
 
 
 def test_codes_of_landmarks_are_the_cells_under_their_heatmaps_and_move_with_them(pose):
     parts = encoder("landmarks")
-    codes = parts([MAPS], pose)
+    codes = looks(parts, MAPS, pose)
     cells = parts.project(MAPS)
     expected = torch.stack([cells[..., 1, 2], cells[..., 4, 5], cells.mean(dim=(-2, -1))], dim=1)
     torch.testing.assert_close(codes, expected)
     moved = Pose(shuffled(pose.probabilities), pose.points, pose.gaussians)
-    torch.testing.assert_close(parts([shuffled(MAPS)], moved), codes)
+    torch.testing.assert_close(looks(parts, shuffled(MAPS), moved), codes)
 
 
 def test_codes_of_landmarks_are_placed_at_the_landmarks(pose):
     parts = encoder("landmarks")
-    codes = parts([MAPS], pose)
-    placed = parts.placed(codes, pose)
+    appearance = parts(IMAGES, [MAPS], pose)
+    codes, placed = appearance.looks, placed_looks(parts, appearance, pose)
     torch.testing.assert_close(placed[:, :, 1, 2], codes[:, 2] + codes[:, 0])
     torch.testing.assert_close(placed[:, :, 4, 5], codes[:, 2] + codes[:, 1])
     torch.testing.assert_close(placed[:, :, 5, 0], codes[:, 2])  # far from both
 
 
+@pytest.mark.parametrize("form", ["map", "vector", "landmarks"])
+def test_the_appearance_of_some_images_is_theirs(form, pose):
+    whole = encoder(form)(IMAGES, [MAPS], pose)
+    swapped = whole.of([1, 0])
+    for part, other in zip(
+        (whole.looks, *whole.colours), (swapped.looks, *swapped.colours), strict=True
+    ):
+        assert torch.equal(part.flip(0), other)
+
+
 def test_the_decoder_paints_the_appearance_and_the_pose_four_times_as_large():
     torch.manual_seed(0)
     decoder = Decoder(appearance=6, landmarks=3, width=32)
-    appearance, drawn = noise(2, 6, 16, 12), noise(2, 3, 16, 12, seed=1)
-    before = decoder(appearance, drawn)
+    given = noise(2, 6, 16, 12), torch.rand(2, 3, 16, 12), noise(2, 3, 16, 12, seed=1)
+    before = decoder(*given)
     assert before.shape == (2, 3, 64, 48)
     assert 0 <= before.min() < before.max() <= 1
-    assert (decoder(appearance.flip(0), drawn) - before).abs().mean() > 0.01
-    assert (decoder(appearance, drawn.flip(0)) - before).abs().mean() > 0.01
+    for changed in range(3):
+        others = [part.flip(0) if n == changed else part for n, part in enumerate(given)]
+        assert (decoder(*others) - before).abs().mean() > 0.01

@@ -5,9 +5,10 @@ from torch import Tensor, nn
 
 from swapmark.data.views import Batch
 from swapmark.data.warp import Warp
+from swapmark.model.colours import pick_colours
 from swapmark.model.heatmaps import gaussians
 from swapmark.model.model import ModelConfig, SwapModel
-from swapmark.model.networks import Pose
+from swapmark.model.networks import Appearance, Pose
 from swapmark.objectives.c3 import C3Config
 from swapmark.objectives.perceptual import PerceptualDistance
 
@@ -65,31 +66,38 @@ class TaggedPoses(nn.Module):
         return pose_at(torch.stack([x, torch.zeros_like(x)], dim=-1)[:, None])
 
 
+class TaggedAppearances(nn.Module):
+    """Reads the appearance off the image; of one that was painted, `aging` more than is there."""
+
+    def __init__(self, aging: float):
+        super().__init__()
+        self.aging = aging
+
+    def forward(self, images: Tensor, features: list[Tensor], pose: Pose) -> Appearance:
+        tag, _, painted = features[0].mean(dim=(2, 3)).unbind(dim=1)
+        return Appearance(tag + self.aging * painted, pick_colours(images, pose.points))
+
+
 class TaggedModel(SwapModel):
     """Paints images that say which appearance and which pose they were given.
 
-    The appearance of a painted image is read as `aging` more than it was given. `painted` lists
-    what was asked of the decoder: (appearance, place) of each image, for each call.
+    `painted` lists what was asked of the decoder: (appearance, place) of each image, for each call.
     """
 
     def __init__(self, *, drift: float = 0.0, aging: float = 0.0):
         nn.Module.__init__(self)
         self.config = ModelConfig(landmarks=1, image_size=SIZE)
         self.landmark_encoder = TaggedPoses(drift)
-        self.aging = aging
+        self.appearance_encoder = TaggedAppearances(aging)
         self.painted: list[list[tuple[float, float]]] = []
 
     def features(self, images: Tensor) -> list[Tensor]:
         return [images]
 
-    def appearance_of(self, features: list[Tensor], pose: Pose | None = None) -> Tensor:
-        tag, _, painted = features[0].mean(dim=(2, 3)).unbind(dim=1)
-        return tag + self.aging * painted
-
-    def decode(self, appearance: Tensor, pose: Pose) -> Tensor:
-        places = pose.points[:, 0, 0]
-        self.painted.append(rounded(appearance.tolist(), places.tolist()))
-        images = tagged_images(appearance.tolist(), places.tolist())
+    def decode(self, appearance: Appearance, pose: Pose) -> Tensor:
+        tags, places = appearance.looks.tolist(), pose.points[:, 0, 0].tolist()
+        self.painted.append(rounded(tags, places))
+        images = tagged_images(tags, places)
         images[:, 2] = 1
         return images
 

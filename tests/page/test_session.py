@@ -1,4 +1,8 @@
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +10,7 @@ from PIL import Image
 
 import swapmark
 from swapmark.errors import InputError
+from swapmark.specimens.metrics import CurvePoint
 
 
 def test_after_three_pictures_points_are_suggested_and_none_of_them_is_saved(
@@ -24,6 +29,22 @@ def test_after_three_pictures_points_are_suggested_and_none_of_them_is_saved(
     report = session.state(7)["report"]
     assert [count for count, _ in report["errors"]] == [3]
     assert report["error"].endswith("pixels")
+
+
+@pytest.mark.parametrize(
+    ("count", "half", "told"), [(9, 1.0, "rough"), (10, 1.02, "hardly help"), (10, 1.1, "It still")]
+)
+def test_whether_more_marks_help_is_said(opened, detector, mark, settled, count, half, told):
+    session = opened(detector=detector)
+    for index in range(3):
+        mark(session, index)
+    settled(session, 3)
+    suggester = session.suggester
+    assert suggester is not None
+    curve = (CurvePoint(5, 1, half, 0.1),)
+    more = {"error": 1.0, "curve": curve, "counts": {"specimens": count}}
+    suggester.fit = replace(suggester.fit, **more)
+    assert told in session.state(3)["report"]["advice"]
 
 
 def test_undoing_takes_suggestions_back(opened, detector, mark, settled):
@@ -89,6 +110,22 @@ def test_a_picture_of_no_use_is_told_and_not_offered(opened, detector, settled):
     assert "not a JPEG" in broken["problem"]
     with pytest.raises(InputError, match="not 2 points"):
         session.put(12, [[1, 1], [2, 2]], [False, False])
+
+
+def test_pictures_asked_for_at_once_are_read_once_and_one_after_the_other(opened, monkeypatch):
+    session, reading, read = opened(), threading.Lock(), []
+
+    def decode(item, **more):
+        assert reading.acquire(blocking=False), "two at a time"
+        read.append(item.name)
+        time.sleep(0.05)
+        reading.release()
+        return np.zeros((4, 4, 3), np.uint8), (4, 4)
+
+    monkeypatch.setattr("swapmark.page.session.decode_item", decode)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(session.shown, (0, 0, 1, 1)))
+    assert sorted(read) == ["00.png", "01.png"]
 
 
 def test_marks_made_at_another_size_are_told(opened, tmp_path):

@@ -61,6 +61,7 @@ def tables(draw, *, images: bool = False, extra: str = "", video=True):
     some_split = st.sampled_from(["train", "fit", "test"])
     split = draw(st.none() | st.lists(some_split, min_size=count, max_size=count))
     group = draw(st.none() | st.lists(words() | st.just(""), min_size=count, max_size=count))
+    fingerprint = draw(st.none() | st.lists(words(), min_size=count, max_size=count))
     return {
         "names": tuple(names),
         "files": tuple(files),
@@ -69,7 +70,9 @@ def tables(draw, *, images: bool = False, extra: str = "", video=True):
         "sizes": None if sizes is None else sizes.reshape(count, 2),
         "split": None if split is None else tuple(split),
         "group": None if group is None else tuple(group),
+        "fingerprint": None if fingerprint is None else tuple(fingerprint),
         "scale": draw(column(count, st.floats(1e-6, 1e3) | st.just(np.nan))),
+        "unlike": draw(column(count, st.floats(0, 9) | st.just(np.nan))),
         "frame": draw(column(count, st.integers(0, 10**9))) if video else None,
         "time": draw(column(count, st.floats(0, 1e6))) if video else None,
     }

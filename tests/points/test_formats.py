@@ -36,6 +36,7 @@ DLC = "scorer;s;s\nbodyparts;a;a\ncoords;x;y\n"
         ("a.txt", "file\ta_x\ta_y\n", "csv"),
         ("a.csv", "track,frame_idx,nose.x,nose.y\n", "csv"),  # of SLEAP: its columns are told
         ("a.csv", "sep=,\nfile,a_x,a_y\n", "csv"),
+        ("a.xls", " \tLabel\tX\tY\n", "csv"),  # of ImageJ
         ("a.csv", "\n,,\nfile,a_x,a_y\n", "csv"),
         ("a.txt", "\ufeff" + DLC, "dlc"),
         ("a.csv", DLC, "dlc"),
@@ -55,7 +56,7 @@ def test_the_format_is_seen_in_content_and_ending(tmp_path, name, text, format):
 @pytest.mark.parametrize(
     ("content", "columns"),
     [
-        (b" ,Area,Mean,Min,Max,X,Y\n1,0,120,120,120,12.5,30.2\n", "'area', 'mean'"),
+        (b" ,Area,Mean,Min,Max,BX,BY\n1,0,120,120,120,12.5,30.2\n", "'area', 'mean'"),  # of ImageJ
         (b"track,frame_idx,nose.x,nose.y\n,0,1,2\n", "'track', 'frame_idx'"),  # of SLEAP
         (b"Tip_x;Tip_y;b_x;b_y\n1,5;2,5;3,5;4,5\n", "'tip_x', 'tip_y'"),
         (b"ID\tx1\ty1\nHomo\t1\t2\n", "'id', 'x1', 'y1'"),

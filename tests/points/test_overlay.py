@@ -181,14 +181,18 @@ def of_video(film):
 
 
 @pytest.mark.parametrize("timed", [True, False])
-def test_a_video_is_drawn_frame_by_frame_with_its_times(of_video, tmp_path, timed):
+def test_a_video_is_drawn_frame_by_frame_with_its_times_and_names(of_video, tmp_path, timed):
     found = of_video if timed else replace(of_video, time=None)
     drawn = frames_in(found.draw(tmp_path / "look.mp4"))
     assert [frame.time for frame in drawn] == pytest.approx(of_video.time.tolist(), abs=1e-3)
     for frame, (x, y) in zip(drawn, PLACES[10:25:3], strict=True):
-        red, _, blue = frame.to_ndarray(format="rgb24")[y, x].astype(int)
+        pixels = frame.to_ndarray(format="rgb24").astype(int)
+        red, _, blue = pixels[y, x]
         assert red > 180, "the first colour is an orange"
         assert red - blue > 60
+        assert (pixels[y - 4 : y + 5, x + 5 : x + 16].min(axis=-1) > 190).any(), "its number"
+        below = pixels[64:].min(axis=-1)
+        assert (len(below), below.max() > 230, below.min() < 100) == (22, True, True), "its name"
 
 
 def test_of_a_video_a_sheet_of_its_frames_is_drawn(of_video, tmp_path):
@@ -206,6 +210,7 @@ def test_pictures_that_are_frames_become_a_video_too(folder, tmp_path):
     drawn = frames_in(found.draw(tmp_path / "a.mp4"))
     assert [frame.time for frame in drawn] == pytest.approx([0.0, 0.4])
     for frame, x in zip(drawn, (10, 50), strict=True):
+        assert frame.height == SIDE, "landmarks have no names"
         assert frame.to_ndarray(format="rgb24")[32, x, 0] > 180
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import onnx
 import pytest
 
+from swapmark.detector import load
 from swapmark.errors import InputError, RunError
 from swapmark.faces.drawn import draw_faces
+from swapmark.model.familiar import learn_familiar, pool
 from swapmark.predict.find import open_network
 from swapmark.predict.onnx_network import OnnxNetwork
 from swapmark.predict.predict import predict_points
@@ -118,3 +120,13 @@ def test_without_onnxruntime_the_line_to_install_it_is_told(tiny_onnx, monkeypat
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match="pip install onnxruntime"):
         OnnxNetwork(tiny_onnx)
+
+
+def test_a_file_knows_pictures_that_are_unlike_its_training_pictures(changed, tiny_run):
+    pictures, network = draw_faces(60, size=32).images, open_network(tiny_run, "cpu")
+    familiar = learn_familiar(pool(network.see(pictures).maps))
+    assert familiar is not None
+    expected = predict_points(network, pictures, familiar=familiar).unlike
+    found = load(changed(familiar=familiar.to_json())).predict(pictures).unlike
+    assert np.abs(found - expected).max() < 0.01
+    assert (found < 1).mean() > 0.9

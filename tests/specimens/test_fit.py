@@ -166,9 +166,12 @@ def test_marks_all_in_one_corner_are_told(made, top):
 
 def test_marks_that_a_model_found_are_told(made):
     found, marked = made(12)
-    assert not said(fit_points(found, marked, draws=0), "confidences")
-    marked = replace(marked, confidence=np.ones((12, 2)))
-    assert said(fit_points(found, marked, draws=0), "confidences", "by hand")
+    assert not said(fit_points(found, marked, draws=0), "found by")
+    sure = replace(marked, confidence=np.ones((12, 2)))
+    assert said(fit_points(found, sure, draws=0), "confidences", "by hand")
+    marked.xy[:] = found.xy[:, [2, 0]].round(2)
+    marked.xy[0, 1] = np.nan
+    assert said(fit_points(found, marked, draws=0), "on its landmarks", "by hand")
 
 
 def test_useless_landmarks_are_told(made):

@@ -10,7 +10,7 @@ from swapmark.training.run import Run, new_run, only_here, refuse_run
 OWN = (
     *("config.yaml", "environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
     *("samples/step-0000100.png", "checkpoints/step-0000100.pt"),
-    *("model/config.json", "model/model.safetensors", "model/README.md"),
+    *("model/config.json", "model/model.safetensors", "model/README.md", "model/familiar.json"),
     "evaluation/lfw/metrics.json",
 )
 FOREIGN = (

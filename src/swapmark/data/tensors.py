@@ -14,6 +14,13 @@ def as_model_input(
     return images.contiguous(memory_format=torch.channels_last)
 
 
+def as_pictures(
+    images: Float[Tensor, "batch 3 height width"],
+) -> UInt8[Tensor, "batch height width 3"]:
+    """What the nets paint, in [0, 1], as pictures."""
+    return (rearrange(images, "b c h w -> b h w c").clamp(0, 1) * 255).round().byte().cpu()
+
+
 def partners_of(images: Float[Tensor, "batch 3 height width"]) -> Int[Tensor, " batch"]:
     """The index of each image's partner: 1, 0, 3, 2, … There must be an even number of images."""
     return torch.arange(len(images), device=images.device) ^ 1

@@ -140,7 +140,7 @@ def _pages(data: bytes) -> list[Page]:
                 break
             pages.append(Page(order, len(pages), tags))
             (start,) = struct.unpack_from(pointer, data, end)
-    except struct.error:
+    except (struct.error, OverflowError):  # a place that no file has, too
         pass  # cut off here: what was found before counts
     return pages
 

@@ -90,7 +90,7 @@ def _radius(size: np.ndarray) -> float:
 
 def _draw_mark(canvas, centre, colour, radius, opacity, number, marker) -> None:
     """Paste one smooth mark with its outline, centred to a fraction of a pixel, on `canvas`."""
-    reach = int(np.ceil(radius * 1.5)) + 1 + (round(radius * 4.5) + 10 if number else 0)
+    reach = int(np.ceil(radius * 1.5)) + 1
     corner = np.floor(centre).astype(int) - reach
     side = (2 * reach + 1) * SMOOTHING
     # Whole numbers here and below: Pillow cuts fractions off, which would shift the mark.
@@ -108,13 +108,14 @@ def _draw_mark(canvas, centre, colour, radius, opacity, number, marker) -> None:
         for pen, ink, length, width in bars:
             pen.rectangle((x - length, y - width, x + length, y + width), fill=ink)
             pen.rectangle((x - width, y - length, x + width, y + length), fill=ink)
-    if number:
-        font = ImageFont.load_default(max(11.0, 2.2 * radius) * SMOOTHING)
-        place = (x + 1.3 * outer, y)
-        inside.text(place, number, WHITE, font, anchor="lm")
-        over.text(place, number, 255, font, anchor="lm", stroke_width=SMOOTHING * 2)
     corner = (int(corner[0]), int(corner[1]))
     canvas.paste(fill.reduce(SMOOTHING), corner, cover.reduce(SMOOTHING))
+    if number:
+        font = ImageFont.load_default(max(11.0, 2.2 * radius))
+        place = (centre[0] + 1.3 * radius + 2, centre[1])
+        width = max(2, round(radius / 6))
+        pen = ImageDraw.Draw(canvas)
+        pen.text(place, number, WHITE, font, "lm", stroke_width=width, stroke_fill=OUTLINE)
 
 
 def save_image(array: np.ndarray, path: str | Path) -> Path:

@@ -17,11 +17,12 @@ SPREADS = ("spread", "spread_min")
 """Standard deviations of landmarks over images, in unit coordinates."""
 
 
-def plot_losses(history: Sequence[dict], path: str | Path) -> Path:
+def plot_losses(history: Sequence[dict], path: str | Path, swaps_begin: int | None = None) -> Path:
     """Plot losses (logarithmic) over the landmark spread, against the step, into an image file.
 
     history: one dict a logged step, as in metrics.jsonl, with "step" and some of `TERMS` and
     `SPREADS`. What is not finite or, on the logarithmic axis, not above zero is left out.
+    swaps_begin: the step at which the loss rises, since its terms of the swaps fade in.
     """
     # Heavy, so not before it is needed; Figure alone leaves pyplot's global state untouched.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -32,6 +33,10 @@ def plot_losses(history: Sequence[dict], path: str | Path) -> Path:
     losses, spreads = figure.subplots(2, 1, sharex=True)
     _plot_curves(losses, history, TERMS, above=0.0)
     losses.set(ylabel="loss", title="Loss, and its terms before they are weighted")
+    if swaps_begin is not None and history and history[-1]["step"] > swaps_begin:
+        losses.axvline(swaps_begin, color="0.5", linestyle=":")
+        words = " swaps begin: the loss rises"
+        losses.annotate(words, (swaps_begin, 1), xycoords=("data", "axes fraction"), va="top")
     if any(line.get_ydata().size for line in losses.lines):
         losses.set_yscale("log")
     _plot_curves(spreads, history, SPREADS, above=-math.inf)

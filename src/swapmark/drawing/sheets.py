@@ -80,34 +80,42 @@ def sample_sheet(
 
 def under_headings(words: Sequence[str], sheet: np.ndarray) -> np.ndarray:
     """A sheet, uint8 (H, W, 3), with words above it, in as many lines as they need."""
-    width = sheet.shape[1]
+    return np.concatenate([text_lines(words, sheet.shape[1]), sheet])
+
+
+def text_lines(words: Sequence[str], width: int, size: int = 1) -> np.ndarray:
+    """Words on paper, uint8 (height, width, 3), in as many lines as they need, `size` times high.
+
+    The height is 0 where there are none.
+    """
     lines: list[str] = []
     for word in words:
         longer = f"{lines[-1]}{SPACE}{word}" if lines else word
-        if lines and _font().getlength(longer) <= width - 2 * GAP:
+        if lines and _font(size).getlength(longer) <= width - 2 * GAP:
             lines[-1] = longer
         else:
             lines.append(word)
-    return np.concatenate([*(np.asarray(_text_line(line, width)) for line in lines), sheet])
+    drawn = (np.asarray(_text_line(line, width, size=size)) for line in lines)
+    return np.concatenate([np.empty((0, width, 3), np.uint8), *drawn])
 
 
-def _text_line(text: str, width: int, *, keep_end: bool = False) -> Image.Image:
+def _text_line(text: str, width: int, *, keep_end: bool = False, size: int = 1) -> Image.Image:
     """One line of text, shortened with … to `width` pixels; with `keep_end` from its beginning."""
-    font = _font()
+    font = _font(size)
     shown = text
     while len(shown) > 1 and font.getlength(shown) > width - 2 * GAP:
         shown = "…" + shown.lstrip("…")[1:] if keep_end else shown.rstrip("…")[:-1] + "…"
-    line = Image.new("RGB", (width, LINE_HEIGHT), PAPER)
-    ImageDraw.Draw(line).text((GAP, LINE_HEIGHT / 2), shown, INK, font, anchor="lm")
+    line = Image.new("RGB", (width, size * LINE_HEIGHT), PAPER)
+    ImageDraw.Draw(line).text((GAP, size * LINE_HEIGHT / 2), shown, INK, font, anchor="lm")
     return line
 
 
-@lru_cache(maxsize=1)
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+@lru_cache(maxsize=2)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """DejaVu Sans, where matplotlib is installed, which has it; Pillow's knows English alone."""
     found = importlib.util.find_spec("matplotlib")
     for folder in (found.submodule_search_locations or []) if found else []:
         file = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
         if file.is_file():
-            return ImageFont.truetype(str(file), 13)
-    return ImageFont.load_default(14)
+            return ImageFont.truetype(str(file), 13 * size)
+    return ImageFont.load_default(14 * size)

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from swapmark import __version__
 from swapmark.errors import InputError, OutputError, one_line
 from swapmark.files import refuse_existing
+from swapmark.model.familiar import FILE, read_familiar
 from swapmark.model.store import fingerprint, load_model, save_model
 from swapmark.predict.find import HUB_FILES, MODEL_FILES
 from swapmark.specimens.point_map import PointMap, point_map_path
@@ -50,6 +51,9 @@ def save_hub(
     if name:
         card = card.replace("THIS_FOLDER", name)
     save_model(folder, load_model(model), with_metadata(card, license=license))
+    (folder / FILE).unlink(missing_ok=True)
+    if familiar := read_familiar(model):
+        familiar.save(folder)
     if points:
         # The weights' file is another without what draws pictures, though it finds the same.
         moved = replace(points[1], model=fingerprint(folder))

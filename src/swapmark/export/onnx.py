@@ -25,6 +25,7 @@ from swapmark.data.tensors import as_model_input
 from swapmark.errors import ExportError, InputError
 from swapmark.faces.drawn import draw_faces
 from swapmark.files import refuse_existing, write_atomically
+from swapmark.model.familiar import Familiar
 from swapmark.model.model import PoseModel
 from swapmark.points.table import default_names
 from swapmark.predict.network import Network, TorchNetwork
@@ -67,12 +68,14 @@ def export_onnx(
     *,
     fingerprint: str = "",
     point_map: PointMap | None = None,
+    familiar: Familiar | None = None,
     overwrite: bool = False,
 ) -> OnnxExport:
     """Write the landmark detector as an ONNX file, compared with torch before it is put in place.
 
     `fingerprint` names the weights, so that own points fitted on the model are known to belong to
-    the file. With `point_map` the file finds these points. Needs the extra `export`. Raises
+    the file. With `point_map` the file finds these points; with `familiar` it knows
+    pictures that are unlike its training pictures. Needs the extra `export`. Raises
     ExportError where what is found on drawn faces differs by more than BOUND, and InputError where
     the name does not end in .onnx, or the file exists and `overwrite` is not set.
     """
@@ -86,7 +89,7 @@ def export_onnx(
             f"Export to ONNX needs {' and '.join(missing)}: pip install 'swapmark[export]'"
         )
     proto = _onnx_model(model)
-    _describe(proto, model, fingerprint, point_map)
+    _describe(proto, model, fingerprint, point_map, familiar)
     differences = []
 
     def write(partial: Path) -> None:
@@ -173,7 +176,11 @@ def _onnx_model(model: PoseModel) -> "ModelProto":
 
 
 def _describe(
-    proto: "ModelProto", model: PoseModel, fingerprint: str, point_map: PointMap | None
+    proto: "ModelProto",
+    model: PoseModel,
+    fingerprint: str,
+    point_map: PointMap | None,
+    familiar: Familiar | None,
 ) -> None:
     """Say in the file what it is; and not on which machine, in which folders, it was made."""
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer, proto.graph):
@@ -194,5 +201,7 @@ def _describe(
     }
     if point_map:
         properties["points"] = point_map.to_json()
+    if familiar:
+        properties["familiar"] = familiar.to_json()
     for key, value in properties.items():
         proto.metadata_props.add(key=key, value=value)

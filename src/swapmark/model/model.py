@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from swapmark.bounds import Positive, check_bounds
 from swapmark.model.backbone import BackboneName, build_backbone
 from swapmark.model.networks import (
+    Appearance,
     AppearanceEncoder,
     AppearanceForm,
     Decoder,
@@ -90,16 +91,11 @@ class SwapModel(PoseModel):
         self.decoder = Decoder(config.appearance_width, config.landmarks, config.decoder_width)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def appearance(self, images: Float[Tensor, "batch 3 height width"]) -> Tensor:
+    def appearance(self, images: Float[Tensor, "batch 3 height width"]) -> Appearance:
         """a = E_a(N(I))."""
-        return self.appearance_of(self.features(images))
+        features = self.features(images)
+        return self.appearance_encoder(images, features, self.landmark_encoder(features))
 
-    def appearance_of(self, features: list[Tensor], pose: Pose | None = None) -> Tensor:
-        """a = E_a of features that are there already, and of the pose found in them."""
-        if pose is None and self.appearance_encoder.form == "landmarks":
-            pose = self.landmark_encoder(features)
-        return self.appearance_encoder(features, pose)
-
-    def decode(self, appearance: Tensor, pose: Pose) -> Float[Tensor, "batch 3 height width"]:
+    def decode(self, appearance: Appearance, pose: Pose) -> Float[Tensor, "batch 3 height width"]:
         """D(a, p)."""
-        return self.decoder(self.appearance_encoder.placed(appearance, pose), pose.gaussians)
+        return self.decoder(*self.appearance_encoder.placed(appearance, pose), pose.gaussians)

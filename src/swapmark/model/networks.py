@@ -1,7 +1,7 @@
 """The networks on top of the backbone: landmark encoder E_p, appearance encoder E_a, decoder D."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from swapmark.model.backbone import ConvBlock
+from swapmark.model.colours import Colours, first_coat, pick_colours
 from swapmark.model.heatmaps import confidences, gaussians, soft_argmax, spatial_softmax
 
 AppearanceForm = Literal["map", "vector", "landmarks"]
@@ -76,8 +77,21 @@ class LandmarkEncoder(nn.Module):
         return confidences(pose.probabilities, pose.points, self.sigma)
 
 
+class Appearance(NamedTuple):
+    """What E_a says of a batch of images: a_i of the method."""
+
+    looks: Tensor
+    """Features, in the form of the encoder."""
+    colours: Colours
+
+    def of(self, order) -> "Appearance":
+        """The appearance of the images at these indices."""
+        near, ground = self.colours
+        return Appearance(self.looks[order], Colours(near[order], ground[order]))
+
+
 class AppearanceEncoder(nn.Module):
-    """E_a in one of three forms, each giving an appearance that `placed` spreads out again.
+    """E_a: colours, and features in one of three forms; `placed` spreads both out again.
 
     - map: a spatial map at stride 4 (Jakab et al. 2018). Rich, and able to carry the pose: see
       docs/how-it-works.md on collapse.
@@ -92,40 +106,49 @@ class AppearanceEncoder(nn.Module):
         self.fusion = PyramidFusion(channels, width)
         self.project = nn.Conv2d(width, width, 1)
 
-    def forward(self, features: list[Tensor], pose: Pose | None = None) -> Tensor:
-        """The appearance of each image; `pose` of the same images is needed for `landmarks`."""
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], features: list[Tensor], pose: Pose
+    ) -> Appearance:
+        """The appearance of images with these features N(I) and this pose."""
+        return Appearance(self._looks(features, pose), pick_colours(images, pose.points))
+
+    def _looks(self, features: list[Tensor], pose: Pose) -> Tensor:
         maps = self.project(self.fusion(features))
         if self.form == "map":
             return maps
         background = reduce(maps, "b c h w -> b 1 c", "mean")
         if self.form == "vector":
             return background
-        assert pose is not None
         parts = einsum(pose.probabilities.to(maps.dtype), maps, "b k h w, b c h w -> b k c")
         return torch.cat([parts, background], dim=1)
 
-    def placed(self, appearance: Tensor, pose: Pose) -> Float[Tensor, "batch channel height width"]:
-        """Spread an appearance over the cells, at the landmarks of `pose` for `landmarks`."""
-        if self.form == "map":
-            return appearance
+    def placed(
+        self, appearance: Appearance, pose: Pose
+    ) -> tuple[Float[Tensor, "batch channel h w"], Float[Tensor, "batch 3 h w"]]:
+        """The looks and the colours over the cells: at the landmarks of `pose`, but for a `map`."""
         height, width = pose.gaussians.shape[-2:]
-        background = repeat(appearance[:, -1], "b c -> b c h w", h=height, w=width)
+        coat = first_coat(appearance.colours, pose.points, height, width)
+        looks = appearance.looks
+        if self.form == "map":
+            return looks, coat
+        background = repeat(looks[:, -1], "b c -> b c h w", h=height, w=width)
         if self.form == "vector":
-            return background
-        near = pose.gaussians.to(appearance.dtype)
-        return background + einsum(near, appearance[:, :-1], "b k h w, b k c -> b c h w")
+            return background, coat
+        near = pose.gaussians.to(looks.dtype)
+        return background + einsum(near, looks[:, :-1], "b k h w, b k c -> b c h w"), coat
 
 
 class Decoder(nn.Module):
     """D: appearance and Gaussians at stride 4 to images in [0, 1] at full resolution.
 
-    Bilinear upsampling and convolutions of falling width, as in Jakab et al. 2018.
+    Bilinear upsampling and convolutions of falling width, as in Jakab et al. 2018. Ours: what they
+    give is added to the first coat of colours, so that these need not be learned.
     """
 
     def __init__(self, appearance: int, landmarks: int, width: int):
         super().__init__()
         self.inner = nn.Sequential(
-            ConvBlock(appearance + landmarks, width), ConvBlock(width, width)
+            ConvBlock(appearance + 3 + landmarks, width), ConvBlock(width, width)
         )
         self.middle = ConvBlock(width, width // 2)
         self.outer = ConvBlock(width // 2, width // 4)
@@ -133,13 +156,17 @@ class Decoder(nn.Module):
 
     def forward(
         self,
-        appearance: Float[Tensor, "batch channel height width"],
+        looks: Float[Tensor, "batch channel height width"],
+        coat: Float[Tensor, "batch 3 height width"],
         gaussians: Float[Tensor, "batch landmark height width"],
     ) -> Float[Tensor, "batch 3 full_height full_width"]:
-        maps = self.inner(torch.cat([appearance, gaussians.to(appearance.dtype)], dim=1))
+        maps = self.inner(
+            torch.cat([looks, coat.to(looks.dtype), gaussians.to(looks.dtype)], dim=1)
+        )
         maps = self.middle(_double(maps))
         maps = self.outer(_double(maps))
-        return self.colours(maps).float().sigmoid()
+        coat = _double(_double(coat)).logit(eps=0.02)
+        return (self.colours(maps).float() + coat).sigmoid()
 
 
 def _double(maps: Tensor) -> Tensor:

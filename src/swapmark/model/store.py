@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,11 +15,12 @@ from safetensors.torch import save
 
 from swapmark.errors import RunError
 from swapmark.files import write_atomically, write_text
-from swapmark.model.model import ModelConfig, PoseModel
+from swapmark.model.model import ModelConfig, PoseModel, SwapModel
 
 FORMAT = 2
 """Format 1 had `resize` beside the settings of the networks, under the name `fit`."""
 WEIGHTS = "model.safetensors"
+Model = TypeVar("Model", bound=PoseModel)
 _PAINTERS = ("appearance_encoder.", "decoder.")
 """How the names of those weights begin that only training needs."""
 
@@ -26,7 +28,8 @@ _PAINTERS = ("appearance_encoder.", "decoder.")
 def save_model(folder: Path, model: PoseModel, card: str) -> None:
     """Write config.json, model.safetensors and README.md, each in one step.
 
-    Of a SwapModel all networks are written; `load_model` reads those that find landmarks.
+    Of a SwapModel all networks are written; `load_model` reads those that find landmarks, and
+    `load_whole_model` all.
     """
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     settings = asdict(model.config)
@@ -43,6 +46,18 @@ def load_model(folder: Path) -> PoseModel:
 
     Raises RunError that says what is wrong with the folder.
     """
+    return _loaded(PoseModel, folder)
+
+
+def load_whole_model(folder: Path) -> SwapModel:
+    """All networks of a model folder, likewise; RunError, too, where those that paint are missing.
+
+    They are in the folder model/ of a run, and not in what `swapmark export` makes of it.
+    """
+    return _loaded(SwapModel, folder)
+
+
+def _loaded(kind: type[Model], folder: Path) -> Model:
     for name in ("config.json", WEIGHTS):
         if not (folder / name).is_file():
             raise RunError(
@@ -50,7 +65,7 @@ def load_model(folder: Path) -> PoseModel:
                 f"`swapmark train`, or the folder model/ in it."
             )
     try:
-        return _filled(_config(folder), folder)
+        return _filled(kind, _config(folder), folder)
     except (SafetensorError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise RunError(
             f"The model in {folder} cannot be read: {error}. Copy the folder again, or write it "
@@ -82,10 +97,10 @@ def _config(folder: Path) -> ModelConfig:
     return ModelConfig(**settings)
 
 
-def _filled(config: ModelConfig, folder: Path) -> PoseModel:
-    """The networks with their weights; raises SafetensorError or ValueError."""
+def _filled(kind: type[Model], config: ModelConfig, folder: Path) -> Model:
+    """The networks with their weights; raises RunError, SafetensorError or ValueError."""
     with torch.device("meta"):  # of the right sizes, and without memory
-        model = PoseModel(config, pretrained=False)
+        model = kind(config, pretrained=False)
     expected = {name: list(value.shape) for name, value in model.state_dict().items()}
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         # No shape tells the size of the images; earlier versions did not write the settings here.
@@ -96,11 +111,24 @@ def _filled(config: ModelConfig, folder: Path) -> PoseModel:
                 raise ValueError(
                     f"config.json has {name} {now}; {WEIGHTS} was trained with {value}"
                 )
-        names = {name for name in file.keys() if not name.startswith(_PAINTERS)}  # noqa: SIM118
+        names = set(file.keys())
+        if kind is PoseModel:
+            names = {name for name in names if not name.startswith(_PAINTERS)}
+        elif not any(name.startswith(_PAINTERS) for name in names):
+            raise RunError(
+                f"The model in {folder} finds landmarks and cannot paint: what paints is left out "
+                f"of exports. Use the run that it was exported from."
+            )
         if differ := names ^ expected.keys():
             raise ValueError(f"{WEIGHTS} lacks or should not have {_some(differ)}")
         for name, shape in expected.items():
             if (found := file.get_slice(name).get_shape()) != shape:
+                if name.startswith(_PAINTERS):
+                    raise RunError(
+                        f"The model in {folder} was trained by an earlier version of swapmark, "
+                        f"whose painting this one does not know. It still finds landmarks; to see "
+                        f"swapped pictures, train again."
+                    )
                 raise ValueError(f"{name} has shape {found}; expected {shape}")
         weights = {name: file.get_tensor(name) for name in names}
     model.to_empty(device="cpu").load_state_dict(weights)

@@ -117,7 +117,8 @@ class C3(nn.Module):
         `progress` is the share of the run that is over, in [0, 1].
         """
         config, model, P = self.config, self.model, self.perceptual
-        N, E_p, E_a, D = model.features, model.landmark_encoder, model.appearance_of, model.decode
+        N, E_p = model.features, model.landmark_encoder
+        E_a, D = model.appearance_encoder, model.decode
         I_i, mask, σ, λ = batch.images, batch.mask, batch.partners, config.weights(progress)
         terms = {}
 
@@ -128,7 +129,7 @@ class C3(nn.Module):
         # Appearance: a_i = E_a(N(·)). Ours: of a warped copy of I_i, which cannot carry p_i; the
         # copy has the pose q_i.
         f_copy, q_i = features_and_pose(model, batch.warped, config.mirror_pairs)
-        a_i = E_a(f_copy, q_i)
+        a_i = E_a(batch.warped, f_copy, q_i)
         # Ours: P(I_i, D(a_i, p_i)), as in IMM. It moves the running means of P.
         terms["reconstruction"] = P(targets, D(a_i, p_i), mask, update=self.training)
         # Ours: L_equiv between I_i and its copy, where T is known.
@@ -141,7 +142,7 @@ class C3(nn.Module):
         poses = [p_i]
         if λ["swap"] or λ["cycle"] or λ["inverse"]:
             # First swap: I_ji = D(a_j, p_i), p_i' = E_p(N(I_ji)). Ours: I_ji is data for N.
-            I_ji = D(a_i[σ], p_i)
+            I_ji = D(a_i.of(σ), p_i)
             f_ji = N(I_ji if config.through_swap else I_ji.detach())
             p_i_prime = E_p(f_ji)
             poses.append(p_i_prime)
@@ -151,8 +152,8 @@ class C3(nn.Module):
             # Second swap: a_j' = E_a(N(I_ji)), I_i' = D(a_i', p_i').
             # L_cycle = P(I_i, I_i') + P(I_j, I_j')
             if λ["cycle"]:
-                a_j_prime = E_a(f_ji, p_i_prime)
-                I_i_prime = D(a_j_prime[σ], p_i_prime)
+                a_j_prime = E_a(I_ji, f_ji, p_i_prime)
+                I_i_prime = D(a_j_prime.of(σ), p_i_prime)
                 terms["cycle"] = P(targets, I_i_prime, mask)
             # L_inv = |p_i' - p_i|² + |p_j' - p_j|². Ours: p is the target, and not taught by it.
             terms["inverse"] = _squared(p_i_prime.points, p_i.points.detach())

@@ -58,7 +58,8 @@ class Session:
         self.items = list_images(images)
         self.marks = Marks(path, [item.name for item in self.items], images, names, format)
         self.suggester = Suggester(detector, self.items) if detector else None
-        self.shown = lru_cache(8)(self._shown)
+        self._shown = lru_cache(8)(self._encoded)
+        self._decoding = threading.Lock()
         self._sizes: dict[int, tuple[int, int]] = {}
         self._seen: set[int] = set()
         self._guard = threading.RLock()
@@ -97,6 +98,15 @@ class Session:
                 "missing": missing.tolist(),
                 "suggested": self._suggested(index),
             }
+
+    def shown(self, index: int) -> Shown:
+        """The picture for the page; raises ImageProblem if it is of no use.
+
+        One after the other: two of 100 million pixels at once would take 2 GB, and the browser
+        asks for the next one while it shows one.
+        """
+        with self._decoding:
+            return self._shown(index)
 
     def state(self, index: int | None = None) -> dict[str, Any]:
         """What the page shows beside the picture `index`, by default the one to begin with."""
@@ -173,8 +183,7 @@ class Session:
         if self.suggester:
             self.suggester.update(self.marks.specimens())
 
-    def _shown(self, index: int) -> Shown:
-        """The picture for the page; raises ImageProblem if it is of no use."""
+    def _encoded(self, index: int) -> Shown:
         pixels, size = decode_item(self.items[index], draft_size=LONGEST)
         image = Image.fromarray(pixels)
         image.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)

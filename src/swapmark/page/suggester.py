@@ -159,6 +159,8 @@ class Suggester:
                     self.problem = ""
             except SwapmarkError as error:
                 self.problem = str(error)
+            except Exception as error:  # marking goes on, and the page says why alone
+                self.problem = f"Nothing can be suggested: {error!r}"
             self.version += 1
 
     def _find(self, batch: list[int]) -> None:

@@ -54,7 +54,7 @@ def check_points(points: Points, where: str, places: Sequence[str] = ()) -> None
         ).any(axis=-1),
         "the frame is no whole number from 0": (frame < 0) | (frame % 1 != 0) | (frame > 2**53),
     }
-    for field in ("confidence", "sizes", "scale", "time"):
+    for field in ("confidence", "sizes", "scale", "time", "unlike"):
         if (values := getattr(points, field)) is not None:
             found = np.isinf(values).any(axis=tuple(range(1, values.ndim)))
             problems[f"infinity in the {field}; expected a number, or nothing"] = found

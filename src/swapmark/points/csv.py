@@ -1,9 +1,10 @@
 """The wide table, a row an image: its columns, and how they become Points; and CSV, its text.
 
-`file`, perhaps `frame`, `time`, `split`, `group`, `width`, `height` and `scale`, then `<name>_x`,
-`<name>_y` and perhaps `<name>_confidence` for each point, in pixels with (0, 0) at the centre of
-the top left pixel. `Points.columns` and `Points.rows` are the way back. Further columns, of species
-or dates say, are left out with a warning, unless they look like one of these misspelt.
+`file`, perhaps `frame`, `time`, `split`, `group`, `width`, `height`, `scale`, `unlike` and
+`fingerprint`, then `<name>_x`, `<name>_y` and perhaps `<name>_confidence` for each point, in pixels
+with (0, 0) at the centre of the top left pixel. `Points.columns` and `Points.rows` are the way
+back. Further columns, of species or dates say, are left out with a warning, unless they look like
+one of these misspelt.
 """
 
 import re
@@ -21,13 +22,14 @@ import numpy as np
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_rows
 from swapmark.points.checks import check_points, corner_as_missing, plain_name
+from swapmark.points.imagej import a_row_an_image, is_of_imagej
 from swapmark.points.table import Points
 from swapmark.points.text import Table, number, read_table, thousands
 
-TEXT_COLUMNS = ("file", "split", "group")
+TEXT_COLUMNS = ("file", "split", "group", "fingerprint")
 FILE_TOO = ("image", "filename", "img")
 """What other programs call the column file, in capitals or not."""
-NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale")
+NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale", "unlike")
 PARTS = (
     re.compile(r"(?i:(?P<of>.*[\W_]|)(?P<part>[xyz])(?P<number>\d*))"),  # tail_X, x1
     re.compile(r"(?P<of>.*[a-z\d])(?P<part>[XYZ])(?P<number>\d*)"),  # tailX
@@ -37,14 +39,14 @@ PARTS = (
 """How programs name the parts of a point."""
 EXPECTED = "Expected the column file, and <name>_x and <name>_y for each point."
 OTHERS = (
-    "Also read are TPS, DeepLabCut's CSV, COCO keypoints and Parquet. MorphoJ's own text is "
-    "neither read nor written: MorphoJ opens TPS."
+    "Also read are TPS, DeepLabCut's CSV, COCO keypoints, Parquet and ImageJ's results. MorphoJ's "
+    "own text is neither read nor written: MorphoJ opens TPS."
 )
 
 
-def read_csv(path: Path, images=None) -> Points:
+def read_csv(path: Path, images=None, group: str = "group") -> Points:
     """Read a wide table; `images` is not needed. Raises InputError with the line."""
-    return points_of_table(read_table(str(path), path.read_bytes()))
+    return points_of_table(read_table(str(path), path.read_bytes()), group)
 
 
 def write_csv(points: Points, path: Path) -> tuple[str, ...]:
@@ -58,10 +60,20 @@ def write_cells(rows: Iterable[list], path: Path) -> None:
     write_rows(path, (["" if cell != cell else cell for cell in row] for row in rows))
 
 
-def points_of_table(table: Table) -> Points:
-    """The points of a wide table; raises InputError, with the place, for what is not as above."""
+def points_of_table(table: Table, group: str = "group") -> Points:
+    """The points of a wide table, the column `group` of which holds their groups.
+
+    Raises InputError, with the place, for what is not as above.
+    """
+    if table.rows and is_of_imagej(table.rows[0][1]):
+        table = a_row_an_image(table)
     where, header = table.where, _with_file(table.rows[0][1]) if table.rows else []
-    names, further = _sort_out(where, header)
+    if group not in ("group", *header):
+        raise InputError(
+            f"{where} has no column {group!r} for the groups. Found {', '.join(header[:8])[:200]}. "
+            "Name the column as it stands there."
+        )
+    names, further = _sort_out(where, header, group)
     if len(table.rows) < 2:
         raise InputError(f"{where} has a header but no rows. {EXPECTED}")
     places, rows = zip(*table.rows[1:], strict=True)
@@ -91,7 +103,7 @@ def points_of_table(table: Table) -> Points:
 
     xy = numbers(*(f"{name}_{axis}" for name in names for axis in "xy"))
     assert xy is not None  # there is a point
-    single: dict[str, Any] = {name: numbers(name) for name in ("scale", "frame", "time")}
+    single: dict[str, Any] = {name: numbers(name) for name in ("scale", "frame", "time", "unlike")}
     points = Points(
         names,
         tuple(map(plain_name, columns["file"])),
@@ -99,7 +111,8 @@ def points_of_table(table: Table) -> Points:
         confidence=numbers(*(f"{name}_confidence" for name in names)),
         sizes=numbers("width", "height"),
         split=columns.get("split"),
-        group=columns.get("group"),
+        group=columns.get(group),
+        fingerprint=columns.get("fingerprint"),
         **{name: values[:, 0] for name, values in single.items() if values is not None},
     )
     check_points(points, where, places)
@@ -117,10 +130,12 @@ def _with_file(header: list[str]) -> list[str]:
     return ["file" if name == other[0] else name for name in header]
 
 
-def _sort_out(where: str, header: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def _sort_out(
+    where: str, header: list[str], group: str = "group"
+) -> tuple[tuple[str, ...], list[str]]:
     """The names of the points in the order of their x columns, and the columns of no meaning."""
     names = tuple(name[:-2] for name in header if name.endswith("_x") and len(name) > 2)
-    known = {*TEXT_COLUMNS, *NUMBER_COLUMNS, *(f"{name}_confidence" for name in names)}
+    known = {*TEXT_COLUMNS, group, *NUMBER_COLUMNS, *(f"{name}_confidence" for name in names)}
     needed = {f"{name}_{axis}" for name in names for axis in "xy"}
     further = [name for name in header if name not in known and name not in needed]
     third, like = _parts_of_points(header)

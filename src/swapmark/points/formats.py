@@ -32,6 +32,8 @@ LOST = {
     "scale": "the scale",
     "frame": "the frame numbers",
     "time": "the times",
+    "unlike": "how unlike the training pictures they are",
+    "fingerprint": "what found the points",
 }
 """What is said of fields of Points that a format does not hold."""
 
@@ -39,7 +41,7 @@ LOST = {
 class Format(NamedTuple):
     """How a format is read and written, the endings of its files, and what it holds."""
 
-    read: Callable[[Path, Any], Points]
+    read: Callable[..., Points]
     """Takes the file and, for formats that need them, the folder or archive of the images."""
     write: Callable[[Points, Path], tuple[str, ...]]
     """Returns, in words, what this file does not hold, though the format holds its kind."""
@@ -58,18 +60,23 @@ FORMATS = {
 }
 OF_ENDING = {".tps": "tps", ".json": "coco", ".parquet": "parquet", ".pq": "parquet"}
 """Endings that tell the format alone."""
-DECIMALS = {"xy": 3, "confidence": 3, "time": 6}
+DECIMALS = {"xy": 3, "confidence": 3, "time": 6, "unlike": 2}
 """Of what a model found, in a CSV."""
 
 
 def read_points(
-    path: str | os.PathLike, format: str | None = None, images: Source | None = None
+    path: str | os.PathLike,
+    format: str | None = None,
+    images: Source | None = None,
+    *,
+    group: str | None = None,
 ) -> Points:
     """Read named points from a file: csv, tps, dlc (DeepLabCut), coco or parquet.
 
     The format is guessed from the ending and the content unless it is given. `images` is the
     folder, zip or tar of the images: TPS needs their heights (by default they lie beside the file);
-    for other formats their sizes are added, and compared with those in the file. Warns
+    for other formats their sizes are added, and compared with those in the file. `group` is the
+    column of a CSV or Parquet file that holds the groups, if another than `group`. Warns
     (LeftOutWarning) of what a file holds but Points do not. Raises InputError, with file and line,
     for what cannot be read.
 
@@ -81,8 +88,14 @@ def read_points(
     """
     path = Path(path).expanduser()
     name = format_to_read(path, format)
+    if group and name not in ("csv", "parquet"):
+        raise InputError(
+            f"{path} is of the format {name}, which has no column {group!r}. Turn it into CSV "
+            f"(swapmark convert), and add the column there."
+        )
+    column = {"group": group} if group else {}
     try:
-        points = FORMATS[name].read(path, images)
+        points = FORMATS[name].read(path, images, **column)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     if images is not None and name != "tps" and (points.frame is None or points.sizes is None):
@@ -224,7 +237,7 @@ def format_to_read(path: Path, format: str | None = None) -> str:
         return "coco" if first[0] == "{" else "tps"
     if "file" not in cells and ending in OF_ENDING:
         return OF_ENDING[ending]
-    if "file" in cells or ending in READ_AS_CSV:
+    if "file" in cells or ending in READ_AS_CSV or {"label", "x", "y"} <= set(cells):
         return "csv"  # whose reader says what is wrong with the columns
     raise InputError(
         f"The format of {path} is not known: its first line holds {str(cells[:8])[:200]}. "

@@ -16,7 +16,7 @@ from swapmark.data.sources import is_run, list_images
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
 from swapmark.drawing.draw import draw_landmarks, draw_lines, picture_format, save_image
 from swapmark.drawing.film import CONTAINERS, Film
-from swapmark.drawing.sheets import contact_sheet, under_headings
+from swapmark.drawing.sheets import contact_sheet, text_lines, under_headings
 from swapmark.errors import InputError, counted
 from swapmark.files import refuse_existing, write_atomically
 from swapmark.points.rows import match_files
@@ -25,6 +25,8 @@ from swapmark.points.table import Points, default_names
 TILE, ALONE = 256, 768
 """Side of the square that a picture is fitted into, in pixels of the sheet; of one all alone."""
 COLUMNS = 6
+LEGIBLE = 640
+"""Width of a frame; names below one of twice the width are written twice as large."""
 MOST = 36
 """Pictures on a sheet; of more, so many are taken at even distances."""
 
@@ -40,8 +42,6 @@ def draw_points(
     """
     path = Path(path)
     images = points.source if images is None else images
-    if images is None:
-        raise InputError("It is not known what these points were found in: give images=.")
     if not len(points):
         raise InputError(f"There are no points to draw to {path}: the table has no row.")
     check_drawing(path, images, frames=points.frame is not None, overwrite=overwrite)
@@ -87,14 +87,14 @@ def check_drawing(path: Path, images: Any, *, frames: bool, overwrite: bool) -> 
 
 def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
     """Up to `MOST` pictures with their points, under words that say what is shown."""
-    source, rows = _source(points, images)
+    source, rows = find_pictures(points, images)
     chosen = np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int)
     side = TILE if len(chosen) > 1 else ALONE
     tiles, captions = [], []
-    for row, pixels in _pictures(points, source, dict(list(rows.items())[k] for k in chosen)):
+    for row, pixels in read_pictures(points, source, dict(list(rows.items())[k] for k in chosen)):
         square, placement = resize_image(pixels, side)
         xy, marks = (placement.to_model(places[row]) for places in (points.xy, crosses))
-        tiles.append(_drawn(points, row, square, xy, marks, numbers=True))
+        tiles.append(_drawn(points, row, square, xy, marks))
         frame = None if points.frame is None else f"frame {int(points.frame[row])}"
         captions.append(frame or points.files[row])
     if not tiles:
@@ -106,39 +106,50 @@ def _sheet(points: Points, crosses: np.ndarray, images: Any) -> np.ndarray:
         *(["crosses: marked by hand"] if crosses.size else []),
     ]
     sheet = contact_sheet(tiles, COLUMNS, captions=captions)
-    if points.names != default_names(len(points.names)):
-        legend = [f"{number} {name}" for number, name in enumerate(points.names, start=1)]
-        sheet = under_headings(legend, sheet)
-    return under_headings(words, sheet)
+    return under_headings(words, under_headings(_legend(points), sheet))
+
+
+def _legend(points: Points) -> list[str]:
+    """Number and name of each point, where they were given names."""
+    if points.names == default_names(len(points.names)):
+        return []
+    return [f"{number} {name}" for number, name in enumerate(points.names, start=1)]
 
 
 def _draw_film(points: Points, crosses: np.ndarray, images: Any, path: Path, ending: str) -> None:
-    """Write the frames one by one, each shown from its time on."""
+    """Write the frames one by one, each shown from its time on, names of points below it."""
     assert points.frame is not None
-    source, rows = _source(points, images)
+    source, rows = find_pictures(points, images)
     rate = source.frame_rate or Fraction(25)
     times = points.frame / float(rate)
     if points.time is not None:
         times = np.where(np.isnan(points.time), times, points.time)
     with Film(path, ending, rate) as film:
-        for row, pixels in _pictures(points, source, rows):
+        for row, pixels in read_pictures(points, source, rows):
             drawn = _drawn(points, row, pixels, points.xy[row], crosses[row])
-            film.add(drawn, float(times[row]))
+            width = drawn.shape[1]
+            below = text_lines(_legend(points), width, size=max(1, width // LEGIBLE))
+            film.add(np.concatenate([drawn, below]), float(times[row]))
         if film.stream is None:
             raise InputError(f"No frame of {source.name} can be read any more.")
 
 
-def _drawn(points: Points, row: int, image: np.ndarray, xy, marks, *, numbers: bool = False):
+def _drawn(points: Points, row: int, image: np.ndarray, xy, marks):
     """The picture of a row with its points, and its marks as crosses with a line to each."""
     confidence = None if points.confidence is None else points.confidence[row]
     if len(marks):
         image = draw_lines(image, xy, marks)
-    image = draw_landmarks(image, xy, confidence=confidence, numbers=numbers)
+    image = draw_landmarks(image, xy, confidence=confidence, numbers=True)
     return draw_landmarks(image, marks, marker="cross") if len(marks) else image
 
 
-def _source(points: Points, images: Any) -> tuple[FrameSource, dict[int, int]]:
-    """The video, or the pictures as one, and the row of the points of each frame in it."""
+def find_pictures(points: Points, images: Any) -> tuple[FrameSource, dict[int, int]]:
+    """The video, or the pictures as one, and the row of the points of each frame in it.
+
+    Raises InputError where they are others, or not known.
+    """
+    if images is None:
+        raise InputError("It is not known what these points were found in: give images=.")
     if video := _video(images):
         frames = [] if points.frame is None else points.frame.tolist()
         rows = {int(number): row for row, number in enumerate(frames)}
@@ -165,7 +176,7 @@ def _video(images: Any) -> FrameSource | None:
     return images if isinstance(images, FrameSource) else None
 
 
-def _pictures(
+def read_pictures(
     points: Points, source: FrameSource, rows: dict[int, int]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Row and whole picture of the frames with these numbers, as far as they can be read."""

@@ -16,7 +16,7 @@ INDEX = "__index_level_"
 """How columns begin that are the index of a dataframe."""
 
 
-def read_parquet(path: Path, images=None) -> Points:
+def read_parquet(path: Path, images=None, group: str = "group") -> Points:
     """Read a wide table; `images` is not needed.
 
     Raises InputError for a damaged file, missing pyarrow, and what `points_of_table` refuses.
@@ -37,7 +37,7 @@ def read_parquet(path: Path, images=None) -> Points:
     columns = [map(cell_of, table[n].to_pylist()) for n, _ in named]
     rows = [(f"row {row}", list(cells)) for row, cells in enumerate(zip(*columns, strict=True), 1)]
     header = ("the header", [name for _, name in named])
-    return points_of_table(Table(str(path), [header, *rows]))
+    return points_of_table(Table(str(path), [header, *rows]), group)
 
 
 def write_parquet(points: Points, path: Path) -> tuple[str, ...]:

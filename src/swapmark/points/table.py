@@ -73,6 +73,10 @@ class Points:
     """(N,) index of the frame in its video; None for images."""
     time: np.ndarray | None = None
     """(N,) seconds since the start of the video; None for images."""
+    unlike: np.ndarray | None = None
+    """(N,) how unlike the model's training pictures each is, above 1 clearly; None if not known."""
+    fingerprint: tuple[str, ...] | None = None
+    """N fingerprints of the models that found the points; None if none is known."""
     skipped: tuple[Skipped, ...] = ()
     """Images that could not be read, and why."""
     source: Any = field(default=None, repr=False)
@@ -84,7 +88,9 @@ class Points:
             "xy": (count, points, 2),
             "confidence": (count, points),
             "sizes": (count, 2),
-            **dict.fromkeys(("split", "group", "scale", "frame", "time"), (count,)),
+            **dict.fromkeys(
+                ("split", "group", "scale", "frame", "time", "unlike", "fingerprint"), (count,)
+            ),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -117,7 +123,7 @@ class Points:
         for name, values in vars(self).items():
             if isinstance(values, np.ndarray) and name != "source":
                 taken[name] = values[rows]
-            elif name in ("files", "split", "group") and values is not None:
+            elif name in ("files", "split", "group", "fingerprint") and values is not None:
                 taken[name] = tuple(values[row] for row in rows)
         return replace(self, **taken)
 
@@ -147,6 +153,8 @@ class Points:
             "width": sizes[0],
             "height": sizes[1],
             "scale": self.scale,
+            "unlike": self.unlike,
+            "fingerprint": self.fingerprint,
         }
         columns = {
             name: values.tolist() if isinstance(values, np.ndarray) else list(values)
@@ -202,3 +210,29 @@ class Points:
         from swapmark.points.overlay import draw_points
 
         return draw_points(self, path, images=images, marked=marked, overwrite=overwrite)
+
+    def align(self):
+        """Turn, scale and shift all specimens onto their mean shape: `Shapes`, with what varies.
+
+        Images with fewer than three points are left out (`.left_out`); of the others missing points
+        are no term of the sum of squares. Raises InputError where there is no mean shape.
+
+        >>> xy = np.array([[[0.0, 0], [4, 0], [0, 3]], [[1, 1], [1, 9], [-5, 1]]])
+        >>> shapes = Points(("a", "b", "c"), ("1.png", "2.png"), xy).align()
+        >>> shapes, shapes.sizes.round(2).tolist(), shapes.distances.round(2).tolist()
+        (<Shapes: 2 specimens, 3 points each>, [4.08, 8.16], [0.0, 0.0])
+        """
+        from swapmark.points.shapes import align_points
+
+        return align_points(self)
+
+    def warp_to_mean(self, images: Any = None, *, size: int = 256):
+        """Warp each picture so that its points lie on the mean shape: `Warped`, with the average.
+
+        `images` is what the points were found in, by default `source`. The pictures are uint8
+        (N, size, size, 3); images with fewer than three points are left out (`.left_out`), and so
+        are those that cannot be read. Raises InputError where the pictures are others.
+        """
+        from swapmark.points.average import warp_to_mean
+
+        return warp_to_mean(self, images, size=size)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from swapmark.data.sources import is_run
 from swapmark.errors import InputError, RunError, one_line
+from swapmark.model.familiar import FILE, Familiar, parse_familiar, read_familiar
 from swapmark.predict.network import Network, TorchNetwork
 from swapmark.predict.onnx_network import OnnxNetwork
 
@@ -14,8 +15,8 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "models"
 """A folder each for the models that come with the package."""
 MODEL_FILES = ("config.json", "model.safetensors", "README.md")
 """All of a model folder."""
-HUB_FILES = (*MODEL_FILES, "points/*.json")
-"""What is taken from the hub, and sent there: the model, and own points."""
+HUB_FILES = (*MODEL_FILES, FILE, "points/*.json")
+"""What is taken from the hub, and sent there: the model, what it knows, and own points."""
 
 
 def built_in_models() -> tuple[str, ...]:
@@ -40,6 +41,13 @@ def open_network(source: str | os.PathLike, device: str | None = None) -> Networ
             f"depends on, or export the model elsewhere and load the .onnx file."
         ) from error
     return TorchNetwork(load_model(found), device, fingerprint(found))
+
+
+def find_familiar(found: Path, network: Network) -> Familiar | None:
+    """What the network's training pictures look like, where that was kept with it."""
+    if isinstance(network, OnnxNetwork):
+        return parse_familiar(network.properties.get("familiar", "")) if network.maps else None
+    return read_familiar(found)
 
 
 def find_model(source: str | os.PathLike) -> Path:

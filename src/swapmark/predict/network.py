@@ -3,7 +3,7 @@
 torch is imported when it is first needed: an ONNX file finds landmarks without it.
 """
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,10 @@ class Sight(NamedTuple):
     """(B, K) in [0, 1]."""
     maps: tuple[np.ndarray, ...]
     """The backbone's maps, float32 (B, h, w, C) each, from fine to coarse."""
+
+    def take(self, rows: Any) -> "Sight":
+        """That of the squares at these indices (B',)."""
+        return Sight(self.xy[rows], self.confidence[rows], tuple(maps[rows] for maps in self.maps))
 
 
 @runtime_checkable

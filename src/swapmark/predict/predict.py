@@ -21,6 +21,7 @@ from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
 from swapmark.errors import InputError, RunError
+from swapmark.model.familiar import Familiar, pool
 from swapmark.points.table import Points, default_names
 from swapmark.predict.network import Network, Sight
 
@@ -73,6 +74,7 @@ def predict_points(
     every: int = 1,
     start: float | None = None,
     stop: float | None = None,
+    familiar: Familiar | None = None,
 ) -> Points:
     """Find the landmarks, or the points of `finder`, in pictures or in the frames of a video.
 
@@ -80,6 +82,7 @@ def predict_points(
     batch_size: pictures at once. workers: threads that decode pictures.
     frame_rate: takes the pictures for frames of a video, so many a second.
     every, start, stop: of a video, each n-th frame from `start` on and before `stop`, in seconds.
+    familiar: tells how unlike the training pictures each picture is.
 
     What cannot be read is listed in `.skipped`. Raises InputError where nothing can be used or an
     option makes no sense, and RunError where the network gives what is no number.
@@ -110,14 +113,14 @@ def predict_points(
             for batch in ready:
                 those, pictures_of = zip(*batch, strict=True)
                 seen += those
-                found.append(_find(network, finder, pictures_of))
+                found.append(_find(network, finder, pictures_of, familiar))
     if not seen:
         reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
         if video is None:
             raise InputError(f"None of the {len(skipped)} images can be used ({reasons}).")
         reasons = reasons or f"none lies from start {start} to stop {stop} (seconds)"
         raise InputError(f"No frame of {video.name} can be used ({reasons}).")
-    xy, confidence = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    xy, confidence, unlike = (np.concatenate(parts) for parts in zip(*found, strict=True))
     for one, places, sure in zip(seen, xy, confidence, strict=True):
         if not (np.isfinite(places).all() and np.isfinite(sure).all()):
             where = one.name if video is None else f"frame {one.frame} of {one.name}"
@@ -134,22 +137,28 @@ def predict_points(
         sizes=np.array([(one.placement.width, one.placement.height) for one in seen]),
         frame=None if video is None else np.array([one.frame for one in seen]),
         time=None if video is None else np.array(times),
+        unlike=unlike if familiar else None,
         skipped=tuple(skipped),
         source=source,
     )
 
 
 def _find(
-    network: Network, finder: Finder | None, pictures: Sequence[Squares]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points (B, P, 2) in pixels of the pictures, and their confidence (B, P)."""
+    network: Network,
+    finder: Finder | None,
+    pictures: Sequence[Squares],
+    familiar: Familiar | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points (B, P, 2) in pixels of the pictures, their confidence (B, P), how unlike (B,)."""
     squares = np.stack([square for (square, _), *_ in pictures])
+    sight = network.see(squares) if finder or familiar else Sight(*network.find(squares), ())
+    unlike = familiar.distance(pool(sight.maps)) if familiar else np.zeros(len(squares))
     if finder:
-        return finder.find(network, network.see(squares), pictures)
-    xy, confidence = network.find(squares)
+        return *finder.find(network, sight, pictures), unlike
+    xy, confidence, _ = sight
     placements = [placement for (_, placement), *_ in pictures]
     places = [place.to_original(at) for place, at in zip(placements, xy, strict=True)]
-    return np.stack(places), confidence
+    return np.stack(places), confidence, unlike
 
 
 def _of_images(

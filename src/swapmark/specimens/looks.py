@@ -167,7 +167,7 @@ def read_squares(network: Network, items: Sequence[Item], zoom: int) -> Iterator
     load = partial(load_item, size=network.image_size * zoom, resize=network.resize)
     for item, loaded in stream_images(items, load):
         if isinstance(loaded, ImageProblem):
-            raise InputError(f"{item.name} could be read before, but not now: {loaded}.")
+            raise InputError(f"{item.name} cannot be read: {loaded}.")
         yield loaded
 
 

@@ -16,6 +16,8 @@ STILL = 0.1
 """A landmark whose spread is at most this share of the marked points' spread hardly moves."""
 FALL = 0.05
 """A fall of the error by more than this share, on doubling the specimens, is worth marking for."""
+SAME = 0.01
+"""Pixels; so near to where a model finds points nobody marks, and a table keeps what it found."""
 ROUGH = 10
 """With fewer specimens the estimate of the error is rough."""
 
@@ -44,14 +46,27 @@ def misplaced(pairs: Pairs) -> list[str]:
 
 
 def found_by_a_model(pairs: Pairs) -> list[str]:
-    """About marks with confidences, which nobody gives by hand."""
-    if pairs.marked.confidence is None:
-        return []
-    return [
-        "The marks have confidences, as what a model found, and nobody gives by hand: such marks "
-        "repeat the mistakes of that model, and the error does not count these. Mark by hand: "
-        "swapmark mark"
-    ]
+    """About marks with confidences, which nobody gives by hand, or just where the landmarks lie."""
+    if pairs.marked.confidence is not None:
+        return [found_by("a model: they have confidences")]
+    if agree(pairs.marked.xy, pairs.found.xy):
+        return [found_by("this model: they lie on its landmarks")]
+    return []
+
+
+def found_by(finder: str) -> str:
+    """The note about marks of this origin."""
+    return (
+        f"The marks seem to be found by {finder}. Such marks repeat its mistakes, and the error "
+        "does not count these. Mark by hand: swapmark mark"
+    )
+
+
+def agree(marks: np.ndarray, found: np.ndarray) -> bool:
+    """Whether each of marks (N, P, 2) is just at one of the points (N, K, 2) found there."""
+    away = np.linalg.norm(marks[:, :, None] - found[:, None], axis=-1).min(axis=-1)
+    away = away[np.isfinite(away)]
+    return len(away) > 0 and bool((away < SAME).all())
 
 
 def still_landmarks(pairs: Pairs, fit: np.ndarray) -> list[str]:

@@ -92,15 +92,8 @@ def print_fit(fit: "PointFit") -> None:
     )
 
 
-class _Console(Console):
-    """One that leaves a closed standard output to the command, which knows the exit code."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
 def _print(notes: tuple[str, ...], first: str, *others: RenderableType) -> None:
-    console = _Console()
+    console = Console()
     for part in (_plain(first), *others, *(_plain(f"Note: {note}") for note in notes)):
         console.print(part)
 

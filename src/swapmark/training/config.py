@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from swapmark.bounds import NotNegative, Positive, Share, check_bounds
 from swapmark.data.views import ViewsConfig
 from swapmark.errors import InputError
+from swapmark.files import read_regular
 from swapmark.model.model import ModelConfig
 from swapmark.objectives.c3 import C3Config
 
@@ -77,6 +78,13 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     perceptual_vgg: str | None = None
     """A torchvision VGG-16/19 state dict for P; EfficientNet-Lite0 if unset."""
+
+    @property
+    def swaps_begin(self) -> int | None:
+        """The step after which the swaps fade in; None where none do."""
+        c3 = self.c3
+        swaps = self.method == "c3" and (c3.swap or c3.cycle or c3.inverse or c3.equivariance)
+        return round(c3.ramp_start * self.training.steps) if swaps else None
 
     def __post_init__(self):
         check_bounds(self)
@@ -161,8 +169,8 @@ def read_config(path: Path) -> Config:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The nested values of a YAML file; raises InputError if it is none."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = yaml.safe_load(read_regular(path).decode()) or {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise InputError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} holds {type(values).__name__}; expected settings as key: value.")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -16,6 +17,8 @@ from swapmark.data.views import make_batch
 from swapmark.drawing.plots import plot_losses
 from swapmark.errors import TrainingError
 from swapmark.model.devices import mean_over_devices
+from swapmark.model.familiar import FILE, MOST, learn_familiar
+from swapmark.model.model import SwapModel
 from swapmark.model.store import save_model
 from swapmark.training.card import model_card
 from swapmark.training.config import Config
@@ -144,9 +147,11 @@ def train_loop(
                 swap_back = config.method == "c3" and config.c3.cycle > 0
                 draw_samples(run, state.average, probes, state.step, swap_back=swap_back)
             if (drawing or saving) and (lines := run.metrics()):
-                plot_losses(lines, run.path / "loss.png")
+                plot_losses(lines, run.path / "loss.png", config.swaps_begin)
             if saving:
                 save_model(run.model, state.average, model_card(run, config, state.step))
+                last = bool(stopping) or state.step == steps
+                keep_familiar(run.model, state.average, images, batch_size, last=last)
                 save_checkpoint(run.checkpoints, state.state_dict(), state.step)
                 saved = time.monotonic()
                 if on_checkpoint:
@@ -154,6 +159,24 @@ def train_loop(
     accelerator.end_training()
     if state.step < steps:
         raise KeyboardInterrupt
+
+
+@torch.inference_mode()
+def keep_familiar(
+    folder: Path, model: SwapModel, images: ImageSet, batch_size: int, *, last: bool
+) -> None:
+    """Keep in the model folder what its training pictures look like, with the last model of all."""
+    if not last:  # what an earlier end of the run kept is of other weights
+        (folder / FILE).unlink(missing_ok=True)
+        return
+    device = next(model.parameters()).device
+    chosen = np.random.default_rng(1).permutation(len(images))[:MOST]
+    features = []
+    for rows in np.array_split(chosen, -(-len(chosen) // batch_size)):
+        maps = model.backbone(as_model_input(torch.from_numpy(images.batch(rows)), device))
+        features.append(torch.cat([level.mean(dim=(2, 3)) for level in maps], dim=1).cpu().numpy())
+    if familiar := learn_familiar(np.concatenate(features, dtype=float)):
+        familiar.save(folder)
 
 
 def _begin(

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from swapmark.data.sources import is_run
 from swapmark.errors import RunError
-from swapmark.files import read_json_lines, sweep, write_text, writing
+from swapmark.files import parse_json, read_json_lines, read_regular, sweep, write_text, writing
 
 LOCK = ".lock"
 """Locked by the process that trains in the folder; it stays, unlocked, when the process has ended,
@@ -21,9 +22,10 @@ however it did."""
 # What training writes into a run folder, and what the other verbs do: --overwrite removes these and
 # nothing else. The settings, by which a folder is known to be a run, go last.
 _TRAINED = (
-    *("environment.json", "images.json", "metrics.jsonl", "loss.png", "skipped.csv"),
+    *("environment.json", "images.json", "metrics.jsonl", "loss.png", "report.html", "skipped.csv"),
     *("samples/step-*.png", "checkpoints/step-*.pt"),
-    *("model/config.json", "model/model.safetensors", "model/README.md", "config.yaml"),
+    *("model/config.json", "model/model.safetensors", "model/README.md", "model/familiar.json"),
+    "config.yaml",
 )
 _ADDED = ("evaluation/*/metrics.json", "points/*.json")
 
@@ -75,8 +77,9 @@ class Run:
         return self.path / "samples"
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a line cut short by a crash is left out."""
-        return read_json_lines(self.path / "metrics.jsonl")
+        """The lines of metrics.jsonl; one that was cut short or damaged is left out."""
+        lines = read_json_lines(self.path / "metrics.jsonl")
+        return [line for line in lines if type(line.get("step")) is int]
 
     def saved(self) -> str:
         """What of the training is on the disk, in words."""
@@ -84,10 +87,19 @@ class Run:
         step = f"step {step_of(paths[0])} is saved" if paths else "no step was saved yet"
         return f"{step} in {self.path}"
 
+    def unfinished(self) -> str:
+        """In words, how far the training is, where its steps are not reached; else empty."""
+        try:
+            wanted = yaml.safe_load(self.config.read_text(encoding="utf-8"))["training"]["steps"]
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            return ""
+        steps = [step_of(path) for path in checkpoint_paths(self.checkpoints)[:1]]
+        return f"step {steps[0]} of {wanted}" if steps and steps[0] < wanted else ""
+
     def recorded_images(self) -> dict[str, Any]:
         """What images.json holds; nothing where it is missing or damaged."""
         try:
-            known = json.loads(self.images.read_text(encoding="utf-8"))
+            known = parse_json(read_regular(self.images).decode())
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}

@@ -1,13 +1,11 @@
 """The pictures of a run: what the swaps look like."""
 
-import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from swapmark.coordinates import unit_to_pixels
-from swapmark.data.tensors import partners_of
+from swapmark.data.tensors import as_pictures, partners_of
 from swapmark.drawing.draw import save_image
 from swapmark.drawing.sheets import sample_sheet
 from swapmark.model.model import SwapModel
@@ -33,17 +31,13 @@ def draw_samples(
     images = probes[: min(COLUMNS, len(probes) // 2 * 2)]
     partners = partners_of(images)
     pose = model.pose(images)
-    first = model.decode(model.appearance(images)[partners], pose)
-    second = model.decode(model.appearance(first)[partners], model.pose(first))
+    first = model.decode(model.appearance(images).of(partners), pose)
+    second = model.decode(model.appearance(first).of(partners), model.pose(first))
     sheet = sample_sheet(
-        _pictures(images),
+        as_pictures(images).numpy(),
         unit_to_pixels(pose.points.cpu().numpy(), model.config.image_size),
-        _pictures(first),
-        partners=_pictures(images[partners]),
-        second_swap=_pictures(second) if swap_back else None,
+        as_pictures(first).numpy(),
+        partners=as_pictures(images[partners]).numpy(),
+        second_swap=as_pictures(second).numpy() if swap_back else None,
     )
     save_image(sheet, run.samples / f"step-{step:07d}.png")
-
-
-def _pictures(images: Tensor) -> np.ndarray:
-    return (rearrange(images, "b c h w -> b h w c").clamp(0, 1) * 255).round().byte().cpu().numpy()

@@ -73,8 +73,9 @@ class State:
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(
                 f"The checkpoint in {run.checkpoints} does not fit {run.config} "
-                f"({one_line(error)}). Was the configuration edited? Put it "
-                f"back, or start again with --overwrite."
+                f"({one_line(error)}). Was the configuration edited, or was "
+                f"the run begun by an earlier version of swapmark? Put it back, or start again "
+                f"with --overwrite."
             ) from error
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ let press = null; // what the pressed pointer does
 let loading = true;
 let unsaved = false; // whether the last change could not be saved
 let saving = Promise.resolve(); // the changes on their way, one after the other
+let waiting = 0; // how many they are
 const undone = []; // earlier points of pictures, the last at the end
 const trail = []; // the pictures that were shown, and where in them we are
 let step = -1;
@@ -21,7 +22,8 @@ let step = -1;
 // ---- The server ----
 
 async function ask(path, body) {
-  const options = body ? { method: "PUT", body: JSON.stringify(body) } : {};
+  // Kept alive: what is on its way arrives even if the page is closed.
+  const options = body ? { method: "PUT", body: JSON.stringify(body), keepalive: true } : {};
   let answer;
   try {
     answer = await fetch(path, options);
@@ -41,6 +43,7 @@ function tell(problem) {
 function save() {
   const { index, points, missing } = picture;
   const body = { points: points.slice(), missing: missing.slice() };
+  waiting++;
   saving = saving.then(async () => {
     try {
       state = await ask(`points/${index}`, body);
@@ -50,6 +53,7 @@ function save() {
       unsaved = true;
       tell(`Not saved: ${error.message}`);
     }
+    waiting--;
     show();
     watch();
   });
@@ -102,6 +106,10 @@ async function watch() {
   }
   watching = false;
 }
+
+window.addEventListener("beforeunload", (event) => {
+  if (waiting || unsaved) event.preventDefault(); // the browser asks whether to leave
+});
 
 // ---- Points ----
 

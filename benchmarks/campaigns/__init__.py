@@ -1,0 +1,1 @@
+"""Ways to lose or harm something, by name in campaign.py."""

@@ -1,0 +1,156 @@
+"""What can be measured of landmarks without a mark, and what it says, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from swapmark.coordinates import pixels_to_unit
+from swapmark.data.tensors import as_model_input, as_pictures
+from swapmark.data.warp import inverse_points, random_warp, warp_images
+from swapmark.errors import counted
+from swapmark.model.flow import flow_features
+from swapmark.predict.network import Network, Sight
+from swapmark.specimens.place import fit_place
+from swapmark.training.monitor import LandmarkHealth, landmark_health
+from swapmark.training.notes import FEW
+
+BATCH = 32
+ALIKE = 0.35
+"""Backgrounds of LFW and of mice are alike by 0.2 to 0.35, landmarks on the thing by 0.5 to 0.9;
+plain walls by up to 0.6, and then go unnoticed."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Of K landmarks in N pictures; lengths in pixels of the network's square."""
+
+    health: LandmarkHealth
+    repeatability: np.ndarray
+    """(K,) median distance from where a known warp takes a landmark to where it is found again."""
+    confidence: np.ndarray
+    """(K,) mean."""
+    spread: np.ndarray
+    """(K,) standard deviation over the pictures."""
+    likeness: np.ndarray
+    """(K,) mean cosine of what the backbone sees at the landmark in two pictures."""
+
+    @property
+    def held(self) -> np.ndarray:
+        """(K,): whether a landmark's places look alike, as those of a thing do."""
+        return self.likeness > ALIKE
+
+
+def see(network: Network, squares: np.ndarray) -> Sight:
+    """What the network makes of many squares, BATCH at a time."""
+    parts = [network.see(squares[at : at + BATCH]) for at in range(0, len(squares), BATCH)]
+    return Sight(
+        np.concatenate([part.xy for part in parts]),
+        np.concatenate([part.confidence for part in parts]),
+        tuple(np.concatenate(maps) for maps in zip(*(part.maps for part in parts), strict=True)),
+    )
+
+
+def measure(network: Network, squares: np.ndarray, sight: Sight) -> Findings:
+    """Findings on squares (N, side, side, 3), N at least 2, that the network has seen."""
+    size, images = network.image_size, as_model_input(torch.from_numpy(squares))
+    generator = torch.Generator().manual_seed(0)
+    warp = random_warp(len(images), generator, rotation=10, scale=0.1, translation=0.1)
+    again = see(network, as_pictures(warp_images(images, warp)).numpy()).xy
+    points, found = (torch.from_numpy(pixels_to_unit(xy, size)).float() for xy in (sight.xy, again))
+    off = (found - inverse_points(points, warp)).norm(dim=-1) * size / 2
+    features = flow_features([torch.from_numpy(m).permute(0, 3, 1, 2) for m in sight.maps])
+    return Findings(
+        landmark_health(points, found, warp),
+        repeatability=off.median(dim=0).values.numpy(),
+        confidence=sight.confidence.mean(axis=0),
+        spread=sight.xy.std(axis=0).mean(axis=-1),
+        likeness=_likeness(features, points),
+    )
+
+
+def _likeness(features: torch.Tensor, points: torch.Tensor) -> np.ndarray:
+    """(K,) mean cosine, over pairs of pictures, of features (N, C, h, w) at points (N, K, 2)."""
+    taken = F.grid_sample(features, points[:, :, None], align_corners=False, padding_mode="border")
+    unit = F.normalize(taken[..., 0], dim=1)
+    count = len(unit)
+    total = unit.sum(dim=0).square().sum(dim=0)
+    return ((total - count) / (count * (count - 1))).numpy()
+
+
+def across_runs(these: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(K,) median distance of landmarks (N, K, 2) to what a linear map makes of another run's.
+
+    The map is fitted on every second picture and scored on the others, and the other way round.
+    """
+    half, used = np.arange(len(these)) % 2 == 0, np.ones(these.shape[:2], bool)
+    off = np.empty(these.shape[:2])
+    for part in (half, ~half):
+        fit = fit_place(others[part], these[part], used[part], np.arange(part.sum()))
+        off[~part] = np.linalg.norm(
+            fit(others[~part].reshape(int((~part).sum()), -1)) - these[~part], axis=-1
+        )
+    return np.median(off, axis=0)
+
+
+def verdict(
+    findings: Findings,
+    names: Sequence[str],
+    squares: np.ndarray,
+    span: np.ndarray,
+    skipped: int,
+    unlike: int,
+    unfinished: str,
+) -> list[tuple[bool, str]]:
+    """Sentences on landmarks and pictures, each with whether it is well, and what to do if not.
+
+    squares: the pictures that were measured. span: (2,) share of the pictures' width and height
+    that the landmarks span, in the median. unlike: so many look unlike the training pictures.
+    unfinished: how far an unfinished run is, in words.
+    """
+    health, said = findings.health, []
+    wrong = health.warnings()
+    follows = health.following > 0.7
+    if "collapse" in wrong:
+        said.append((False, wrong["collapse"]))
+    else:
+        told = f"the landmarks follow the picture: {health.following:.0%} of a known shift"
+        said.append((follows, told + ("." if follows else "; longer training may help.")))
+    width, height = span
+    wide = bool(span.max() > 0.2)
+    advice = "." if wide else ": crowded in one spot. Try more --landmarks or c3.separation."
+    said.append(
+        (wide, f"they span {width:.0%} of the width and {height:.0%} of the height{advice}")
+    )
+    if len(names) > 1:
+        apart = "crowding" not in wrong
+        said.append((apart, "they keep apart." if apart else wrong["crowding"]))
+    loose = [name for name, held in zip(names, findings.held.tolist(), strict=True) if not held]
+    if loose:
+        share = f"{', '.join(loose[:6])}{' …' if len(loose) > 6 else ''}"
+        said.append(
+            (
+                False,
+                f"{counted(len(loose), 'landmark')} ({share}) may sit on the background: what is "
+                f"around them differs from picture to picture. Look at their rows; leave them out "
+                f"of what you measure, or crop the pictures closer.",
+            )
+        )
+    else:
+        said.append((True, "each sits on something that looks alike from picture to picture."))
+    distinct = len({square.tobytes() for square in squares})
+    if distinct <= len(squares) / 2:
+        said.append((False, f"only {distinct} of {len(squares)} pictures differ: give others."))
+    elif len(squares) < FEW:
+        said.append((False, f"{len(squares)} pictures are few to judge by; give {FEW} or more."))
+    if skipped:
+        said.append((False, f"{counted(skipped, 'picture')} could not be used; see below."))
+    if unlike:
+        look = f"{counted(unlike, 'picture')} look{'s' * (unlike == 1)}"
+        told = f"{look} unlike those it was trained on"
+        said.append((False, f"{told}: there the landmarks may mean nothing."))
+    if unfinished:
+        said.append((False, f"the run is unfinished ({unfinished}): go on with --resume."))
+    return said
