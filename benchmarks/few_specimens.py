@@ -39,6 +39,7 @@ from swapmark.coordinates import pixels_to_unit, to_pixels, to_relative
 from swapmark.data.images import Placement
 from swapmark.data.items import Item
 from swapmark.insight.correspondence import Carried
+from swapmark.insight.findings import see
 from swapmark.points.annotated import read_annotated
 from swapmark.points.table import Points
 from swapmark.predict.network import Network, Sight
@@ -70,15 +71,12 @@ class Pictures:
         """Look at all of them once."""
         squares, placements = zip(*read_squares(network, items, 1), strict=True)
         squares = np.stack(squares)
-        parts = [network.see(squares[at : at + BATCH]) for at in range(0, len(items), BATCH)]
-        maps = tuple(np.concatenate(level) for level in zip(*(p.maps for p in parts), strict=True))
-        xy, confidence = (np.concatenate([part[at] for part in parts]) for at in range(2))
-        placed = list(placements)
-        return Pictures(network, items, marks, found, squares, placed, Sight(xy, confidence, maps))
+        return Pictures(
+            network, items, marks, found, squares, list(placements), see(network, squares)
+        )
 
     def take(self, rows: np.ndarray) -> "Pictures":
         """Some of them."""
-        xy, confidence, maps = self.sight
         return Pictures(
             self.network,
             [self.items[row] for row in rows],
@@ -86,7 +84,7 @@ class Pictures:
             self.found.take(rows),
             self.squares[rows],
             [self.placements[row] for row in rows],
-            Sight(xy[rows], confidence[rows], tuple(level[rows] for level in maps)),
+            self.sight.take(rows),
         )
 
     def batches(self) -> Iterator["Pictures"]:

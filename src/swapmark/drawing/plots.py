@@ -24,12 +24,7 @@ def plot_losses(history: Sequence[dict], path: str | Path, swaps_begin: int | No
     `SPREADS`. What is not finite or, on the logarithmic axis, not above zero is left out.
     swaps_begin: the step at which the loss rises, since its terms of the swaps fade in.
     """
-    # Heavy, so not before it is needed; Figure alone leaves pyplot's global state untouched.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(8, 7, dpi=120)
     losses, spreads = figure.subplots(2, 1, sharex=True)
     _plot_curves(losses, history, TERMS, above=0.0)
     losses.set(ylabel="loss", title="Loss, and its terms before they are weighted")
@@ -44,8 +39,24 @@ def plot_losses(history: Sequence[dict], path: str | Path, swaps_begin: int | No
     spreads.set_ylim(bottom=0)
     spreads.set_xlabel("step")
     spreads.xaxis.get_major_locator().set_params(integer=True)
-    canvas.draw()
-    return save_image(np.asarray(canvas.buffer_rgba())[..., :3].copy(), path)
+    return save_figure(figure, path)
+
+
+def new_figure(width: float, height: float, dpi: int):
+    """An empty figure of matplotlib, of this size in inches."""
+    # Heavy, so not before it is needed; Figure alone leaves pyplot's global state untouched.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure, path: str | Path) -> Path:
+    """Write a figure into an image file, whole or not at all."""
+    figure.canvas.draw()
+    return save_image(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy(), path)
 
 
 def _plot_curves(panel, history: Sequence[dict], known: Sequence[str], *, above: float) -> None:

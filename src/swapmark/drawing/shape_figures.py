@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from swapmark.data.spline import spline_map
-from swapmark.drawing.draw import landmark_colours, save_image
+from swapmark.drawing.draw import landmark_colours
+from swapmark.drawing.plots import new_figure, save_figure
 
+DPI = 110
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """Components whose scores are drawn against each other, a panel each; and the first three."""
 SHOWN = 11
@@ -19,14 +21,14 @@ SHOWN = 11
 
 def plot_variation(aligned: np.ndarray, mean: np.ndarray, path: Path) -> Path:
     """All aligned specimens (N, P, 2) as dots around the mean shape."""
-    figure = _figure(6, 6)
+    figure = new_figure(6, 6, DPI)
     panel = figure.subplots()
     for index, colour in enumerate(_colours(len(mean))):
         alpha = float(np.clip(60 / len(aligned), 0.05, 0.6))
         panel.plot(*aligned[:, index].T, ".", color=colour, markersize=3, alpha=alpha)
     _numbered(panel, mean)
     _as_shape(panel, f"{len(aligned):,} specimens around the mean shape")
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_components(
@@ -43,7 +45,7 @@ def plot_components(
     lowest or highest score; the grid is bent as the mean shape is on the way there.
     """
     rows = min(len(PAIRS), len(axes))
-    figure = _figure(11, 3.6 * rows)
+    figure = new_figure(11, 3.6 * rows, DPI)
     panels = figure.subplots(rows, 3, squeeze=False)
     groups = np.array(group or [""] * len(scores))
     for row, (cloud, low, high) in enumerate(panels):
@@ -63,7 +65,7 @@ def plot_components(
         for panel, score in ((low, scores[:, row].min()), (high, scores[:, row].max())):
             _grid(panel, mean, mean + score * axes[row])
             _as_shape(panel, f"PC{row + 1} at {score:+.2f}")
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_outliers(
@@ -77,7 +79,7 @@ def plot_outliers(
     """The specimens farthest from the mean shape, `rows` in that order, and all distances (N,)."""
     shown = list(rows)[:SHOWN]
     down = -(-(len(shown) + 1) // 4)
-    figure = _figure(11, 2.9 * down)
+    figure = new_figure(11, 2.9 * down, DPI)
     panels = figure.subplots(down, 4, squeeze=False).ravel()
     panels[0].hist(distances, bins="auto" if len(distances) > 1 else 1, color="0.6")
     panels[0].set(xlabel="Procrustes distance to the mean", ylabel="specimens")
@@ -90,7 +92,7 @@ def plot_outliers(
         _as_shape(panel, f"{_plain(name)}\n{distances[row]:.3f}")
     for panel in panels[len(shown) + 1 :]:
         panel.set_axis_off()
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def _grid(panel, mean: np.ndarray, shape: np.ndarray) -> None:
@@ -127,17 +129,3 @@ def _plain(name: str) -> str:
 
 def _colours(count: int) -> np.ndarray:
     return np.array(landmark_colours(count)).reshape(count, 3) / 255
-
-
-def _figure(width: float, height: float):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _saved(figure, path: Path) -> Path:
-    figure.canvas.draw()
-    return save_image(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy(), path)

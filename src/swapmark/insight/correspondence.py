@@ -124,10 +124,15 @@ class Carried:
 def _features(a: Sight, b: Sight) -> tuple[Tensor, Tensor]:
     """What the flow compares: the maps of both, each less its mean, side by side at stride 4."""
     maps = [np.concatenate(pair) for pair in zip(a.maps, b.maps, strict=True)]
-    together = flow_features([torch.from_numpy(m).permute(0, 3, 1, 2) for m in maps])
+    together = comparable(maps)
     if together.shape[-1] > MOST_CELLS:
         together = F.adaptive_avg_pool2d(together, MOST_CELLS)
     return together[: len(a.xy)], together[len(a.xy) :]
+
+
+def comparable(maps: Sequence[np.ndarray]) -> Tensor:
+    """What the flow compares of the backbone's maps, (B, h, w, C) each: (B, C', h, w)."""
+    return flow_features([torch.from_numpy(level).permute(0, 3, 1, 2) for level in maps])
 
 
 def _at(places: Tensor, maps: Tensor) -> Tensor:

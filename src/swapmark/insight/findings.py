@@ -11,7 +11,7 @@ from swapmark.coordinates import pixels_to_unit
 from swapmark.data.tensors import as_model_input, as_pictures
 from swapmark.data.warp import inverse_points, random_warp, warp_images
 from swapmark.errors import counted
-from swapmark.model.flow import flow_features
+from swapmark.insight.correspondence import comparable
 from swapmark.predict.network import Network, Sight
 from swapmark.specimens.place import fit_place
 from swapmark.training.monitor import LandmarkHealth, landmark_health
@@ -61,13 +61,12 @@ def measure(network: Network, squares: np.ndarray, sight: Sight) -> Findings:
     again = see(network, as_pictures(warp_images(images, warp)).numpy()).xy
     points, found = (torch.from_numpy(pixels_to_unit(xy, size)).float() for xy in (sight.xy, again))
     off = (found - inverse_points(points, warp)).norm(dim=-1) * size / 2
-    features = flow_features([torch.from_numpy(m).permute(0, 3, 1, 2) for m in sight.maps])
     return Findings(
         landmark_health(points, found, warp),
         repeatability=off.median(dim=0).values.numpy(),
         confidence=sight.confidence.mean(axis=0),
         spread=sight.xy.std(axis=0).mean(axis=-1),
-        likeness=_likeness(features, points),
+        likeness=_likeness(comparable(sight.maps), points),
     )
 
 

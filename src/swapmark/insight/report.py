@@ -292,9 +292,7 @@ def _shape_figures(shapes) -> dict[str, Any]:
     sizes = shapes.sizes
     found["sizes"] = [float(value) for value in np.quantile(sizes, [0, 0.5, 1])]
     found["shares"] = [float(share) for share in shapes.shares[:3]]
-    found["farthest"] = [
-        (shown(points.files[row]), float(shapes.distances[row])) for row in order[:5]
-    ]
+    found["farthest"] = [(points.files[row], float(shapes.distances[row])) for row in order[:5]]
     return found
 
 

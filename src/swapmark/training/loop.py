@@ -17,7 +17,7 @@ from swapmark.data.views import make_batch
 from swapmark.drawing.plots import plot_losses
 from swapmark.errors import TrainingError
 from swapmark.model.devices import mean_over_devices
-from swapmark.model.familiar import FILE, MOST, learn_familiar
+from swapmark.model.familiar import FILE, MOST, learn_familiar, pool
 from swapmark.model.model import SwapModel
 from swapmark.model.store import save_model
 from swapmark.training.card import model_card
@@ -174,8 +174,8 @@ def keep_familiar(
     features = []
     for rows in np.array_split(chosen, -(-len(chosen) // batch_size)):
         maps = model.backbone(as_model_input(torch.from_numpy(images.batch(rows)), device))
-        features.append(torch.cat([level.mean(dim=(2, 3)) for level in maps], dim=1).cpu().numpy())
-    if familiar := learn_familiar(np.concatenate(features, dtype=float)):
+        features.append(pool([level.permute(0, 2, 3, 1).cpu().numpy() for level in maps]))
+    if familiar := learn_familiar(np.concatenate(features)):
         familiar.save(folder)
 
 

@@ -90,8 +90,8 @@ class Run:
     def unfinished(self) -> str:
         """In words, how far the training is, where its steps are not reached; else empty."""
         try:
-            wanted = yaml.safe_load(self.config.read_text(encoding="utf-8"))["training"]["steps"]
-        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            wanted = yaml.safe_load(read_regular(self.config).decode())["training"]["steps"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError):
             return ""
         steps = [step_of(path) for path in checkpoint_paths(self.checkpoints)[:1]]
         return f"step {steps[0]} of {wanted}" if steps and steps[0] < wanted else ""
