@@ -76,7 +76,7 @@ LANDMARKS = 10
 WARMUP, CLIP, WEIGHT_DECAY, AVERAGE = 100, 1.0, 1e-5, 0.99
 SCORED_AT = (0.0, 0.1, 0.25, 0.5)
 """The shares of its time at which a run is scored, besides the end; first of all untrained."""
-FEWEST_STEPS = 3000
+FEWEST_STEPS = 2500
 """Batches are as large as leaves a run this many steps."""
 DRAWN = 120
 """Faces, where there is no data."""
@@ -91,6 +91,7 @@ class Sizes(NamedTuple):
     images: int
     """Of a set, at about this many at most."""
     batches: tuple[int, ...]
+    """Those that a step is measured with, the most telling ones first."""
     compiled_batch: int
     rates: tuple[int, tuple[int, int, int], int]
     """For `device_rates`."""
@@ -99,8 +100,8 @@ class Sizes(NamedTuple):
 ALL = tuple(f"{method}-{network}" for network in NETWORKS for method in METHODS)
 SOME = ("c3-imagenet", "c3-paper-random", "imm-random", "imm-plus-imagenet")
 SIZES = {
-    "cuda": Sizes(ALL, 128, 10**6, (32, 64, 128, 256, 512), 128, (8192, (64, 256, 64), 2**30)),
-    "cpu": Sizes(SOME, 32, 200, (4, 8), 4, (64, (2, 16, 32), 2**24)),
+    "cuda": Sizes(ALL, 128, 10**6, (128, 512, 32, 256, 64), 128, (8192, (64, 256, 64), 2**30)),
+    "cpu": Sizes(SOME, 32, 200, (8, 4), 4, (64, (2, 16, 32), 2**24)),
 }
 
 
@@ -247,8 +248,8 @@ def measure(images: Tensor, sizes: Sizes, until: float) -> dict[str, Any]:
     part("waits", lambda: waits_of(training))
     for training.batch in sizes.batches:
         part(f"eager_{training.batch}", lambda: step_rate(training, 1.0))
-    training.batch = sizes.compiled_batch
-    part("profile", lambda: profile_of(training))
+        if training.batch == sizes.compiled_batch:
+            part("profile", lambda: profile_of(training))
     eager = [report[f"eager_{batch}"] for batch in sizes.batches]
     fastest = max((one["images_a_second"] for one in eager if isinstance(one, dict)), default=0.0)
     report["fastest_images_a_second"] = fastest
@@ -256,6 +257,25 @@ def measure(images: Tensor, sizes: Sizes, until: float) -> dict[str, Any]:
         used = fastest * report["operations_an_image"] / 1e12
         report["share_of_convolution_rate"] = round(used / report["rates"]["convolution_tflops"], 3)
     return report
+
+
+def best_batch(report: dict[str, Any], sizes: Sizes, seconds: float) -> int:
+    """The largest batch that leaves each run enough steps in that time, as all share the device.
+
+    A step takes as long as it takes to start it, or as all runs need the device for one.
+    """
+    eager = {batch: report.get(f"eager_{batch}") for batch in sizes.batches}
+    took = [batch / one["images_a_second"] for batch, one in eager.items() if isinstance(one, dict)]
+    if not took:
+        return min(sizes.batches)
+    profile = report.get("profile")
+    if isinstance(profile, dict):
+        image = profile["device_ms"] / 1000 / profile["batch"]
+    else:
+        image = 1 / report["fastest_images_a_second"]
+    steps = {batch: seconds / max(min(took), len(sizes.runs) * batch * image) for batch in eager}
+    enough = [batch for batch, count in steps.items() if count >= FEWEST_STEPS]
+    return max(enough, default=min(sizes.batches))
 
 
 def compiled_job(images: Tensor, sizes: Sizes, work: Path) -> None:
@@ -336,12 +356,16 @@ def training_job(options: argparse.Namespace, images: Tensor, sets: dict[str, Sc
 
 def write_run(run: Run, training: Training, line: dict) -> None:
     """Write the line, the model in half precision, the sample sheet and the curves of the loss."""
-    for old in run.samples.glob("*"):
-        old.unlink()
-    probes = as_model_input(training.images[:8], training.device)
-    draw_samples(run, training.average, probes, training.steps, swap_back=True)
-    if training.steps:
-        plot_losses(run.metrics(), run.path / "loss.png")
+    try:
+        for old in run.samples.glob("*"):
+            old.unlink()
+        probes = as_model_input(training.images[:8], training.device)
+        draw_samples(run, training.average, probes, training.steps, swap_back=True)
+        if training.steps:
+            plot_losses(run.metrics(), run.path / "loss.png")
+    except Exception as error:  # the numbers are worth more: the run goes on
+        traceback.print_exc()
+        line["pictures"] = f"{type(error).__name__}: {error}"
     card = f"A run of benchmarks/gpu.py: {line['run']}, {training.steps} steps.\n"
     save_model(run.model, deepcopy(training.average).half(), card)
     (run.path / "line.part").write_text(json.dumps(line), encoding="utf-8")
@@ -405,7 +429,7 @@ def measure_and_train(options: argparse.Namespace, work: Path, sizes: Sizes) -> 
             "scored": {label: len(marks) for label, (_, _, marks) in sets.items()},
             **circumstances(),
         }
-        until = began + max(42.0, 0.14 * total)
+        until = began + max(42.0, 0.18 * total)
         try:
             report |= measure(images, sizes, until)
         except Exception as error:  # the runs are made all the same
@@ -414,11 +438,8 @@ def measure_and_train(options: argparse.Namespace, work: Path, sizes: Sizes) -> 
         print(f"compiled: {report['compiled']}", flush=True)
         del images
         torch.cuda.empty_cache()  # the memory is the runs' now
-        # Take batches as large as leave enough steps, if the runs share the fastest rate.
         end = began + total - max(25.0, 0.06 * total)
-        seen = report.get("fastest_images_a_second", 0.0) * (end - time.time()) / len(sizes.runs)
-        large = [batch for batch in sizes.batches if seen / batch >= FEWEST_STEPS]
-        report["batch"] = batch = max(large, default=sizes.batches[0])
+        report["batch"] = batch = best_batch(report, sizes, end - time.time())
         write_text(options.out / "report.json", json.dumps(report, indent=1))
         # Train, and bring the lines home while the runs go on.
         os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // len(sizes.runs)))
@@ -427,10 +448,24 @@ def measure_and_train(options: argparse.Namespace, work: Path, sizes: Sizes) -> 
         while time.time() < began + total - 8 and any(run.poll() is None for run in runs.values()):
             time.sleep(2)
             publish(options.out, work, sizes.runs)
+        for name, run in runs.items():
+            if run.poll():  # still at work is no failure: it counts as it was scored last
+                log = (work / name / "log.txt").read_text(encoding="utf-8", errors="replace")
+                print(f"{name} failed; its output ends: {log[-1500:]}", flush=True)
+                path = work / name / "line.json"
+                line = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+                line = {"run": name, "finished": False, "error": log[-200:], **line}
+                path.write_text(json.dumps(line), encoding="utf-8")
     finally:
         for job in jobs.values():
             stop(job)
     return publish(options.out, work, sizes.runs, zipped=True)
+
+
+def failure(line: dict) -> str | None:
+    """What went wrong in a run, if anything did."""
+    nothing = None if line.get("images_seen") else "it saw no image"
+    return line.get("error") or line.get("pictures") or nothing
 
 
 def main() -> int:
@@ -459,10 +494,10 @@ def main() -> int:
         lines = measure_and_train(options, Path(folder), sizes)
     for line in lines:
         errors = {label: one["forward.imm.nme"] for label, one in line.get("scores", {}).items()}
-        state = line.get("error") or ("finished" if line["finished"] else "cut off")
+        state = failure(line) or ("finished" if line["finished"] else "cut off")
         print(f"{line['run']}: {line.get('images_seen', 0)} images, NME {errors} % ({state})")
     print(f"{len(lines)} of {len(sizes.runs)} runs have a line in {options.out}.")
-    return 1 if len(lines) < len(sizes.runs) or any("error" in line for line in lines) else 0
+    return 1 if len(lines) < len(sizes.runs) or any(failure(line) for line in lines) else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import math
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -95,19 +96,29 @@ def operations_of(training: Steps) -> float:
 
 
 def waits_of(training: Steps) -> list[str]:
-    """The lines at which a step waits for the device; there should be none."""
+    """The lines of ours at which a step waits for the device; there should be none."""
     if training.device.type != "cuda":
         return []
-    torch.cuda.set_sync_debug_mode("warn")
-    with warnings.catch_warnings(record=True) as caught:
+    found = set()
+
+    def note(message: Warning | str, *_: object) -> None:
+        lines = [f for f in traceback.extract_stack() if "swapmark" in Path(f.filename).parts]
+        last = [f"{Path(line.filename).name}:{line.lineno}" for line in lines[-2:]]
+        found.add(" > ".join(last) or str(message))
+
+    with warnings.catch_warnings():
         warnings.simplefilter("always")
-        training.step(LATE)
-    torch.cuda.set_sync_debug_mode("default")
-    return sorted({f"{Path(one.filename).name}:{one.lineno}" for one in caught})
+        warnings.showwarning = note
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            training.step(LATE)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sorted(found)
 
 
-def profile_of(training: Steps, count: int = 3) -> list[dict]:
-    """The ten entries that take the longest on the device, in ms a step."""
+def profile_of(training: Steps, count: int = 3) -> dict:
+    """How long the device works in a step, in ms, and the ten entries that take the longest."""
     cuda = training.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
     with profile(activities=activities) as recorded:
@@ -118,7 +129,7 @@ def profile_of(training: Steps, count: int = 3) -> list[dict]:
     kind = "CUDA" if cuda else "CPU"
     entries = [entry for entry in recorded.key_averages() if entry.device_type.name == kind]
     total = sum(getattr(entry, name) for entry in entries) or 1
-    return [
+    longest = [
         {
             "name": entry.key[:100],
             "ms": round(getattr(entry, name) / count / 1000, 3),
@@ -127,3 +138,8 @@ def profile_of(training: Steps, count: int = 3) -> list[dict]:
         }
         for entry in sorted(entries, key=lambda entry: -getattr(entry, name))[:10]
     ]
+    return {
+        "batch": training.batch,
+        "device_ms": round(total / count / 1000, 3),
+        "longest": longest,
+    }

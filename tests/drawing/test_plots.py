@@ -45,3 +45,8 @@ def test_matplotlib_waits_until_something_is_plotted():
     code = "import sys, swapmark.drawing.plots; print('matplotlib' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"
+
+
+def test_a_history_without_spreads_is_plotted(tmp_path):
+    path = plot_losses([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}], tmp_path / "loss.png")
+    assert path.stat().st_size > 1000

@@ -62,8 +62,8 @@ def save_figure(figure, path: str | Path) -> Path:
 def _plot_curves(panel, history: Sequence[dict], known: Sequence[str], *, above: float) -> None:
     """Draw one curve for each known name that is there, the first one thick and black."""
     names = [name for name in known if any(name in entry for entry in history)]
-    colours = [(0, 0, 0), *landmark_colours(len(names) - 1)]
-    for name, colour in zip(names, colours, strict=True):
+    colours = [(0, 0, 0), *landmark_colours(len(names))]
+    for name, colour in zip(names, colours, strict=False):
         points = [(entry["step"], entry[name]) for entry in history if name in entry]
         points = [(step, value) for step, value in points if math.isfinite(value) and value > above]
         panel.plot(
@@ -75,4 +75,5 @@ def _plot_curves(panel, history: Sequence[dict], known: Sequence[str], *, above:
         )
     panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)
-    panel.legend(fontsize=8, ncols=1 + len(names) // 7)
+    if names:
+        panel.legend(fontsize=8, ncols=1 + len(names) // 7)
