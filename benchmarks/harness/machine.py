@@ -18,10 +18,11 @@ def circumstances() -> dict:
     lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     carried = note.read_text(encoding="utf-8").strip() if note.exists() else None
+    changed = bool(_git("status", "--porcelain", "--", "src", "benchmarks"))
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": carried or _git("rev-parse", "--short", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--", "src", "benchmarks")),
+        "dirty": "with changes" in carried if carried else changed,
         "processor": f"{(names or [platform.machine()])[0]} ({os.cpu_count()} CPUs)",
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -127,7 +127,7 @@ def train(
     *,
     out: Annotated[Path, OUT],
     landmarks: int | None = None,
-    preset: Literal["laptop", "standard", "paper", "demo"] | None = None,
+    preset: str | None = None,
     method: Literal["c3", "imm"] | None = None,
     steps: int | None = None,
     seed: Annotated[int | None, SEED] = None,
@@ -153,8 +153,9 @@ def train(
         out: The run folder to make.
         landmarks: How many landmarks to learn (K). Default: 10.
         preset: laptop (default): for a CPU. demo: a few minutes, for synthetic faces. standard: for
-            a GPU, in large batches. paper: for a GPU, from random weights. The last two are
-            untested.
+            a GPU, in larger batches. paper: for a GPU, from random weights, with all terms of the
+            paper. imm-plus, both-swaps, with-flow, no-swap, no-inverse, no-known-equivariance:
+            laptop with a part of the objective left out or added.
         method: c3: pairs of different images exchange their appearance. imm: the baseline, which
             pairs an image with a warp of itself.
         steps: Training steps. Choose before you start: they cannot be added later.

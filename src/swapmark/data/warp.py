@@ -143,7 +143,7 @@ def inverse_points(
     u ← A⁻¹ (q - t - spline(u)) converges for warps that do not fold, which those of `random_warp`
     with the default strengths do not.
     """
-    inverse = torch.linalg.inv(warp.matrix)
+    inverse = torch.linalg.inv_ex(warp.matrix).inverse  # unlike inv, it does not wait for a GPU
     solver = _spline_solver(warp.side, points.device)
     with full_precision(points.device):
         guess = torch.einsum("bij,bpj->bpi", inverse, points - warp.shift[:, None])

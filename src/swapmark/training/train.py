@@ -21,7 +21,7 @@ from swapmark.files import write_text
 from swapmark.training.config import Config, Method, read_config
 from swapmark.training.loop import train_loop
 from swapmark.training.notes import refuse_one, training_notes
-from swapmark.training.presets import PresetName, resolve_config
+from swapmark.training.presets import resolve_config
 from swapmark.training.processes import (
     device_share,
     paths_for_processes,
@@ -37,7 +37,7 @@ def train(
     out: str | Path,
     *,
     landmarks: int | None = None,
-    preset: PresetName | None = None,
+    preset: str | None = None,
     method: Method | None = None,
     steps: int | None = None,
     seed: int | None = None,
