@@ -386,6 +386,7 @@ class Detector:
         out: str | os.PathLike,
         *,
         annotated: str | os.PathLike | None = None,
+        marked_images: Source | None = None,
         other: "Detector | None" = None,
         overwrite: bool = False,
         progress: bool = False,
@@ -393,7 +394,8 @@ class Detector:
         """Write one HTML file that shows what the landmarks stand for, and return its verdict.
 
         Up to 1,000 of the pictures are looked at. Of a model without what paints, swapped pictures
-        are left out. `annotated`: marked images, to evaluate on, whose groups tell shapes apart.
+        are left out. `annotated`: marked images, to evaluate on, whose groups tell shapes apart;
+        their pictures lie beside it or in `marked_images`.
         `other`: another run's detector, to see which landmarks both have. Raises InputError where
         fewer than two pictures can be used, or `out` exists and `overwrite` is not set.
         """
@@ -405,7 +407,11 @@ class Detector:
             painter = self._painter
         except RunError as error:
             painter = str(error)
-        evaluation = self.evaluate(annotated, progress=progress) if annotated else None
+        marked = read_annotated(annotated, marked_images) if annotated else None
+        evaluation = None
+        if marked:
+            landmarks = self._landmarks(marked, ("fit", "test"), progress)
+            evaluation = evaluate(landmarks, marked.points)
         return write_report(
             self.network,
             painter,
@@ -414,7 +420,8 @@ class Detector:
             out,
             evaluation=evaluation,
             annotated=annotated,
-            groups=read_annotated(annotated).points if annotated else None,
+            marked_images=marked_images,
+            groups=marked.points if marked else None,
             other=other.network if other else None,
             other_source=other.source if other else "",
             familiar=self.familiar,

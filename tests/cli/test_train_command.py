@@ -119,7 +119,10 @@ def test_ctrl_c_on_a_terminal_saves_and_prints_the_command_that_goes_on(
     terminal, tiny_faces, tmp_path
 ):
     run, (process, ours, written) = Run(tmp_path / "my run"), terminal
-    os.write(ours, b"\x03\x03")
+    os.write(ours, b"\x03")
+    while b"saving" not in written:
+        written += os.read(ours, 65536)
+    os.write(ours, b"\x03")  # not at once: a terminal throws away what is unread at a Ctrl-C
     with suppress(OSError):  # the other end is closed
         while chunk := os.read(ours, 65536):
             written += chunk

@@ -28,6 +28,17 @@ class Blobs:
         return Sight(*self.find(squares), (cells.astype(np.float32),))
 
 
+class Wall(Blobs):
+    """Sees the same, and finds its second landmark on the wall, wherever there is nothing else."""
+
+    def find(self, squares):
+        xy, confidence = super().find(squares)
+        free = np.stack(np.meshgrid([6.0, 32, 57], [6.0, 32, 57]), axis=-1).reshape(-1, 2)
+        far = np.linalg.norm(free[None, :, None] - xy[:, None], axis=-1).min(axis=-1)
+        xy[:, 1] = free[far.argmax(axis=1)]
+        return xy, confidence
+
+
 class Fixed(Blobs):
     """Sees the same, and finds three constant places."""
 
@@ -67,6 +78,16 @@ def test_constant_landmarks_are_told(squares):
     said = dict(map(reversed, verdict(found, ("a", "b", "c"), squares, SPAN, 0, 0, "")))
     assert any("collaps" in text for text, well in said.items() if not well)
     assert any("a, b, c" in text for text, well in said.items() if not well)
+
+
+def test_a_plain_wall_looks_alike_and_is_told_by_the_edges(squares):
+    wall = squares.max(axis=-1, keepdims=True) < 61
+    plain = np.where(wall, np.uint8(20), squares)
+    found = findings(Wall(), plain)
+    assert found.likeness.min() > 0.35
+    assert found.held.tolist() == [True, False, True]
+    said = verdict(found, ("a", "b", "c"), plain, SPAN, 0, 0, "")
+    assert any("1 landmark (b) may sit" in text for well, text in said if not well)
 
 
 def test_pictures_are_judged_too(squares):

@@ -1,6 +1,7 @@
 """The report: all that it promises is there, of few, grey and odd pictures too."""
 
 import re
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -42,6 +43,25 @@ def test_the_command_writes_all_sections_and_says_the_verdict(
     assert f"swapmark report {tiny_run.path} {tiny_faces}" in text
     assert main(words) == 2, "it is not written over"
     assert "--overwrite" in capsys.readouterr().err
+
+
+def test_marks_in_a_table_have_their_pictures_beside_them_and_components_show_their_ends(
+    tiny_run, marked, tmp_path
+):
+    table, out = tmp_path / "marks.csv", tmp_path / "report.html"
+    with zipfile.ZipFile(marked) as archive:
+        table.write_bytes(archive.read("marks.csv"))
+    words = ["report", str(tiny_run.path), str(marked), "--annotated", str(table)]
+    words += ["--marked-images", str(marked), "-o", str(out)]
+    assert main([*words, "--quiet"]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert f"--annotated {table} --marked-images {marked}" in text
+    for number in (1, 2, 3):
+        _, ends = text.split(f"<h3>PC{number}:", 1)
+        scores = re.findall(r"<figcaption>([+-]\d\.\d\d) ", ends.split("</div>", 1)[0])
+        assert len(scores) == 6
+        assert (numbers := [float(score) for score in scores]) == sorted(numbers)
+        assert numbers[0] < 0 < numbers[-1]
 
 
 def model(folder, landmarks: int):

@@ -43,6 +43,8 @@ MOST, STUDIED = 1000, 200
 """Pictures whose landmarks are found; and those among them that all else is measured on."""
 ROW, FEW = 12, 6
 """Pictures in a row of crops, and in the rows and columns of the grids."""
+COMPONENTS, ENDS = 3, 3
+"""Principal components that are shown; and pictures at each end of one."""
 
 
 class Report(NamedTuple):
@@ -62,6 +64,7 @@ def write_report(
     *,
     evaluation: Any = None,
     annotated: str | os.PathLike | None = None,
+    marked_images: Any = None,
     groups: Points | None = None,
     other: Network | None = None,
     other_source: str = "",
@@ -72,7 +75,8 @@ def write_report(
     """Study up to MOST pictures and write the report.
 
     painter: what paints, or why there is nothing. source: what the network was loaded from.
-    evaluation: of the model on the marked images `annotated`; groups: these, with groups.
+    evaluation: of the model on the marked images `annotated`, which lie beside it or in
+        `marked_images`; groups: these, with groups.
     other: another run's network, loaded from `other_source`.
     familiar: knows pictures that are unlike those it was trained on.
     Raises InputError where fewer than two pictures can be used or `out` exists.
@@ -130,12 +134,12 @@ def write_report(
         "no_swaps": painter if isinstance(painter, str) else "",
         "averages": averages,
         "correspondence": {"tiles": [_picture(tile) for tile in maps], "lines": _picture(lines)},
-        "shapes": shapes and _shape_figures(shapes),
+        "shapes": shapes and {**_shape_figures(shapes), "ends": _ends(network, used, shapes)},
         "shapes_note": note,
         "curves": _curves(run, config) if run and config else None,
         "evaluation": _evaluation(evaluation),
         "settings": _settings(config) if config else [],
-        "commands": _commands(run, source, images, annotated, other_source, out),
+        "commands": _commands(run, source, images, annotated, marked_images, other_source, out),
     }
     template = files("swapmark.insight").joinpath("report.html.jinja").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -232,6 +236,7 @@ def _landmarks(
                 "spread": float(findings.spread[k]),
                 "held": bool(findings.held[k]),
                 "likeness": float(findings.likeness[k]),
+                "edge": float(findings.edge[k]),
                 "across": None if across is None else float(across[k]),
             }
         )
@@ -296,6 +301,21 @@ def _shape_figures(shapes) -> dict[str, Any]:
     return found
 
 
+def _ends(network: Network, used: list[Item], shapes) -> list[dict[str, Any]]:
+    """The pictures with the lowest and the highest scores on each of the first components."""
+    items = {item.name: item for item in used}
+    ends = []
+    for number, scores in enumerate(shapes.scores.T[:COMPONENTS], start=1):
+        order = np.argsort(scores)
+        rows = np.concatenate([order[:ENDS], order[max(ENDS, len(order) - ENDS) :]])
+        points = shapes.points.take(rows)
+        tiles = _thumbnails(network, [items[file] for file in points.files], points)
+        for tile, row in zip(tiles, rows, strict=True):
+            tile["score"] = float(scores[row])
+        ends.append({"name": f"PC{number}", "tiles": tiles})
+    return ends
+
+
 def _curves(run: Run, config: Config) -> dict[str, Any] | None:
     lines = run.metrics()
     if not lines:
@@ -349,7 +369,7 @@ def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _commands(
-    run: Run | None, source: str, images: Any, annotated: Any, other: str, out: Path
+    run: Run | None, source: str, images: Any, annotated: Any, beside: Any, other: str, out: Path
 ) -> list[str]:
     """What makes all of it again, as it would be typed."""
     given = images if isinstance(images, list | tuple) else [images]
@@ -365,6 +385,7 @@ def _commands(
         settings = str(run.config)
         commands.append(["swapmark", "train", trained, "--config", settings, "--out", "again"])
     options = ["--annotated", str(annotated)] if annotated else []
+    options += ["--marked-images", str(beside)] if beside else []
     options += ["--other", other] if other else []
     commands.append(["swapmark", "report", source, *words, "--out", str(out), *options])
     commands.append(["swapmark", "predict", source, *words, "--out", "points.csv"])
