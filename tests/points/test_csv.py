@@ -53,12 +53,14 @@ def test_every_column_finds_its_field():
         ("", "no column file.* DeepLabCut's CSV.*MorphoJ opens TPS"),
         ("name,a_x,a_y\na,1,2\n", "no column file.* name, a_x, a_y"),
         ("face,x_0,x_1,y_0,y_1\na,1,2,3,4\n", "no column file, .*partner.* x_0, x_1"),
+        ("face,x_0,x_1,y_0,y_2\na.png,1,2,3,4\n", "partner.* x_0, x_1, y_0"),
         ("Subject,F-1_X,F-1_Y,F-1_Z\na,1,2,3\n", "three dimensions: F-1_Z"),
         ("ID,Centroid Size\na,2.4\n", "no column file, .*sizes .* no coordinates"),
         ("file\na\n", "no point"),
         ("file,a_x\na,1\n", "partner.* no a_y"),
         ("file,a_x,a_y,\na,1,2,3\n", "column 4"),
-        ("file,x_0,x_1,y_0,y_1\na,1,2,3,4\n", "partner.* x_0, x_1"),
+        ("file,x_a,x_b,y_a,y_b\na,1,2,3,4\n", "partner.* x_a, x_b"),
+        ("file,x_1,X1,y_1\na,1,2,3\n", "partner.* X1, x_1"),
         (
             "file,Centroid Size,Log Centroid Size\na,2.4,0.8\n",
             "no point: .* file, Centroid",
@@ -85,6 +87,14 @@ def test_other_usual_names_of_the_column_file_are_read(column, tmp_path):
     (tmp_path / "t.csv").write_text(f"a_x,a_y,{column}\n1,2,b.png\n")
     points = read_points(tmp_path / "t.csv")
     assert (points.files, points.xy.tolist()) == (("b.png",), [[[1, 2]]])
+
+
+@pytest.mark.parametrize("labels", [("x_1", "x_2", "y_1", "y_2"), ("x1", "x2", "Y1", "Y2")])
+@pytest.mark.parametrize("first", ["face", "", "file"])
+def test_numbered_points_are_read_by_their_labels_and_pictures_by_their_endings(first, labels):
+    points = read(f"{first},{','.join(labels)}\na.png,1,2,3,4\nb.JPG,5,6,7,8\n")
+    assert (points.names, points.files) == (("1", "2"), ("a.png", "b.JPG"))
+    assert points.xy.tolist() == [[[1, 3], [2, 4]], [[5, 7], [6, 8]]]
 
 
 def test_further_columns_are_left_out_with_a_warning_that_names_them():

@@ -3,8 +3,8 @@
 `file`, perhaps `frame`, `time`, `split`, `group`, `width`, `height`, `scale`, `unlike` and
 `fingerprint`, then `<name>_x`, `<name>_y` and perhaps `<name>_confidence` for each point, in pixels
 with (0, 0) at the centre of the top left pixel. `Points.columns` and `Points.rows` are the way
-back. Further columns, of species or dates say, are left out with a warning, unless they look like
-one of these misspelt.
+back. Programs that number their points label them x1, x_1 or x01, in any order. Further columns, of
+species or dates say, are left out with a warning, unless they look like one of these misspelt.
 """
 
 import re
@@ -14,11 +14,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from swapmark.data.items import IMAGE_SUFFIXES
 from swapmark.errors import InputError, LeftOutWarning
 from swapmark.files import write_rows
 from swapmark.points.checks import check_points, corner_as_missing, plain_name
@@ -29,6 +30,8 @@ from swapmark.points.text import Table, number, read_table, thousands
 TEXT_COLUMNS = ("file", "split", "group", "fingerprint")
 FILE_TOO = ("image", "filename", "img")
 """What other programs call the column file, in capitals or not."""
+NUMBERED = re.compile(r"(?i:([xy])_?(\d+))")
+"""How programs that number their points label the parts of one."""
 NUMBER_COLUMNS = ("frame", "time", "width", "height", "scale", "unlike")
 PARTS = (
     re.compile(r"(?i:(?P<of>.*[\W_]|)(?P<part>[xyz])(?P<number>\d*))"),  # tail_X, x1
@@ -67,7 +70,7 @@ def points_of_table(table: Table, group: str = "group") -> Points:
     """
     if table.rows and is_of_imagej(table.rows[0][1]):
         table = a_row_an_image(table)
-    where, header = table.where, _with_file(table.rows[0][1]) if table.rows else []
+    where, header = table.where, _with_points(_with_file(table)) if table.rows else []
     if group not in ("group", *header):
         raise InputError(
             f"{where} has no column {group!r} for the groups. Found {', '.join(header[:8])[:200]}. "
@@ -122,12 +125,36 @@ def points_of_table(table: Table, group: str = "group") -> Points:
     return points if points.frame is None else replace(points, frame=points.frame.astype(np.int64))
 
 
-def _with_file(header: list[str]) -> list[str]:
-    """The header with the column `file` under that name, where it has another usual one."""
-    other = [name for name in header if name.lower() in FILE_TOO]
-    if len(other) != 1 or "file" in header:
+def _with_file(table: Table) -> list[str]:
+    """The header with the column `file` under that name.
+
+    It may have another usual one, or be the only one in which all cells end as pictures do.
+    """
+    header = table.rows[0][1]
+    if "file" in header:
         return header
-    return ["file" if name == other[0] else name for name in header]
+    other = [place for place, name in enumerate(header) if name.lower() in FILE_TOO]
+    if not other:
+        columns = enumerate(zip(*(row for _, row in table.rows[1:]), strict=True))
+        other = [place for place, cells in columns if all(map(_is_picture, cells))]
+    if len(other) != 1:
+        return header
+    return [*header[: other[0]], "file", *header[other[0] + 1 :]]
+
+
+def _is_picture(cell: str) -> bool:
+    return PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _with_points(header: list[str]) -> list[str]:
+    """The header with x_1 as 1_x, if all that is labelled so is x and y of one number, in pairs."""
+    found = {name: match for name in header if (match := NUMBERED.fullmatch(name))}
+    parts = Counter((match[2], match[1].lower()) for match in found.values())
+    pairs = Counter((number, axis) for number in {number for number, _ in parts} for axis in "xy")
+    if "file" not in header or parts != pairs:
+        return header
+    labels = {name: f"{match[2]}_{match[1].lower()}" for name, match in found.items()}
+    return [labels.get(name, name) for name in header]
 
 
 def _sort_out(
@@ -159,7 +186,7 @@ def _sort_out(
         found = ", ".join(header[:8])[:200] or "none"
         raise InputError(
             f"{where} has {', and '.join(problems)}. Found {found}. {EXPECTED} Name each column "
-            f"once, and rename (x_0 to 0_x, say) or delete the others. {OTHERS}"
+            f"once, and rename (x_tail to tail_x, say) or delete the others. {OTHERS}"
         )
     return names, further
 
