@@ -147,9 +147,9 @@ def verdict(
             (
                 False,
                 f"{counted(len(loose), 'landmark')} ({share}) may sit on the background: what is "
-                f"around them differs from picture to picture, or looks like the edges of the same "
-                f"picture. Look at their rows; leave them out of what you measure, or crop the "
-                f"pictures closer.",
+                f"seen there differs from picture to picture, or looks like the edges of the same "
+                f"picture. Look at the rows below; leave those out of what you measure, or "
+                f"crop the pictures closer.",
             )
         )
     else:

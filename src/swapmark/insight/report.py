@@ -26,7 +26,7 @@ from swapmark.drawing.plots import plot_losses
 from swapmark.drawing.shape_figures import plot_components, plot_outliers, plot_variation
 from swapmark.errors import InputError, shown
 from swapmark.files import refuse_existing, write_text
-from swapmark.insight.findings import Findings, across_runs, measure, see, verdict
+from swapmark.insight.findings import ALIKE, LIKE_EDGE, Findings, across_runs, measure, see, verdict
 from swapmark.insight.painter import Painter
 from swapmark.insight.parts import crop_parts
 from swapmark.insight.pictures import TILE, carried_maps, enlarged, heat_picture, strip
@@ -234,9 +234,10 @@ def _landmarks(
                 "percent": float(findings.repeatability[k] / network.image_size * 100),
                 "confidence": float(findings.confidence[k]),
                 "spread": float(findings.spread[k]),
-                "held": bool(findings.held[k]),
                 "likeness": float(findings.likeness[k]),
+                "differs": bool(findings.likeness[k] <= ALIKE),
                 "edge": float(findings.edge[k]),
+                "like_edge": bool(findings.edge[k] >= LIKE_EDGE),
                 "across": None if across is None else float(across[k]),
             }
         )
