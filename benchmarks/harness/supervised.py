@@ -24,7 +24,7 @@ BATCH, RATE, BACKBONE_RATE = 8, 2e-3, 0.5
 """Views a step; the learning rate, and that of the backbone as a share of it."""
 SIGMA = 0.1
 """Width of the target's Gaussian, exp(-d²/σ²), in units of half the image side."""
-EVERY, PATIENCE, MOST = 20, 6, 600
+EVERY, PATIENCE, MOST = 20, 15, 900
 """Steps between looks at those left out; looks without a new best after which it ends; steps."""
 ALONE = 100
 """Steps with a single specimen, when none can be left out."""
