@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,10 +111,11 @@ def _try(attempt: Try, material: Material, work: Path, tally: Tally, seed: int) 
         tries, peak = attempt(material, folder, Random(f"{tally.campaign} {seed}"))
         tally.tries += tries
         tally.peak_mb = max(tally.peak_mb, peak // 10**6)
-    except Failed as failed:
-        tally.failed[seed] = " ".join(str(failed).split())[-500:]
+    except Exception as failed:  # also of the campaign itself: the others must have their turn
+        told = str(failed) if isinstance(failed, Failed) else traceback.format_exc()
+        tally.failed[seed] = " ".join(told.split())[-500:]
         tally.tries += 1
-        print(f"{tally.campaign} --seed {seed}: {failed}", file=sys.stderr, flush=True)
+        print(f"{tally.campaign} --seed {seed}: {told}", file=sys.stderr, flush=True)
     tally.seconds += time.monotonic() - began
     return folder
 

@@ -99,7 +99,7 @@ def _archive(material: Material, ending: str, random: Random) -> bytes:
             info.size = len(data)
             if random.random() < 0.15:
                 info.type = random.choice((b"1", b"2", b"3", b"5", b"6", b"S", b"L", b"x", b"g"))
-                info.linkname = random.choice(ODD_NAMES)
+                info.linkname = random.choice(ODD_NAMES)[:90]
             archive.addfile(info, io.BytesIO(data))
     return file.getvalue()
 

@@ -18,7 +18,8 @@ def circumstances() -> dict:
     lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     carried = note.read_text(encoding="utf-8").strip() if note.exists() else None
-    changed = bool(_git("status", "--porcelain", "--", "src", "benchmarks"))
+    code = ("src", "benchmarks", ":!benchmarks/results")
+    changed = bool(_git("status", "--porcelain", "--", *code))
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": carried or _git("rev-parse", "--short", "HEAD"),

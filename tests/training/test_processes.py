@@ -147,6 +147,17 @@ def test_when_one_process_is_killed_all_end_and_the_signal_is_told(going_on):
     assert "Traceback" not in told
 
 
+def test_before_the_first_step_too_the_end_of_another_process_is_told(
+    tiny_faces, shared_settings, tmp_path, monkeypatch
+):
+    def reset(*_):
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
+
+    monkeypatch.setattr("swapmark.training.loop.make_state", reset)
+    with pytest.raises(TrainingError, match="Another process of this run has ended"):
+        train(tiny_faces, tmp_path / "run", config=shared_settings, progress=False)
+
+
 @two_processes
 def test_when_one_process_fails_all_end_and_the_reason_is_told(train_tiny, tiny_faces, capfd):
     run = train_tiny("training.steps=1")

@@ -45,6 +45,7 @@ CHECKPOINT_SECONDS = 120
 """Between checkpoints whose interval in steps is not set."""
 
 
+@with_others()
 def train_loop(
     run: Run,
     config: Config,
@@ -82,7 +83,7 @@ def train_loop(
         pictures[share] = images.batch(indices[share])
         return pictures
 
-    with ThreadPoolExecutor(1) as loader, report, with_others(), noting_stop(tell=show) as asked:
+    with ThreadPoolExecutor(1) as loader, report, noting_stop(tell=show) as asked:
         upcoming = loader.submit(load, state.step)
         while state.step < steps and not stopping:
             # Make the views of this step while the next step's images are read.
