@@ -12,12 +12,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from swapmark import __version__
 from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, one_line, shown
+
+if TYPE_CHECKING:
+    from swapmark.detector import Detector
+    from swapmark.predict.parts import PartsMade
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -232,6 +236,7 @@ def predict(
     batch_size: int = 64,
     safe: Safe = False,
     fingerprint: bool = False,
+    shard: str | None = None,
     device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -245,12 +250,15 @@ def predict(
         swapmark predict runs/first mouse.mp4 --out mouse.csv --overlay drawn.mp4
         swapmark predict runs/first photos/ --points mine --out mine.tps
         swapmark predict runs/first photos/ --names landmark_6=snout,landmark_2=tail
+        swapmark predict runs/first millions/ --out parts/ --shard 3/40
 
     Args:
-        images: Folders (with their subfolders), zips, tars, images, or a video.
+        images: Folders (with their subfolders), zips, tars, images, a .txt with a path in each
+            line, or a video.
         out: The table to write, one row for each image or frame, in pixels of the upright original.
             (0, 0) is the centre of the top left pixel. Images that cannot be read are listed beside
-            it, in points-skipped.csv.
+            it, in points-skipped.csv. A name without ending is a folder, for tables of 1,024 images
+            each; called again, the command makes those that are missing.
         format: The format of OUT. Default: by its ending (.csv, .tps, .json for COCO, .parquet).
             Give dlc for DeepLabCut, whose files end in .csv too.
         points: Find your own points, by the name that `swapmark fit` kept them under.
@@ -263,25 +271,26 @@ def predict(
         frame_rate: The images are frames of a video, this many a second.
         batch_size: How many images to work on at once.
         fingerprint: Add a column that says which weights found the points.
+        shard: Make one share of a folder of tables, such as 3/40: the third of forty. Default: that
+            of a Slurm job array, or all.
     """
     from dataclasses import replace
 
-    import swapmark
     from swapmark.data.cache import write_skipped
     from swapmark.data.items import is_video_name
-    from swapmark.data.sources import is_run
     from swapmark.errors import counted
     from swapmark.files import refuse_existing, safe_cell
-    from swapmark.points.formats import format_to_write
     from swapmark.points.overlay import check_drawing
     from swapmark.points.table import other_names
 
     source = _source(images)
-    format_to_write(out, format)
+    frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
+    plain = frames == {"frame_rate": None, "every": 1, "start": None, "stop": None}
+    in_parts = _in_parts(out, format, shard, plain=plain and not overlay and not safe)
     # Each table has its own list: points.csv and points.tps may lie side by side.
     stem = out.stem if out.suffix == ".csv" else out.name
     reasons = out.with_name(f"{stem}-skipped.csv")
-    for path in (out, reasons):
+    for path in () if in_parts else (out, reasons):
         refuse_existing(path, overwrite=overwrite)
         if any(path.resolve() == Path(image).expanduser().resolve() for image in images):
             raise InputError(f"{path} is one of the images. Choose another --out.")
@@ -290,14 +299,25 @@ def predict(
             raise InputError(f"{out} cannot be both the table and the overlay. Rename one.")
         video = frame_rate is not None or is_video_name(images[0])
         check_drawing(overlay, source, frames=video, overwrite=overwrite)
-    frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
-    detector = swapmark.load(run, device=device, points=points)
-    if detector.folder and is_run(detector.folder):
-        from swapmark.training.run import Run
-
-        if step := Run(detector.folder).unfinished():
-            _tell(f"Note: the training of {run} is not finished ({step}).")
+    detector = _loaded(run, device, points)
     chosen = other_names(detector.names, names) if names else detector.names
+    if in_parts:
+        try:
+            made = detector.predict_parts(
+                source,
+                out,
+                shard=shard,
+                names=chosen,
+                format=format or "csv",
+                fingerprint=fingerprint,
+                batch_size=batch_size,
+                progress=not quiet,
+                overwrite=overwrite,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"the same command goes on from the parts in {out}") from None
+        _tell_parts(made, run)
+        return
     found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
     mark = (detector.network.fingerprint[:16],) * len(found) if fingerprint else None
     found = replace(found, names=chosen, fingerprint=mark)
@@ -323,6 +343,53 @@ def predict(
         _tell(f"{told} {run} was trained on, so the landmarks may mean nothing: unlike is above 1.")
     if overlay:
         print(f"Drawn: {found.draw(overlay, overwrite=overwrite)}")
+
+
+def _in_parts(out: Path, format: Format | None, shard: str | None, *, plain: bool) -> bool:
+    """Whether OUT becomes a folder of tables; `plain`: of pictures, with nothing else asked for."""
+    from swapmark.points.formats import format_to_write
+
+    if out.suffix:
+        if shard:
+            raise InputError(f"--shard is for a folder of tables; {out} is one. Try --out points/.")
+        format_to_write(out, format)
+    elif not plain:
+        raise InputError(
+            f"{out} has no ending, so it becomes a folder of tables, without overlays, frames of "
+            f"videos or --safe. For a single table give a name such as {out}.csv."
+        )
+    return not out.suffix
+
+
+def _loaded(run: str, device: str | None, points: str | None) -> "Detector":
+    """What finds the points, and a word where its training is not finished."""
+    import swapmark
+    from swapmark.data.sources import is_run
+
+    detector = swapmark.load(run, device=device, points=points)
+    if detector.folder and is_run(detector.folder):
+        from swapmark.training.run import Run
+
+        if step := Run(detector.folder).unfinished():
+            _tell(f"Note: the training of {run} is not finished ({step}).")
+    return detector
+
+
+def _tell_parts(made: "PartsMade", run: str) -> None:
+    from swapmark.errors import counted
+
+    done = f"{counted(made.made, 'part')} of {made.parts:,} made"
+    print(f"{counted(made.found, 'image')}, {done}: {made.folder}")
+    if made.skipped:
+        _tell(
+            f"Skipped {counted(made.skipped, 'image')}; reasons: {made.folder}/part-*-skipped.csv"
+        )
+    if made.unlike:
+        _tell(f"{made.unlike} look unlike those that {run} was trained on: unlike is above 1.")
+    if made.missing:
+        _tell(f"{counted(made.missing, 'part')} are still missing, of other shards.")
+    else:
+        print(f"All parts are there. In one table: swapmark convert {made.folder} points.csv")
 
 
 @app.command(sort_key=3)
@@ -568,7 +635,7 @@ def convert(
         swapmark convert points.csv dlc.csv --to dlc
 
     Args:
-        source: The file to read.
+        source: The file to read, or a folder of tables that predict made.
         target: The file to write.
         read_as: Format of SOURCE. Default: from its ending and its first lines.
         write_as: Format of TARGET. Default: from its ending (.csv, .tps, .json for COCO, .parquet).
@@ -577,6 +644,7 @@ def convert(
             heights.
     """
     import swapmark
+    from swapmark.data.cache import write_skipped
     from swapmark.errors import counted
 
     converted = swapmark.convert(
@@ -592,6 +660,10 @@ def convert(
     each = f"{counted(len(points.names), 'point')} each"
     print(f"{counted(len(points), 'image')}, {each}: {target}")
     _print_lost(target, converted.lost)
+    if points.skipped:  # of a table in parts
+        reasons = target.with_name(f"{target.stem}-skipped.csv")
+        write_skipped(reasons, points.skipped)
+        _tell(f"Skipped were {counted(len(points.skipped), 'image')}; reasons: {reasons}")
 
 
 @app.command(sort_key=8)

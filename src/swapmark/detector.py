@@ -14,16 +14,19 @@ import numpy as np
 from swapmark.coordinates import pixels_to_unit
 from swapmark.data.images import Placement
 from swapmark.data.items import Item
-from swapmark.data.sources import Source, list_images
+from swapmark.data.sources import Source, list_images, list_with_unread
 from swapmark.errors import InputError, LeftOutWarning, RunError, counted
 from swapmark.files import refuse_existing
 from swapmark.model.familiar import Familiar
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.points.checks import check_sizes, check_unit
+from swapmark.points.formats import format_to_write
+from swapmark.points.parts import Parts
 from swapmark.points.rows import sizes_of
 from swapmark.points.table import Points, default_names
 from swapmark.predict.find import find_familiar, find_model, open_network
 from swapmark.predict.network import Network
+from swapmark.predict.parts import PartsMade, parse_shard, predict_parts
 from swapmark.predict.predict import predict_points
 from swapmark.specimens import notes
 from swapmark.specimens.evaluate import Evaluation, evaluate
@@ -161,6 +164,54 @@ class Detector:
             start=start,
             stop=stop,
             familiar=self.familiar,
+        )
+
+    def predict_parts(
+        self,
+        source: Source,
+        out: str | os.PathLike,
+        *,
+        shard: str | None = None,
+        names: Sequence[str] | None = None,
+        format: str = "csv",
+        fingerprint: bool = False,
+        batch_size: int = 64,
+        workers: int | None = None,
+        progress: bool = False,
+        overwrite: bool = False,
+    ) -> PartsMade:
+        """Find the points as `predict` does, and write them into a folder, part by part.
+
+        A part has 1,024 pictures and is written whole or not at all. Called again it makes what is
+        missing. With `shard`, such as `3/40`, it makes each 40th part from the third on, and 39
+        other calls, on any machine, the others; in a job array of Slurm that follows by itself.
+        `names` are other names of the points; `format` is csv or parquet. `swapmark.read_points` on
+        the folder gives all in one table. Raises InputError where `out` has parts of other pictures
+        or of another model.
+        """
+        which, folder = parse_shard(shard), Path(out).expanduser()
+        if format not in ("csv", "parquet"):
+            raise InputError(f"The format of parts is {format!r}; expected csv or parquet.")
+        ending = f".{format}"
+        format_to_write(folder / f"part{ending}")
+        items, unread = list_with_unread(source)
+        mark, changed = self.network.fingerprint, tuple(names or self.names)
+        parts = Parts.of(
+            items,
+            own_points=self.point_map.to_json() if self.point_map else "",
+            model=mark,
+            names=changed,
+            ending=ending,
+            fingerprint=fingerprint,
+        )
+
+        def find(some: list[Item]) -> Points:
+            found = self.predict(some, batch_size=batch_size, workers=workers)
+            marks = (mark[:16],) * len(found) if fingerprint else None
+            return replace(found, names=changed, fingerprint=marks)
+
+        return predict_parts(
+            find, items, unread, parts, folder, which, overwrite=overwrite, progress=progress
         )
 
     def evaluate(

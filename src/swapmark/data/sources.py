@@ -10,6 +10,7 @@ Archives are in archives.py.
 import hashlib
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -51,6 +52,8 @@ _FRAMES_OF_A_VIDEO = (
 
 def list_images(source: Source) -> list[Item]:
     """List the images of a folder, zip, tar (.gz, .bz2, .xz), file, array, or a list of things.
+
+    A text file (.txt) has a path in each line, as seen from the working folder.
 
     Arrays are (N, H, W) grey, (N, H, W, 3 or 4), or one colour image (H, W, 3 or 4). A list may mix
     paths of files, folders and archives, Pillow images, arrays of one image each, and items listed
@@ -101,8 +104,21 @@ def _of_path(path: Path) -> Iterable[Entry]:
         )
     if is_video_name(path.name):
         raise InputError(f"{path} is a video; pictures were expected. {_FRAMES_OF_A_VIDEO}")
+    if suffix_of(path.name) == ".txt":
+        return _of_list(_lines(path))
     archived = None if suffix_of(path.name) in IMAGE_SUFFIXES else archive_entries(path)
-    return [_file_item(path, str(path))] if archived is None else archived
+    return [_file_item(str(path), str(path))] if archived is None else archived
+
+
+def _lines(path: Path) -> list[str]:
+    """The paths in a text file, one a line."""
+    try:
+        lines = [line for line in read_regular(path).decode().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a list of paths: {error}.") from error
+    if not lines:
+        raise InputError(f"{path} is empty; expected the path of a picture in each line.")
+    return lines
 
 
 def _walk(root: Path) -> Iterator[Entry]:
@@ -117,9 +133,13 @@ def _walk(root: Path) -> Iterator[Entry]:
             yield Skipped(here.relative_to(root).as_posix(), _RUN)
             below.clear()
         else:
-            for path in (here / file for file in files):
-                name = path.relative_to(root).as_posix()
-                yield _file_item(path, name) if is_image_name(name) else left_out(as_text(name))
+            within = here.relative_to(root).as_posix()
+            for file in files:  # there may be millions
+                name = file if within == "." else f"{within}/{file}"
+                if is_image_name(name):
+                    yield _file_item(f"{folder}/{file}", name, f"{real}/{file}")
+                else:
+                    yield left_out(as_text(name))
         visited.add(real)
     for error in unlisted:
         name = as_text(str(error.filename))
@@ -137,18 +157,25 @@ def is_run(path: Path) -> bool:
     return set(re.findall(r"^(\w+):", text, re.MULTILINE)) >= _SECTIONS
 
 
-def _file_item(path: Path, name: str) -> Item:
+def _file_item(path: str, name: str, real: str | None = None) -> Item:
+    """The item of a file; `real`: its path without links, unless it is one itself."""
     name = as_text(name)
-    if not path.is_file():
+    try:
+        state = os.lstat(path)
+        if stat.S_ISLNK(state.st_mode) or real is None:
+            state, real = Path(path).stat(), os.path.realpath(path)
+    except OSError:
+        state = None
+    if state is None or not stat.S_ISREG(state.st_mode):
         return problem_item(name, "not a regular file, or a link that leads nowhere")
-    state = path.stat()
     # Whether it may be read counts too: a file is no longer skipped once the permission is given.
     version = (state.st_size, state.st_mtime_ns, os.access(path, os.R_OK))
-    return Item(name, as_text(f"{path.resolve()} {version}"), partial(read_file, path))
+    return Item(name, as_text(f"{real} {version}"), partial(read_file, path))
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: str | os.PathLike) -> bytes:
     """All bytes of a file; raises ImageProblem if it is too large to be read."""
+    path = Path(path)
     if problem := too_large(path.stat().st_size):
         raise ImageProblem(problem)
     return read_regular(path)

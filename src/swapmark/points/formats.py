@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from swapmark.points.coco import read_coco, write_coco
 from swapmark.points.csv import EXPECTED, OTHERS, read_csv, write_csv
 from swapmark.points.deeplabcut import read_deeplabcut, write_deeplabcut
 from swapmark.points.parquet import NEEDED, read_parquet, write_parquet
+from swapmark.points.parts import is_parts, read_parts
 from swapmark.points.rows import image_sizes
 from swapmark.points.table import Points, default_names
 from swapmark.points.tps import read_tps, write_tps
@@ -71,7 +73,7 @@ def read_points(
     *,
     group: str | None = None,
 ) -> Points:
-    """Read named points from a file: csv, tps, dlc (DeepLabCut), coco or parquet.
+    """Read named points from a file: csv, tps, dlc (DeepLabCut), coco or parquet; or from parts.
 
     The format is guessed from the ending and the content unless it is given. `images` is the
     folder, zip or tar of the images: TPS needs their heights (by default they lie beside the file);
@@ -87,6 +89,8 @@ def read_points(
     [[[2.0, 3.0]]]
     """
     path = Path(path).expanduser()
+    if is_parts(path):
+        return read_parts(path, partial(read_points, images=images, group=group))
     name = format_to_read(path, format)
     if group and name not in ("csv", "parquet"):
         raise InputError(

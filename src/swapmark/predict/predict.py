@@ -36,6 +36,14 @@ class _Seen(NamedTuple):
     time: float | None = None
 
 
+class UnusableError(InputError):
+    """No picture can be used; `skipped` has the reasons."""
+
+    def __init__(self, told: str, skipped: Sequence[Skipped]):
+        super().__init__(told)
+        self.skipped = tuple(skipped)
+
+
 Squares = list[tuple[np.ndarray, Placement]]
 """Of one picture, uint8 (side, side, 3): the one that the network takes, and maybe a larger one."""
 _Stream = Generator[tuple[_Seen, Squares], None, None]
@@ -117,7 +125,8 @@ def predict_points(
     if not seen:
         reasons = "; ".join(f"{entry.file}: {entry.reason}" for entry in skipped[:3])
         if video is None:
-            raise InputError(f"None of the {len(skipped)} images can be used ({reasons}).")
+            told = f"None of the {len(skipped)} images can be used ({reasons})."
+            raise UnusableError(told, skipped)
         reasons = reasons or f"none lies from start {start} to stop {stop} (seconds)"
         raise InputError(f"No frame of {video.name} can be used ({reasons}).")
     xy, confidence, unlike = (np.concatenate(parts) for parts in zip(*found, strict=True))

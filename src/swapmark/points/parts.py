@@ -1,0 +1,198 @@
+"""A table in parts: a folder in which each thousand pictures have a file of their own.
+
+`parts.json` says what the parts are of and how many there shall be. `part-00007.csv` is there whole
+or not at all; `part-00007-skipped.csv`, written before it, has the pictures of that part that could
+not be used, and `skipped.csv` what is not looked into at all.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swapmark.data.cache import write_skipped
+from swapmark.data.items import Item, Skipped
+from swapmark.errors import InputError, counted
+from swapmark.files import parse_json, read_regular, write_text
+from swapmark.points.table import Points
+
+ROWS = 1024
+"""Pictures a part: whole batches, so that the sums are those of a single table."""
+RECORD = "parts.json"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the parts in a folder are of; two that differ do not go into one."""
+
+    pictures: int
+    each: int
+    """Pictures a part."""
+    listing: str
+    """Digest of the pictures' names, in their order."""
+    model: str
+    """Fingerprint of what finds the points."""
+    own_points: str
+    """Digest of how own points are found; empty for landmarks."""
+    names: tuple[str, ...]
+    ending: str
+    """Of the tables, .csv or .parquet."""
+    fingerprint: bool = False
+    """Whether each row has the model's."""
+
+    @staticmethod
+    def of(items: Sequence[Item], own_points: str = "", **others: Any) -> "Parts":
+        """The parts of these pictures; own_points: all that was learned of them, in JSON."""
+        names = hashlib.blake2b(digest_size=16)
+        for item in items:
+            names.update(item.name.encode("utf-8", "surrogateescape") + b"\0")
+        own = hashlib.blake2b(own_points.encode(), digest_size=16).hexdigest()
+        return Parts(len(items), ROWS, names.hexdigest(), own_points=own_points and own, **others)
+
+    def __len__(self) -> int:
+        return -(-self.pictures // self.each)
+
+    def rows(self, number: int) -> slice:
+        """The pictures of a part, counted from 0."""
+        return slice(number * self.each, min((number + 1) * self.each, self.pictures))
+
+    def table(self, folder: Path, number: int) -> Path:
+        """The table of a part."""
+        return folder / f"part-{number:05d}{self.ending}"
+
+    def reasons(self, folder: Path, number: int) -> Path:
+        """The list of a part's pictures that could not be used."""
+        return folder / f"part-{number:05d}-skipped.csv"
+
+    def missing(self, folder: Path) -> list[int]:
+        """The parts that are not there yet."""
+        return [number for number in range(len(self)) if not self._is_done(folder, number)]
+
+    def _is_done(self, folder: Path, number: int) -> bool:
+        if self.table(folder, number).exists():
+            return True
+        part = self.rows(number)
+        return len(_read_skipped(self.reasons(folder, number))) == part.stop - part.start
+
+    def write(self, folder: Path, number: int, found: Points | None, skipped: Sequence) -> None:
+        """Write a part: its points, None where no picture could be used, and what was skipped."""
+        if skipped:
+            write_skipped(self.reasons(folder, number), skipped)
+        if found is not None:
+            found.save(self.table(folder, number), overwrite=True)
+
+    def open(self, folder: Path, unread: Sequence[Skipped], *, overwrite: bool) -> None:
+        """Make the folder, or go on in it; with `overwrite` the parts of others are removed.
+
+        Raises InputError where it holds parts of anything else, or other files.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        if overwrite:
+            for path in (folder / RECORD, *folder.glob("part-[0-9]*"), folder / "skipped.csv"):
+                path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            self._compare(folder)
+            return
+        if others := [path.name for path in folder.iterdir() if not path.name.startswith(".")]:
+            raise InputError(
+                f"{folder} holds other files, such as {others[0]}. Give an --out that is empty or "
+                f"not there yet; a name with an ending, such as points.csv, is for a single table."
+            )
+        if unread:
+            write_skipped(folder / "skipped.csv", unread)
+        write_text(folder / RECORD, json.dumps(asdict(self), indent=1))
+        self._compare(folder)  # another process may have been faster
+
+    def _compare(self, folder: Path) -> None:
+        there = read_record(folder)
+        told = {
+            "pictures": f"other pictures ({there.pictures:,} there, {self.pictures:,} here)",
+            "each": f"another size ({there.each:,} pictures there, {self.each:,} here)",
+            "listing": "other pictures (as many, of other names)",
+            "model": "another model, or of one trained further",
+            "own_points": "other own points, or of such fitted otherwise",
+            "names": f"other points ({', '.join(there.names[:3])} … there)",
+            "ending": f"another format ({there.ending} there, {self.ending} here)",
+            "fingerprint": "other columns (with or without --fingerprint)",
+        }
+        ours = asdict(self)
+        if differs := [told[name] for name, value in asdict(there).items() if ours[name] != value]:
+            raise InputError(
+                f"{folder} has parts of {differs[0]}. Give another --out, or begin anew with "
+                f"--overwrite, which removes them."
+            )
+
+
+def read_record(folder: Path) -> Parts:
+    """What the parts in a folder are of; raises FileNotFoundError, and InputError if damaged."""
+    path = folder / RECORD
+    try:
+        found = parse_json(read_regular(path).decode())
+        parts = Parts(**found | {"names": tuple(found["names"])})
+        given = [parts.listing, parts.model, parts.own_points, *parts.names]
+        valid = all(isinstance(text, str) for text in given)
+        valid &= all(type(n) is int and 0 < n < 10**9 for n in (parts.pictures, parts.each))
+        valid &= parts.ending in (".csv", ".parquet") and type(parts.fingerprint) is bool
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}). Begin anew in another --out."
+        ) from error
+    if not valid:
+        raise InputError(f"{path} is damaged. Begin anew in another --out.")
+    return parts
+
+
+def is_parts(folder: Path) -> bool:
+    """Whether a folder holds a table in parts."""
+    return (folder / RECORD).is_file()
+
+
+def read_parts(folder: Path, read: Callable[[Path], Points]) -> Points:
+    """All parts in one table, `read` one by one; raises InputError where some are missing."""
+    parts = read_record(folder)
+    if missing := parts.missing(folder):
+        raise InputError(
+            f"{folder} lacks {counted(len(missing), 'part')} of {len(parts)}, such as "
+            f"{parts.table(folder, missing[0]).name}. Call the same `swapmark predict` again: it "
+            f"makes those that are missing."
+        )
+    tables, skipped = [], []
+    for number in range(len(parts)):
+        skipped += _read_skipped(parts.reasons(folder, number))
+        if (path := parts.table(folder, number)).exists():
+            tables.append(read(path))
+    skipped += _read_skipped(folder / "skipped.csv")
+    if not tables:
+        raise InputError(f"No picture of {folder} could be used: see the lists of skipped ones.")
+    return replace(_joined(tables, folder), skipped=tuple(skipped))
+
+
+def _joined(tables: list[Points], folder: Path) -> Points:
+    first = tables[0]
+    together: dict[str, Any] = {}
+    for name, value in vars(first).items():
+        values = [getattr(table, name) for table in tables]
+        if name == "names" or value is None:
+            if any(other != value for other in values):
+                raise InputError(f"{folder}: the parts do not all have the same columns.")
+        elif isinstance(value, np.ndarray):
+            together[name] = np.concatenate(values)
+        elif name != "skipped":
+            together[name] = tuple(cell for part in values for cell in part)
+    return replace(first, **together)
+
+
+def _read_skipped(path: Path) -> list[Skipped]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [Skipped(*row[:2]) for row in list(csv.reader(file))[1:]]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,109 @@
+"""Prediction of more pictures than one wants to lose: part by part, by one process or many.
+
+The pictures are listed by each process, and shared out by their places in the list, so that no
+process needs to know of another. A part that is there is not made again.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from swapmark.data.decoding import track
+from swapmark.data.items import Item, Skipped
+from swapmark.errors import InputError
+from swapmark.points.parts import Parts
+from swapmark.points.table import Points
+from swapmark.predict.predict import UnusableError
+
+
+class Shard(NamedTuple):
+    """Which of so many processes this one is, counted from 1."""
+
+    number: int
+    of: int
+
+
+class PartsMade(NamedTuple):
+    """What a call of `predict_parts` did."""
+
+    folder: Path
+    pictures: int
+    """All that were listed."""
+    parts: int
+    made: int
+    """Parts that this call made."""
+    missing: int
+    """Parts that are not there yet."""
+    found: int
+    """Pictures, of the parts made, whose points were found."""
+    skipped: int
+    unlike: int
+    """Pictures that look unlike the training pictures."""
+
+
+def parse_shard(text: str | None, environment: Mapping[str, str] = os.environ) -> Shard:
+    """The shard of `3/40`; by default that of a Slurm job array, or all.
+
+    Raises InputError for anything else.
+
+    >>> parse_shard("3/40", {}), parse_shard(None, {})
+    (Shard(number=3, of=40), Shard(number=1, of=1))
+    >>> job = {"SLURM_ARRAY_TASK_ID": "6", "SLURM_ARRAY_TASK_MIN": "2"}
+    >>> parse_shard(None, job | {"SLURM_ARRAY_TASK_STEP": "2", "SLURM_ARRAY_TASK_COUNT": "4"})
+    Shard(number=3, of=4)
+    """
+    if text is None and "SLURM_ARRAY_TASK_ID" in environment:
+        task, first, step, count = (
+            environment.get(f"SLURM_ARRAY_TASK_{name}", "")
+            for name in ("ID", "MIN", "STEP", "COUNT")
+        )
+        if not all(map(str.isdecimal, (task, first, count))):
+            raise InputError(
+                "SLURM_ARRAY_TASK_ID is set, but MIN and COUNT are no numbers. Say which part of "
+                "the work is this one's with --shard, such as --shard 3/40."
+            )
+        text = f"{(int(task) - int(first)) // int(step or 1) + 1}/{count}"
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text or "1/1")
+    shard = Shard(*map(int, match.groups())) if match else Shard(0, 0)
+    if not 1 <= shard.number <= shard.of:
+        raise InputError(f"--shard is {text}; expected one of several, such as 1/40 … 40/40.")
+    return shard
+
+
+def predict_parts(
+    find: Callable[[list[Item]], Points],
+    items: Sequence[Item],
+    unread: Sequence[Skipped],
+    parts: Parts,
+    folder: Path,
+    shard: Shard,
+    *,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> PartsMade:
+    """Make the parts of this shard that are missing.
+
+    find: finds the points in some pictures. items: all of them; unread: what is no item.
+    Raises InputError where the folder holds anything else.
+    """
+    if overwrite and shard.of > 1:
+        raise InputError("--overwrite would remove the other shards' parts. Remove the folder.")
+    parts.open(folder, unread, overwrite=overwrite)
+    mine = [n for n in parts.missing(folder) if n % shard.of == shard.number - 1]
+    count = found = unlike = left_out = 0
+    for number in track(mine, len(mine), "Parts of 1,024 pictures", show=progress):
+        some = list(items[parts.rows(number)])
+        try:
+            points = find(some)
+            skipped = points.skipped
+        except UnusableError as nothing:
+            points, skipped = None, nothing.skipped
+        parts.write(folder, number, points, skipped)
+        count, left_out = count + 1, left_out + len(skipped)
+        if points is not None:
+            found += len(points)
+            unlike += 0 if points.unlike is None else int((points.unlike > 1).sum())
+    missing = len(parts.missing(folder))
+    return PartsMade(folder, len(items), len(parts), count, missing, found, left_out, unlike)
