@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -115,6 +116,22 @@ def going_on(words, tmp_path):
         time.sleep(0.02)
     yield process
     process.kill()
+
+
+@two_processes
+def test_two_hosts_train_as_two_processes_of_one_do(words, shared_run, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    agent = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    agent += ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=hosts"]
+    run = [*agent, *words(), "--device", "cpu"]
+    hosts = [subprocess.Popen(run, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [host.communicate(timeout=PATIENCE)[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0]
+    assert sum("The run is in" in text for text in told) == 1, "one speaks for both"
+    for line, other in zip(Run(tmp_path / "run").metrics(), shared_run.metrics(), strict=True):
+        assert line["loss"] == pytest.approx(other["loss"], rel=1e-5)
 
 
 @two_processes

@@ -146,7 +146,9 @@ def with_others() -> Iterator[None]:
     except RuntimeError as error:
         if not isinstance(error, torch.distributed.DistBackendError) and "gloo" not in str(error):
             raise
-        raise TrainingError("Another process of this run has ended.") from None
+        raise TrainingError(
+            "Another process of this run has ended; its own words say why."
+        ) from None
 
 
 @contextmanager
