@@ -194,7 +194,7 @@ class Detector:
             raise InputError(f"The format of parts is {format!r}; expected csv or parquet.")
         ending = f".{format}"
         format_to_write(folder / f"part{ending}")
-        items, unread = list_with_unread(source)
+        items, unread = list_with_unread(source, progress=progress)
         mark, changed = self.network.fingerprint, tuple(names or self.names)
         parts = Parts.of(
             items,

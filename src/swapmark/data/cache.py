@@ -88,7 +88,7 @@ def load_images(
     A set of more than MAX_CACHED_BYTES is checked once and then decoded on demand. Raises
     InputError when no image can be used or the cache cannot be written.
     """
-    items, unread = list_with_unread(source)
+    items, unread = list_with_unread(source, progress=progress)
     bytes_each = size * size * 3
     if len(items) * bytes_each > MAX_CACHED_BYTES:
         bytes_each = 0

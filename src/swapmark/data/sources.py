@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from swapmark.data.archives import archive_entries
+from swapmark.data.decoding import track
 from swapmark.data.images import pillow_to_rgb
 from swapmark.data.items import (
     IMAGE_SUFFIXES,
@@ -63,14 +64,14 @@ def list_images(source: Source) -> list[Item]:
     return list_with_unread(source)[0]
 
 
-def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
+def list_with_unread(source: Source, *, progress: bool = False) -> tuple[list[Item], list[Skipped]]:
     """What `list_images` gives, and apart from it what lies there and is not looked into.
 
     These are pictures of kinds that are not read, and runs. They are no items: beside a.png, into
-    which it was turned, a.heic must not be looked up as `a`.
+    which it was turned, a.heic must not be looked up as `a`. `progress` tells how far it is.
     """
     if isinstance(source, str | os.PathLike):
-        where, entries = str(source), _of_path(Path(source).expanduser())
+        where, entries = str(source), _of_path(Path(source).expanduser(), show=progress)
     elif isinstance(source, np.ndarray):
         where, entries = f"the array of shape {source.shape}", _of_list(_split(source))
     elif isinstance(source, list | tuple | Image.Image):
@@ -89,14 +90,15 @@ def list_with_unread(source: Source) -> tuple[list[Item], list[Skipped]]:
     return items, [entry for entry in others if entry.reason]
 
 
-def _of_path(path: Path) -> Iterable[Entry]:
+def _of_path(path: Path, *, show: bool = False) -> Iterable[Entry]:
     if path.is_dir():
         if is_run(path):
             raise InputError(
                 f"{path} is a run of swapmark. Give the folder or archive of the images that it "
                 f"was trained on, see {path / 'images.json'}."
             )
-        return sorted(_walk(path), key=lambda entry: entry[0])
+        entries = track(_walk(path), None, "Listing files", show=show)
+        return sorted(entries, key=lambda entry: entry[0])
     if not path.is_file():
         raise InputError(
             f"There is no file or folder {path} (looked in {Path.cwd()}). Give a folder, zip, tar "

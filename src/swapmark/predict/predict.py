@@ -180,7 +180,7 @@ def _of_images(
     progress: bool,
 ) -> _Stream:
     """The pictures that can be read; the others go to `skipped`."""
-    items, unread = list_with_unread(source)
+    items, unread = list_with_unread(source, progress=progress)
     load = partial(load_at_sizes, sizes=sides, resize=network.resize)
     stream = stream_images(items, load, workers=workers)
     for item, result in track(stream, len(items), "Finding landmarks", show=progress):
