@@ -95,13 +95,18 @@ def _archive(material: Material, ending: str, random: Random) -> bytes:
     kind: Any = "w:" + ending.partition(".")[2]
     with tarfile.open(fileobj=file, mode=kind, format=random.randrange(3)) as archive:
         for name, data in members:
-            info = tarfile.TarInfo(name[:90])
+            info = tarfile.TarInfo(_short(name))
             info.size = len(data)
             if random.random() < 0.15:
                 info.type = random.choice((b"1", b"2", b"3", b"5", b"6", b"S", b"L", b"x", b"g"))
-                info.linkname = random.choice(ODD_NAMES)[:90]
+                info.linkname = _short(random.choice(ODD_NAMES))
             archive.addfile(info, io.BytesIO(data))
     return file.getvalue()
+
+
+def _short(name: str) -> str:
+    """As much of a name as every kind of tar holds, which counts bytes."""
+    return name.encode(errors="surrogateescape")[:90].decode(errors="ignore")
 
 
 def _some(material: Material, random: Random) -> list[Path]:
