@@ -1,4 +1,4 @@
-"""What `few_specimens.py` measured, as a table for the docs and a figure for the README.
+"""What `few_specimens.py` measured, as tables for the docs and a figure for the README.
 
 python benchmarks/few_specimens_results.py --figure docs/images/few-specimens.png
 """
@@ -51,8 +51,9 @@ def table(lines: Any) -> str:
     for name, title in SETS.items():
         for size, group in lines[lines["annotated"] == name].groupby("specimens"):
             of = dict(iter(group.groupby("method")))
-            best = min(METHODS.keys() & of, key=lambda method, of=of: of[method]["test"].mean())
             draws = len(of["mean_shape"])
+            scored = [method for method in METHODS if method in of and len(of[method]) == draws]
+            best = min(scored, key=lambda method, of=of: of[method]["test"].mean())
             cells = [title.split(",")[0].split(" ")[0], f"{size:,}", str(draws)]
             for method in methods:
                 cell = _cell(of.get(method), "test", spread=method not in ("mean_shape", "nearest"))
@@ -62,6 +63,20 @@ def table(lines: Any) -> str:
             cells.append(_cell(of.get("refined"), "estimate", spread=True))
             cells += [_seconds(of.get(method)) for method in timed]
             rows.append(cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def paired(lines: Any) -> str:
+    """Markdown: `swapmark fit` and the trained network on the draws that both have."""
+    rows = [["set", "marked", "draws", "swapmark fit", "trained network"], ["---"] * 5]
+    for name, title in SETS.items():
+        for size, group in lines[lines["annotated"] == name].groupby("specimens"):
+            both = group.pivot(index="seed", columns="method", values="test")
+            if "supervised" in both and len(both := both[["refined", "supervised"]].dropna()):
+                one, other = both.mean()
+                cells = [f"{one:.2f}", f"{other:.2f}"]
+                cells[one > other] = f"**{cells[one > other]}**"
+                rows.append([title.split(",")[0].split(" ")[0], str(size), str(len(both)), *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -141,9 +156,10 @@ def _label(axes: Any, ends: dict, top: float) -> None:
 
 
 def main(*, results: Path = RESULTS, figure: Path | None = None) -> None:
-    """Print the table; with `figure`, draw that, too."""
+    """Print the tables; with `figure`, draw that, too."""
     lines = read(results)
     print(table(lines))
+    print(f"\n{paired(lines)}")
     if figure:
         draw(lines, figure)
 

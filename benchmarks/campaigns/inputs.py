@@ -219,8 +219,9 @@ def tables(material: Material, folder: Path, random: Random) -> tuple[int, int]:
     with nothing_changed(folder.parent, *_own(folder)):
         ended = run_each(commands, folder)
     for path in (folder / "out" / "run" / "points").glob("*.json"):
-        if "NaN" in path.read_text() or not json.loads(path.read_text()):
-            raise Failed(f"{path.name} holds no points")
+        odd: list[str] = []  # NaN and infinities, which JSON has no words for
+        if not json.loads(path.read_text(), parse_constant=odd.append) or odd:
+            raise Failed(f"{path.name} holds no points {odd[:3]}")
     return EACH, max(end.peak for end in ended)
 
 
