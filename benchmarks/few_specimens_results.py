@@ -123,7 +123,8 @@ def draw(lines: Any, path: Path) -> None:
             ylim=(0, top),
             xlim=(sizes[0] / 1.15, sizes[-1] * (sizes[-1] / sizes[0]) ** 0.75),
         )
-        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        wide = sizes[-1] > 100 * sizes[0]  # 10 and 20 would touch
+        axes.set_xticks(sizes, ["" if wide and size == 10 else f"{size:,}" for size in sizes])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
         axes.spines[["top", "right"]].set_visible(False)
@@ -140,13 +141,13 @@ def draw(lines: Any, path: Path) -> None:
 
 
 def _label(axes: Any, ends: dict, top: float) -> None:
-    """The name of each line at its end, moved apart where they would lie on one another."""
-    height = float("-inf")
-    for x, y, label, colour in sorted(ends.values(), key=lambda end: end[1]):
+    """The names of the lines, at the right, moved apart where they would lie on one another."""
+    height, right = float("-inf"), max(x for x, *_ in ends.values())
+    for _, y, label, colour in sorted(ends.values(), key=lambda end: end[1]):
         height = max(height + 0.075 * top, y)
         axes.annotate(
             label,
-            (x, height),
+            (right, height),
             (6, 0),
             textcoords="offset points",
             color=colour,
