@@ -286,7 +286,8 @@ def predict(
     source = _source(images)
     frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
     plain = frames == {"frame_rate": None, "every": 1, "start": None, "stop": None}
-    in_parts = _in_parts(out, format, shard, plain=plain and not overlay and not safe)
+    plain &= not (overlay or safe or is_video_name(images[0]))
+    in_parts = _in_parts(out, format, shard, plain=plain)
     # Each table has its own list: points.csv and points.tps may lie side by side.
     stem = out.stem if out.suffix == ".csv" else out.name
     reasons = out.with_name(f"{stem}-skipped.csv")
@@ -355,8 +356,8 @@ def _in_parts(out: Path, format: Format | None, shard: str | None, *, plain: boo
         format_to_write(out, format)
     elif not plain:
         raise InputError(
-            f"{out} has no ending, so it becomes a folder of tables, without overlays, frames of "
-            f"videos or --safe. For a single table give a name such as {out}.csv."
+            f"{out} has no ending, so it becomes a folder of tables, without overlays, videos or "
+            f"--safe. For a single table give a name such as {out}.csv."
         )
     return not out.suffix
 

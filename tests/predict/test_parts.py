@@ -60,6 +60,9 @@ def test_shards_and_a_second_call_make_what_is_missing_and_join_to_the_table_of_
     assert "3 parts of 4 made" in told.out
     assert "All parts are there" in told.out
     assert (folder / "part-00001.csv").stat().st_mtime_ns == before
+    reasons = folder / "part-00003-skipped.csv"  # as of a call that was cut off before its table
+    (folder / "part-00003.csv").unlink()
+    reasons.write_text(f"file,reason\n{lines(folder / 'part-00002.csv')[1][0]},none\n")
     assert main([*words, "--shard", "1/3"]) == 0, "nothing is left to do"
     assert main(["convert", str(folder), str(tmp_path / "joined.csv")]) == 0
     one, joined = (lines(tmp_path / name) for name in ("one.csv", "joined.csv"))
@@ -109,6 +112,11 @@ def test_what_belongs_to_others_is_refused_and_stays(detector, tiny_run, many, t
         detector.predict_parts(many, many)
 
 
+def test_a_video_is_one_table(tiny_onnx, tmp_path, capsys):
+    assert main(["predict", str(tiny_onnx), "film.mp4", "--out", str(tmp_path / "parts")]) == 2
+    assert "without overlays, videos or --safe" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"pictures": -1}', '{"names": 3}', "{" * 9999])
 def test_a_damaged_record_is_told(detector, many, tmp_path, text):
     out = tmp_path / "out"
@@ -153,6 +161,7 @@ def test_odd_shards_are_refused(text):
         (["--shard", "1/2"], "--shard is for a folder"),
         (["--out", "parts", "--overlay", "look.png"], "becomes a folder of tables"),
         (["--out", "parts", "--every", "2"], "becomes a folder of tables"),
+        (["--out", "parts", "--start", "1"], "such as parts.csv"),
         (["--out", "parts", "--format", "tps"], "expected csv or parquet"),
     ],
 )

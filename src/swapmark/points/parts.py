@@ -24,7 +24,8 @@ from swapmark.points.table import Points
 
 ROWS = 1024
 """Pictures a part: whole batches, so that the sums are those of a single table."""
-RECORD = "parts.json"
+RECORD, MOST = "parts.json", 10**6
+"""The record of a folder; more parts than so many are not believed."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,10 @@ class Parts:
 
     def write(self, folder: Path, number: int, found: Points | None, skipped: Sequence) -> None:
         """Write a part: its points, None where no picture could be used, and what was skipped."""
+        reasons = self.reasons(folder, number)
+        reasons.unlink(missing_ok=True)  # of a part that was cut off before its table
         if skipped:
-            write_skipped(self.reasons(folder, number), skipped)
+            write_skipped(reasons, skipped)
         if found is not None:
             found.save(self.table(folder, number), overwrite=True)
 
@@ -138,6 +141,7 @@ def read_record(folder: Path) -> Parts:
         given = [parts.listing, parts.model, parts.own_points, *parts.names]
         valid = all(isinstance(text, str) for text in given)
         valid &= all(type(n) is int and 0 < n < 10**9 for n in (parts.pictures, parts.each))
+        valid &= len(parts) <= MOST
         valid &= parts.ending in (".csv", ".parquet") and type(parts.fingerprint) is bool
     except FileNotFoundError:
         raise
