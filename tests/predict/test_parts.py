@@ -198,3 +198,36 @@ def test_after_kills_at_any_moment_the_joined_table_is_that_of_one(detector, pho
     joined, one = read_points(out), detector.predict(photos, batch_size=8)
     assert joined.files == one.files
     assert np.abs(joined.xy - one.xy).max() < 0.001
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_pictures_that_are_named_as_parts_are_never_removed(detector, photos, overwrite):
+    for number, path in enumerate(sorted((photos / "images").iterdir())):
+        path.rename(photos / "images" / f"part-{number:05d}.png")
+    (photos / "images" / "part-00001.csv").write_text("mine")
+    before = sorted(path.name for path in (photos / "images").iterdir())
+    with pytest.raises(InputError, match="holds other files, such as part-"):
+        detector.predict_parts(photos / "images", photos / "images", overwrite=overwrite)
+    assert sorted(path.name for path in (photos / "images").iterdir()) == before
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(detector, photos, tmp_path):
+    (tmp_path / "parts").write_text("mine")
+    with pytest.raises(InputError, match="is no folder"):
+        detector.predict_parts(photos, tmp_path / "parts")
+    assert (tmp_path / "parts").read_text() == "mine"
+
+
+def test_another_process_that_was_faster_is_compared_with(detector, photos, tmp_path, monkeypatch):
+    out, real = tmp_path / "out", parts.os.link
+
+    def slower(source, target):
+        monkeypatch.setattr(parts.os, "link", real)
+        swapmark.load("faces").predict_parts(photos, tmp_path / "theirs")
+        shutil.copy(tmp_path / "theirs" / "parts.json", target)
+        return real(source, target)
+
+    monkeypatch.setattr(parts.os, "link", slower)
+    with pytest.raises(InputError, match="another model"):
+        detector.predict_parts(photos, out)
+    assert sorted(path.name for path in out.iterdir()) == ["parts.json"]

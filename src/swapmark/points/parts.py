@@ -8,6 +8,9 @@ not be used, and `skipped.csv` what is not looked into at all.
 import csv
 import hashlib
 import json
+import os
+import re
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -24,8 +27,9 @@ from swapmark.points.table import Points
 
 ROWS = 1024
 """Pictures a part: whole batches, so that the sums are those of a single table."""
-RECORD, MOST = "parts.json", 10**6
-"""The record of a folder; more parts than so many are not believed."""
+RECORD, UNREAD, MOST = "parts.json", "skipped.csv", 10**6
+"""The record of a folder; what is not looked into; more parts than so many are not believed."""
+_OURS = re.compile(r"parts\.json|skipped\.csv|part-\d{5,}(-skipped\.csv|\.csv|\.parquet)")
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class Parts:
 
     def write(self, folder: Path, number: int, found: Points | None, skipped: Sequence) -> None:
         """Write a part: its points, None where no picture could be used, and what was skipped."""
+        self.check(folder)  # another process may have begun the folder anew
         reasons = self.reasons(folder, number)
         reasons.unlink(missing_ok=True)  # of a part that was cut off before its table
         if skipped:
@@ -95,24 +100,45 @@ class Parts:
 
         Raises InputError where it holds parts of anything else, or other files.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        if overwrite:
-            for path in (folder / RECORD, *folder.glob("part-[0-9]*"), folder / "skipped.csv"):
-                path.unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            self._compare(folder)
-            return
-        if others := [path.name for path in folder.iterdir() if not path.name.startswith(".")]:
+        if folder.exists() and not folder.is_dir():
             raise InputError(
-                f"{folder} holds other files, such as {others[0]}. Give an --out that is empty or "
-                f"not there yet; a name with an ending, such as points.csv, is for a single table."
+                f"{folder} is no folder. A name without ending is a folder of tables; for a single "
+                f"table give a name such as points.csv."
             )
+        folder.mkdir(parents=True, exist_ok=True)
+        if overwrite and is_parts(folder):  # else nothing in it is known to be ours
+            read_record(folder)
+            for path in folder.iterdir():
+                if _OURS.fullmatch(path.name) and path.is_file():
+                    path.unlink()
+        if not is_parts(folder):
+            names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+            if others := [name for name in names if not _OURS.fullmatch(name)]:
+                raise InputError(
+                    f"{folder} holds other files, such as {others[0]}. Give an --out that is empty "
+                    f"or not there yet; a name with an ending, such as points.csv, is for a single "
+                    f"table."
+                )
+            self._begin(folder)
+        self.check(folder)
         if unread:
-            write_skipped(folder / "skipped.csv", unread)
-        write_text(folder / RECORD, json.dumps(asdict(self), indent=1))
-        self._compare(folder)  # another process may have been faster
+            write_skipped(folder / UNREAD, unread)
 
-    def _compare(self, folder: Path) -> None:
+    def _begin(self, folder: Path) -> None:
+        """Write the record whole, unless another process was faster."""
+        own = folder / f".{RECORD}.{uuid.uuid4().hex[:12]}.part"
+        write_text(own, json.dumps(asdict(self), indent=1))
+        try:
+            with suppress(FileExistsError):
+                os.link(own, folder / RECORD)
+        except OSError:  # a disk without links
+            if not is_parts(folder):
+                write_text(folder / RECORD, own.read_text(encoding="utf-8"))
+        finally:
+            own.unlink()
+
+    def check(self, folder: Path) -> None:
+        """Raise InputError unless the folder has parts of the same."""
         there = read_record(folder)
         told = {
             "pictures": f"other pictures ({there.pictures:,} there, {self.pictures:,} here)",
@@ -173,7 +199,7 @@ def read_parts(folder: Path, read: Callable[[Path], Points]) -> Points:
         skipped += _read_skipped(parts.reasons(folder, number))
         if (path := parts.table(folder, number)).exists():
             tables.append(read(path))
-    skipped += _read_skipped(folder / "skipped.csv")
+    skipped += _read_skipped(folder / UNREAD)
     if not tables:
         raise InputError(f"No picture of {folder} could be used: see the lists of skipped ones.")
     return replace(_joined(tables, folder), skipped=tuple(skipped))
