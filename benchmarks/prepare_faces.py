@@ -23,8 +23,8 @@ import numpy as np
 from cyclopts import run
 from PIL import Image
 
-from swapmark.errors import InputError
-from swapmark.files import write_atomically
+from swapmark.errors import InputError, SwapmarkError
+from swapmark.files import refuse_existing, write_atomically
 from swapmark.points.table import Points
 
 SETS = Path(__file__).parent / "sets"
@@ -76,6 +76,7 @@ def main(*, mtfl: Path | None = None, celeba: Path | None = None, out: Path) -> 
 
 def build(made: Made, source: Path, out: Path) -> None:
     """Cut the listed pictures, and write them with their marks, if the archive has any."""
+    refuse_existing(out / made.file, overwrite=False)
     listed = [line.split() for line in (SETS / made.listed).read_text().splitlines()]
     with zipfile.ZipFile(source) as archive:
         # Archives have a folder of their own around all, or not.
@@ -134,5 +135,5 @@ def _pack(files: dict[str, bytes], path: Path) -> None:
 if __name__ == "__main__":
     try:
         run(main)
-    except InputError as error:
+    except (SwapmarkError, OSError, zipfile.BadZipFile) as error:
         sys.exit(f"prepare_faces.py: {error}")

@@ -288,9 +288,7 @@ def predict(
     plain = frames == {"frame_rate": None, "every": 1, "start": None, "stop": None}
     plain &= not (overlay or safe or is_video_name(images[0]))
     in_parts = _in_parts(out, format, shard, plain=plain)
-    # Each table has its own list: points.csv and points.tps may lie side by side.
-    stem = out.stem if out.suffix == ".csv" else out.name
-    reasons = out.with_name(f"{stem}-skipped.csv")
+    reasons = _reasons(out)
     for path in () if in_parts else (out, reasons):
         refuse_existing(path, overwrite=overwrite)
         if any(path.resolve() == Path(image).expanduser().resolve() for image in images):
@@ -346,12 +344,18 @@ def predict(
         print(f"Drawn: {found.draw(overlay, overwrite=overwrite)}")
 
 
+def _reasons(table: Path) -> Path:
+    """The list of a table's skipped pictures: points.csv and points.tps may lie side by side."""
+    stem = table.stem if table.suffix == ".csv" else table.name
+    return table.with_name(f"{stem}-skipped.csv")
+
+
 def _in_parts(out: Path, format: Format | None, shard: str | None, *, plain: bool) -> bool:
     """Whether OUT becomes a folder of tables; `plain`: of pictures, with nothing else asked for."""
     from swapmark.points.formats import format_to_write
 
     if out.suffix:
-        if shard:
+        if shard is not None:
             raise InputError(f"--shard is for a folder of tables; {out} is one. Try --out points/.")
         format_to_write(out, format)
     elif not plain:
@@ -379,6 +383,8 @@ def _loaded(run: str, device: str | None, points: str | None) -> "Detector":
 def _tell_parts(made: "PartsMade", run: str) -> None:
     from swapmark.errors import counted
 
+    if made.shard.of > 1:
+        _tell(f"Share {made.shard.number} of {made.shard.of} (all of it in one call: --shard 1/1).")
     done = f"{counted(made.made, 'part')} of {made.parts:,} made"
     print(f"{counted(made.found, 'image')}, {done}: {made.folder}")
     if made.skipped:
@@ -647,7 +653,12 @@ def convert(
     import swapmark
     from swapmark.data.cache import write_skipped
     from swapmark.errors import counted
+    from swapmark.files import refuse_existing
+    from swapmark.points.parts import is_parts
 
+    reasons = _reasons(target)
+    if is_parts(source.expanduser()):
+        refuse_existing(reasons, overwrite=overwrite)
     converted = swapmark.convert(
         source,
         target,
@@ -662,7 +673,6 @@ def convert(
     print(f"{counted(len(points), 'image')}, {each}: {target}")
     _print_lost(target, converted.lost)
     if points.skipped:  # of a table in parts
-        reasons = target.with_name(f"{target.stem}-skipped.csv")
         write_skipped(reasons, points.skipped)
         _tell(f"Skipped were {counted(len(points.skipped), 'image')}; reasons: {reasons}")
 

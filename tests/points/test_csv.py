@@ -53,7 +53,7 @@ def test_every_column_finds_its_field():
         ("", "no column file.* DeepLabCut's CSV.*MorphoJ opens TPS"),
         ("name,a_x,a_y\na,1,2\n", "no column file.* name, a_x, a_y"),
         ("face,x_0,x_1,y_0,y_1\na,1,2,3,4\n", "no column file, .*partner.* x_0, x_1"),
-        ("face,x_0,x_1,y_0,y_2\na.png,1,2,3,4\n", "partner.* x_0, x_1, y_0"),
+        (",x_0,x_1,y_0,y_2\na.png,1,2,3,4\n", "partner.* x_0, x_1, y_0"),
         ("Subject,F-1_X,F-1_Y,F-1_Z\na,1,2,3\n", "three dimensions: F-1_Z"),
         ("ID,Centroid Size\na,2.4\n", "no column file, .*sizes .* no coordinates"),
         ("file\na\n", "no point"),
@@ -89,12 +89,29 @@ def test_other_usual_names_of_the_column_file_are_read(column, tmp_path):
     assert (points.files, points.xy.tolist()) == (("b.png",), [[[1, 2]]])
 
 
-@pytest.mark.parametrize("labels", [("x_1", "x_2", "y_1", "y_2"), ("x1", "x2", "Y1", "Y2")])
-@pytest.mark.parametrize("first", ["face", "", "file"])
+@pytest.mark.parametrize("labels", [("x_3", "x_4", "y_3", "y_4"), ("x3", "x4", "Y3", "Y4")])
+@pytest.mark.parametrize("first", ["", "file"])
 def test_numbered_points_are_read_by_their_labels_and_pictures_by_their_endings(first, labels):
     points = read(f"{first},{','.join(labels)}\na.png,1,2,3,4\nb.JPG,5,6,7,8\n")
-    assert (points.names, points.files) == (("1", "2"), ("a.png", "b.JPG"))
+    assert (points.names, points.files) == (("3", "4"), ("a.png", "b.JPG"))
     assert points.xy.tolist() == [[[1, 3], [2, 4]], [[5, 7], [6, 8]]]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("face,a_x,a_y\na.png,1,2\n", "the pictures are taken from 'face'"),
+        ("file,x1,y1,x2,y2\na.png,1,2,3,4\n", "two points; a box has none"),
+    ],
+)
+def test_what_is_guessed_is_told(text, said):
+    with pytest.warns(LeftOutWarning, match=said):
+        assert read(text).files == ("a.png",)
+
+
+def test_a_box_beside_named_points_is_no_point():
+    with pytest.raises(InputError, match=r"partner.* x1, x2, y1, y2"):
+        read("file,nose_x,nose_y,x1,y1,x2,y2\na.png,1,2,3,4,5,6\n")
 
 
 def test_further_columns_are_left_out_with_a_warning_that_names_them():

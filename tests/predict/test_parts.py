@@ -77,15 +77,25 @@ def numbers(rows) -> np.ndarray:
     return np.array(rows[1:])[:, 1:].astype(float)
 
 
-def test_a_part_without_any_usable_picture_is_done_too(detector, tmp_path):
-    for number in range(10):
-        (tmp_path / "in" / f"{number}.png").parent.mkdir(exist_ok=True)
-        (tmp_path / "in" / f"{number}.png").write_bytes(b"none")
-    made = detector.predict_parts(tmp_path / "in", tmp_path / "out")
-    assert (made.parts, made.made, made.missing, made.skipped) == (2, 2, 0, 10)
-    assert detector.predict_parts(tmp_path / "in", tmp_path / "out").made == 0
+def test_a_part_without_any_usable_picture_is_tried_again_and_joined_all_the_same(
+    detector, photos, tmp_path
+):
+    (tmp_path / "in").mkdir()
+    for number in range(16):
+        (tmp_path / "in" / f"{number:02d}.png").write_bytes(b"none")
+    out = tmp_path / "out"
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"None of the 16 pictures .*tried again"):
+            detector.predict_parts(tmp_path / "in", out)
     with pytest.raises(InputError, match=r"No picture of .*out could be used"):
-        read_points(tmp_path / "out")
+        read_points(out)
+    for number, path in enumerate(sorted((photos / "images").iterdir())[:8]):
+        shutil.copy(path, tmp_path / "in" / f"{number:02d}.png")
+    with pytest.raises(InputError, match="of other names or contents"):
+        detector.predict_parts(tmp_path / "in", out)
+    made = detector.predict_parts(tmp_path / "in", out, overwrite=True)
+    assert (made.parts, made.made, made.missing, made.found, made.skipped) == (2, 2, 0, 8, 8)
+    assert (len(read_points(out)), len(read_points(out).skipped)) == (8, 8)
 
 
 def test_what_belongs_to_others_is_refused_and_stays(detector, tiny_run, many, tmp_path):
@@ -99,7 +109,7 @@ def test_what_belongs_to_others_is_refused_and_stays(detector, tiny_run, many, t
     with pytest.raises(InputError, match="parts of other own points"):
         detector.fit_points(many).predict_parts(many, out)
     (many / "images" / "face-00001.png").rename(many / "images" / "other.png")
-    with pytest.raises(InputError, match="of other names"):
+    with pytest.raises(InputError, match="of other names or contents"):
         detector.predict_parts(many, out)
     (many / "images" / "other.png").unlink()
     with pytest.raises(InputError, match=r"pictures \(31 there, 30 here\)"):
@@ -145,14 +155,54 @@ def test_a_text_file_lists_the_pictures(detector, photos, tmp_path, monkeypatch)
     assert found.files == ("photos/images/face-00003.png",)
     assert [entry.file for entry in found.skipped] == ["absent.png"]
     (tmp_path / "list.txt").write_text("\n")
-    with pytest.raises(InputError, match=r"list\.txt is empty; expected the path"):
+    with pytest.raises(InputError, match=r"No images in list\.txt"):
         detector.predict("list.txt")
 
 
-@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3"])
+def test_what_find_and_other_systems_print_is_a_list(detector, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(photos)
+    odd = b"images/\xff\x0b.png"
+    shutil.copy("images/face-00003.png", os.fsdecode(odd))
+    lines = [b"\xef\xbb\xbfimages/face-00001.png\r", b".", b"images", b"list.txt", odd, b"x" * 400]
+    (photos / "list.txt").write_bytes(b"\n".join([*lines, b"a\0b"]))
+    found = detector.predict("list.txt")
+    assert found.files == ("images/face-00001.png", "images/\\udcff\x0b.png")
+    assert [entry.file for entry in found.skipped[:3]] == [".", "images", "list.txt"]
+    assert len(found.skipped) == 5
+    (photos / "README.txt").write_bytes(b"\xe9" * 300)
+    mixed = detector.predict(["images/face-00001.png", "README.txt"])
+    assert [entry.file for entry in mixed.skipped] == ["README.txt"], "no list beside pictures"
+
+
+def test_a_picture_that_is_listed_twice_is_told_before_the_work(detector, photos, tmp_path):
+    paths = [str(path) for path in sorted((photos / "images").iterdir())]
+    (tmp_path / "list.txt").write_text("\n".join([*paths, paths[0]]))
+    with pytest.raises(InputError, match="is listed 2 times"):
+        detector.predict_parts(tmp_path / "list.txt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_joining_replaces_no_other_list(detector, many, tmp_path, capsys):
+    detector.predict_parts(many, tmp_path / "parts")
+    (tmp_path / "points-skipped.csv").write_text("mine")
+    words = ["convert", str(tmp_path / "parts")]
+    assert main([*words, str(tmp_path / "points.csv")]) == 2
+    assert "points-skipped.csv exists already" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "points.json")]) == 0
+    assert (tmp_path / "points-skipped.csv").read_text() == "mine"
+    assert (tmp_path / "points.json-skipped.csv").exists()
+
+
+@pytest.mark.parametrize("text", ["", "0/3", "4/3", "3", "a/b", "1/0", "-1/3"])
 def test_odd_shards_are_refused(text):
     with pytest.raises(InputError, match="expected one of several, such as 1/40"):
         parse_shard(text)
+
+
+def test_gaps_in_a_job_array_are_told():
+    job = {"ID": "9", "MIN": "1", "COUNT": "3", "STEP": "1"}
+    with pytest.raises(InputError, match=r"have gaps .*--shard"):
+        parse_shard(None, {f"SLURM_ARRAY_TASK_{name}": value for name, value in job.items()})
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def archive_entries(path: Path) -> Iterable[Entry] | None:
     return _tar_entries(path) if name.endswith(TAR_ENDINGS) or _is_tar(path) else None
 
 
-def _entry(name: str, problem: str, fingerprint: str, read: Callable[[], bytes]) -> Entry:
+def _entry(
+    name: str, problem: str, fingerprint: str, read: Callable[[], bytes], content: str
+) -> Entry:
     """A member that is a file, unless `problem` or its name forbids to read it."""
     name = as_text(name)
     if not is_image_name(name):
@@ -73,7 +75,7 @@ def _entry(name: str, problem: str, fingerprint: str, read: Callable[[], bytes])
         problem = "its name is an absolute path"
     elif ".." in path.parts:
         problem = "its name leads out of the archive (..)"
-    return problem_item(name, problem) if problem else Item(name, fingerprint, read)
+    return problem_item(name, problem) if problem else Item(name, fingerprint, read, content)
 
 
 def _zip_entries(path: Path) -> Iterator[Entry]:
@@ -94,7 +96,8 @@ def _zip_entries(path: Path) -> Iterator[Entry]:
             problem = "damaged in the archive: it overlaps another member"
         if not member.is_dir():
             read = partial(_read_image, archive, member, lock)
-            yield _entry(member.filename, problem, f"{member.CRC:08x} {member.file_size}", read)
+            content = f"{member.CRC:08x} {member.file_size}"
+            yield _entry(member.filename, problem, content, read, content)
 
 
 def _overlapping(archive: zipfile.ZipFile) -> set[int]:
@@ -197,7 +200,8 @@ def _tar_entries(path: Path) -> Iterator[Entry]:
                     for left in range(member.size, 0, -(2**20)):
                         held.write(content.read(min(left, 2**20)))
                     read = partial(_read_held, held, lock, start, member.size)
-                yield _entry(member.name, problem, f"{version} {place} {member.mtime}", read)
+                where = f"{version} {place} {member.mtime}"
+                yield _entry(member.name, problem, where, read, str(member.size))
             content.seek(archive.offset)
             if content.read(tarfile.BLOCKSIZE).strip(b"\0"):
                 damage = "not a tar header where one should be"

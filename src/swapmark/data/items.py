@@ -33,6 +33,8 @@ class Item(NamedTuple):
     """Changes when the content does."""
     read: Callable[[], bytes | np.ndarray]
     """Returns the file's bytes or the array; raises ImageProblem or OSError. Thread-safe."""
+    content: str = ""
+    """Size or checksum, the same on every machine; empty where it cannot be read."""
 
 
 class Skipped(NamedTuple):

@@ -54,7 +54,7 @@ _FRAMES_OF_A_VIDEO = (
 def list_images(source: Source) -> list[Item]:
     """List the images of a folder, zip, tar (.gz, .bz2, .xz), file, array, or a list of things.
 
-    A text file (.txt) has a path in each line, as seen from the working folder.
+    A text file (.txt) has the path of a picture in each line, as seen from the working folder.
 
     Arrays are (N, H, W) grey, (N, H, W, 3 or 4), or one colour image (H, W, 3 or 4). A list may mix
     paths of files, folders and archives, Pillow images, arrays of one image each, and items listed
@@ -70,7 +70,9 @@ def list_with_unread(source: Source, *, progress: bool = False) -> tuple[list[It
     These are pictures of kinds that are not read, and runs. They are no items: beside a.png, into
     which it was turned, a.heic must not be looked up as `a`. `progress` tells how far it is.
     """
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, str | os.PathLike) and _is_list(Path(source)):
+        where, entries = str(source), _listed(Path(source).expanduser())
+    elif isinstance(source, str | os.PathLike):
         where, entries = str(source), _of_path(Path(source).expanduser(), show=progress)
     elif isinstance(source, np.ndarray):
         where, entries = f"the array of shape {source.shape}", _of_list(_split(source))
@@ -90,6 +92,10 @@ def list_with_unread(source: Source, *, progress: bool = False) -> tuple[list[It
     return items, [entry for entry in others if entry.reason]
 
 
+def _is_list(path: Path) -> bool:
+    return suffix_of(path.name) == ".txt" and path.expanduser().is_file()
+
+
 def _of_path(path: Path, *, show: bool = False) -> Iterable[Entry]:
     if path.is_dir():
         if is_run(path):
@@ -106,21 +112,22 @@ def _of_path(path: Path, *, show: bool = False) -> Iterable[Entry]:
         )
     if is_video_name(path.name):
         raise InputError(f"{path} is a video; pictures were expected. {_FRAMES_OF_A_VIDEO}")
-    if suffix_of(path.name) == ".txt":
-        return _of_list(_lines(path))
     archived = None if suffix_of(path.name) in IMAGE_SUFFIXES else archive_entries(path)
     return [_file_item(str(path), str(path))] if archived is None else archived
 
 
-def _lines(path: Path) -> list[str]:
-    """The paths in a text file, one a line."""
+def _listed(path: Path) -> Iterator[Entry]:
+    """The pictures whose paths are the lines of a text file, as `find -type f` prints them."""
     try:
-        lines = [line for line in read_regular(path).decode().splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a list of paths: {error}.") from error
-    if not lines:
-        raise InputError(f"{path} is empty; expected the path of a picture in each line.")
-    return lines
+        lines = read_regular(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    for line in filter(None, (os.fsdecode(line.removesuffix(b"\r")) for line in lines)):
+        place = os.path.expanduser(line)  # noqa: PTH111 - a Path would drop ./ and may be too long
+        if os.path.isdir(place):  # noqa: PTH112
+            yield problem_item(as_text(line), "a folder; list its pictures (find FOLDER -type f)")
+        else:
+            yield _file_item(place, line)
 
 
 def _walk(root: Path) -> Iterator[Entry]:
@@ -166,13 +173,13 @@ def _file_item(path: str, name: str, real: str | None = None) -> Item:
         state = os.lstat(path)
         if stat.S_ISLNK(state.st_mode) or real is None:
             state, real = Path(path).stat(), os.path.realpath(path)
-    except OSError:
+    except (OSError, ValueError):  # no path at all, too
         state = None
     if state is None or not stat.S_ISREG(state.st_mode):
         return problem_item(name, "not a regular file, or a link that leads nowhere")
     # Whether it may be read counts too: a file is no longer skipped once the permission is given.
     version = (state.st_size, state.st_mtime_ns, os.access(path, os.R_OK))
-    return Item(name, as_text(f"{real} {version}"), partial(read_file, path))
+    return Item(name, as_text(f"{real} {version}"), partial(read_file, path), str(state.st_size))
 
 
 def read_file(path: str | os.PathLike) -> bytes:
@@ -232,7 +239,7 @@ def _array_item(thing: np.ndarray | Image.Image, name: str) -> Item:
     except ImageProblem as problem:
         return problem_item(name, str(problem))
     digest = hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).hexdigest()
-    return Item(name, f"{array.shape} {array.dtype} {digest}", lambda: array)
+    return Item(name, f"{array.shape} {array.dtype} {digest}", lambda: array, digest)
 
 
 def _nothing_found(where: str, others: list[Skipped]) -> str:

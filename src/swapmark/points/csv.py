@@ -70,7 +70,7 @@ def points_of_table(table: Table, group: str = "group") -> Points:
     """
     if table.rows and is_of_imagej(table.rows[0][1]):
         table = a_row_an_image(table)
-    where, header = table.where, _with_points(_with_file(table)) if table.rows else []
+    where, header = table.where, _with_points(table, _with_file(table)) if table.rows else []
     if group not in ("group", *header):
         raise InputError(
             f"{where} has no column {group!r} for the groups. Found {', '.join(header[:8])[:200]}. "
@@ -137,6 +137,9 @@ def _with_file(table: Table) -> list[str]:
     if not other:
         columns = enumerate(zip(*(row for _, row in table.rows[1:]), strict=True))
         other = [place for place, cells in columns if all(map(_is_picture, cells))]
+        if len(other) == 1 and len(table.rows) > 1 and (name := header[other[0]]):
+            told = f"{table.where}: no column file; the pictures are taken from {name!r}."
+            warnings.warn(told, LeftOutWarning, stacklevel=4)
     if len(other) != 1:
         return header
     return [*header[: other[0]], "file", *header[other[0] + 1 :]]
@@ -146,13 +149,17 @@ def _is_picture(cell: str) -> bool:
     return PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES
 
 
-def _with_points(header: list[str]) -> list[str]:
-    """The header with x_1 as 1_x, if all that is labelled so is x and y of one number, in pairs."""
+def _with_points(table: Table, header: list[str]) -> list[str]:
+    """The header with x_1 as 1_x, if all points are labelled so, x and y of each number."""
     found = {name: match for name in header if (match := NUMBERED.fullmatch(name))}
     parts = Counter((match[2], match[1].lower()) for match in found.values())
     pairs = Counter((number, axis) for number in {number for number, _ in parts} for axis in "xy")
-    if "file" not in header or parts != pairs:
+    named = any(name.endswith("_x") for name in header)  # beside these, x1 … y2 may be a box
+    if "file" not in header or named or parts != pairs:
         return header
+    if {number for number, _ in parts} == {"1", "2"}:
+        told = f"{table.where}: x1, y1, x2, y2 are read as two points; a box has none."
+        warnings.warn(told, LeftOutWarning, stacklevel=4)
     labels = {name: f"{match[2]}_{match[1].lower()}" for name, match in found.items()}
     return [labels.get(name, name) for name in header]
 

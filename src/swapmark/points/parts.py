@@ -40,7 +40,7 @@ class Parts:
     each: int
     """Pictures a part."""
     listing: str
-    """Digest of the pictures' names, in their order."""
+    """Digest of the pictures' names and sizes, in their order."""
     model: str
     """Fingerprint of what finds the points."""
     own_points: str
@@ -56,7 +56,7 @@ class Parts:
         """The parts of these pictures; own_points: all that was learned of them, in JSON."""
         names = hashlib.blake2b(digest_size=16)
         for item in items:
-            names.update(item.name.encode("utf-8", "surrogateescape") + b"\0")
+            names.update(f"{item.name}\0{item.content}\n".encode("utf-8", "surrogateescape"))
         own = hashlib.blake2b(own_points.encode(), digest_size=16).hexdigest()
         return Parts(len(items), ROWS, names.hexdigest(), own_points=own_points and own, **others)
 
@@ -78,6 +78,10 @@ class Parts:
     def missing(self, folder: Path) -> list[int]:
         """The parts that are not there yet."""
         return [number for number in range(len(self)) if not self._is_done(folder, number)]
+
+    def empty(self, folder: Path) -> list[int]:
+        """The parts without a table: not there yet, or no picture of theirs could be used."""
+        return [n for n in range(len(self)) if not self.table(folder, n).exists()]
 
     def _is_done(self, folder: Path, number: int) -> bool:
         if self.table(folder, number).exists():
@@ -143,7 +147,7 @@ class Parts:
         told = {
             "pictures": f"other pictures ({there.pictures:,} there, {self.pictures:,} here)",
             "each": f"another size ({there.each:,} pictures there, {self.each:,} here)",
-            "listing": "other pictures (as many, of other names)",
+            "listing": "other pictures (as many, of other names or contents)",
             "model": "another model, or of one trained further",
             "own_points": "other own points, or of such fitted otherwise",
             "names": f"other points ({', '.join(there.names[:3])} … there)",
@@ -208,12 +212,16 @@ def read_parts(folder: Path, read: Callable[[Path], Points]) -> Points:
 def _joined(tables: list[Points], folder: Path) -> Points:
     first = tables[0]
     together: dict[str, Any] = {}
+    if any(table.columns != first.columns for table in tables):
+        raise InputError(
+            f"{folder}: the parts do not all have the same columns. An .onnx file and a run made "
+            f"them, say; begin anew in another --out."
+        )
     for name, value in vars(first).items():
         values = [getattr(table, name) for table in tables]
         if name == "names" or value is None:
-            if any(other != value for other in values):
-                raise InputError(f"{folder}: the parts do not all have the same columns.")
-        elif isinstance(value, np.ndarray):
+            continue
+        if isinstance(value, np.ndarray):
             together[name] = np.concatenate(values)
         elif name != "skipped":
             together[name] = tuple(cell for part in values for cell in part)

@@ -6,13 +6,14 @@ process needs to know of another. A part that is there is not made again.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from swapmark.data.decoding import track
 from swapmark.data.items import Item, Skipped
-from swapmark.errors import InputError
+from swapmark.errors import InputError, counted
 from swapmark.points.parts import Parts
 from swapmark.points.table import Points
 from swapmark.predict.predict import UnusableError
@@ -29,6 +30,7 @@ class PartsMade(NamedTuple):
     """What a call of `predict_parts` did."""
 
     folder: Path
+    shard: Shard
     pictures: int
     """All that were listed."""
     parts: int
@@ -64,11 +66,18 @@ def parse_shard(text: str | None, environment: Mapping[str, str] = os.environ) -
                 "SLURM_ARRAY_TASK_ID is set, but MIN and COUNT are no numbers. Say which part of "
                 "the work is this one's with --shard, such as --shard 3/40."
             )
-        text = f"{(int(task) - int(first)) // int(step or 1) + 1}/{count}"
-    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text or "1/1")
+        number = (int(task) - int(first)) // int(step or 1) + 1
+        if number > int(count):
+            raise InputError(
+                f"The numbers of this Slurm job array have gaps (task {task} is number {number} of "
+                f"{count}). Say the share with --shard, such as "
+                f"--shard $SLURM_ARRAY_TASK_ID/40."
+            )
+        text = f"{number}/{count}"
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", "1/1" if text is None else text)
     shard = Shard(*map(int, match.groups())) if match else Shard(0, 0)
     if not 1 <= shard.number <= shard.of:
-        raise InputError(f"--shard is {text}; expected one of several, such as 1/40 … 40/40.")
+        raise InputError(f"--shard is {text!r}; expected one of several, such as 1/40 … 40/40.")
     return shard
 
 
@@ -88,10 +97,14 @@ def predict_parts(
     find: finds the points in some pictures. items: all of them; unread: what is no item.
     Raises InputError where the folder holds anything else.
     """
+    counts = Counter(item.name for item in items)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputError(f"{twice[0]} is listed {counts[twice[0]]} times; list each picture once.")
     if overwrite and shard.of > 1:
         raise InputError("--overwrite would remove the other shards' parts. Remove the folder.")
     parts.open(folder, unread, overwrite=overwrite)
-    mine = [n for n in parts.missing(folder) if n % shard.of == shard.number - 1]
+    # A part in which nothing could be read may have had no disk: it is tried again.
+    mine = [n for n in parts.empty(folder) if n % shard.of == shard.number - 1]
     count = found = unlike = left_out = 0
     for number in track(mine, len(mine), "Parts of 1,024 pictures", show=progress):
         some = list(items[parts.rows(number)])
@@ -105,5 +118,10 @@ def predict_parts(
         if points is not None:
             found += len(points)
             unlike += 0 if points.unlike is None else int((points.unlike > 1).sum())
+    if count and not found:
+        raise InputError(
+            f"None of the {counted(left_out, 'picture')} of the parts made can be used; reasons: "
+            f"{parts.reasons(folder, mine[0])}. They are tried again at the next call."
+        )
     missing = len(parts.missing(folder))
-    return PartsMade(folder, len(items), len(parts), count, missing, found, left_out, unlike)
+    return PartsMade(folder, shard, len(items), len(parts), count, missing, found, left_out, unlike)
