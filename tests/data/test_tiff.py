@@ -171,18 +171,27 @@ def test_colours_that_neither_reader_knows_are_refused_with_their_name():
 @pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
 @pytest.mark.parametrize(
     "how",
-    [{}, {"compression": "zlib"}, {"compression": "zlib", "chunky": False}, {"tile": (64, 64)}],
+    [
+        {},
+        {"compression": "zlib"},
+        {"compression": "zlib", "chunky": False},
+        {"compression": "zlib", "rowsperstrip": 10_000, "predictor": 2},
+        {"compression": "lzma", "rowsperstrip": 10_000},
+        {"tile": (64, 64)},
+    ],
 )
 def test_a_pixel_takes_no_more_than_20_bytes_while_it_is_decoded(
     kind, photometric, how, monkeypatch
 ):
     monkeypatch.setattr("swapmark.data.pixels.ROWS_OF", 2**12)  # as if it were a large picture
+    monkeypatch.setattr(module, "AT_ONCE", 2**14)
     shades = np.tile(SHADES if photometric == "rgb" else GREY[..., None], (40, 20, 1))
     values = of_kind(kind, shades).squeeze()
     if values.nbytes >= 20 * shades[..., 0].size and "compression" not in how:
         pytest.skip("the file alone has more")
-    if values.ndim == 2:
-        how = {name: value for name, value in how.items() if name != "chunky"}
+    left_out = {"chunky"} if values.ndim == 2 else set()
+    left_out |= {"predictor"} if kind.startswith("f") else set()  # tifffile alone writes none
+    how = {name: value for name, value in how.items() if name not in left_out}
     data = tiff(values, photometric=photometric, **how)
     del shades, values
     tracemalloc.start()
@@ -194,15 +203,71 @@ def test_a_pixel_takes_no_more_than_20_bytes_while_it_is_decoded(
     assert (peak + len(data)) / (pixels.size / 3) + by_pillow < 20
 
 
-def test_a_strip_that_unpacks_to_more_than_it_holds_is_a_problem(monkeypatch):
-    monkeypatch.setattr(module, "_BOMBS", {8: (zlib.decompressobj, 1000)})
+def test_a_strip_that_unpacks_to_more_than_it_holds_is_a_problem():
     file = io.BytesIO()
     strip = iter([zlib.compress(bytes(2**22))])
     tifffile.imwrite(file, strip, shape=(24, 32), dtype="u4", compression="zlib", rowsperstrip=24)
     with pytest.raises(ImageProblem, match="more than its 3,072 bytes"):
         decode_image(file.getvalue())
+
+
+def test_a_strip_that_is_too_large_to_be_unpacked_at_once_is_a_problem(monkeypatch):
+    stored = of_kind("u4", GREY).tobytes()
+    runs = [bytes([127]) + stored[at : at + 128] for at in range(0, len(stored), 128)]
+    file, how = io.BytesIO(), {"shape": (24, 32), "dtype": "u4", "rowsperstrip": 24}
+    tifffile.imwrite(file, iter([b"".join(runs)]), compression="zlib", **how)
+    tag, packbits = (struct.pack("<HHIH", 259, 3, 1, code) for code in (8, 32773))
+    data = file.getvalue().replace(tag, packbits)  # tifffile alone writes none
+    assert likeness(decode_image(data)[0], GREY) > 0.999
     monkeypatch.setattr(module, "MOST_OF_A_STRIP", 1000)
     with pytest.raises(ImageProblem, match="strip or tile of"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("how", [{}, {"rowsperstrip": 7}, {"tile": (16, 16)}])
+@pytest.mark.parametrize("predictor", [False, True])
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_strips_and_tiles_unpacked_by_rows_give_what_tifffile_gives(
+    compression, predictor, how, monkeypatch
+):
+    monkeypatch.setattr(module, "AT_ONCE", 100)  # less than a row
+    for chunky in (True, False):
+        values = of_kind("u4", SHADES)
+        data = tiff(
+            values,
+            chunky=chunky,
+            photometric="rgb",
+            compression=compression,
+            predictor=predictor,
+            **how,
+        )
+        assert likeness(decode_image(data)[0], SHADES) > 0.999
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages[0]
+            stored = np.zeros((24, 32, 3), "u4")
+            for part, (plane, _, top, left, _), _ in module._rows(page, data):
+                there = stored[top:, left:, plane : plane + part.shape[-1]]
+                part = part[0, : len(there), : there.shape[1]]
+                there[: len(part), : part.shape[1]] = part
+        assert (stored == values).all()
+
+
+@pytest.mark.parametrize("harm", [lambda strip: strip[:-3], lambda strip: strip[:-20]])
+def test_a_strip_that_is_cut_off_or_changed_is_a_problem(harm):
+    data = tiff(of_kind("u4", GREY), compression="zlib", rowsperstrip=24)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        start, length = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    strip = harm(data[start : start + length])
+    with pytest.raises(ImageProblem, match="truncated or damaged"):
+        decode_image(data[:start] + strip + bytes(length - len(strip)) + data[start + length :])
+    changed = bytearray(data)
+    changed[start + length - 1] ^= 1  # its checksum
+    with pytest.raises(ImageProblem, match="truncated or damaged"):
+        decode_image(bytes(changed))
+    short = iter([zlib.compress(bytes(100))])
+    file = io.BytesIO()
+    tifffile.imwrite(file, short, shape=(24, 32), dtype="u4", compression="zlib", rowsperstrip=24)
+    with pytest.raises(ImageProblem, match="a strip or tile of 0 of 24 rows"):
         decode_image(file.getvalue())
 
 

@@ -33,12 +33,11 @@ MAX_PAGES = 10_000
 MOST_KEPT = 4
 """Bytes a pixel up to which a picture is decoded once and kept while it is looked at."""
 MOST_OF_A_STRIP = 2**29
-"""Bytes of an unpacked strip or tile, of which two copies are held."""
-_BOMBS = {
-    **dict.fromkeys((8, 32946), (zlib.decompressobj, 2**19)),
-    34925: (lzma.LZMADecompressor, 2**16),
-}
-"""Compressions that unpack a thousandfold, and up to how many bytes of them that is harmless."""
+"""Bytes of a strip or tile that tifffile unpacks as a whole; it holds two copies."""
+BY_ROWS = {8: zlib.decompressobj, 32946: zlib.decompressobj, 34925: lzma.LZMADecompressor}
+"""Compressions that unpack a thousandfold: unpacked by rows here, and no more than is needed."""
+AT_ONCE = 2**20
+"""Bytes that are unpacked together."""
 _MOST_READ = 4096
 """Bytes of a tag; longer ones are no numbers that are needed here."""
 
@@ -175,7 +174,7 @@ def read_with_tifffile(data: bytes, page: Page, why: str) -> np.ndarray:
 def _rgb_of(page: Any, data: bytes) -> np.ndarray:
     """The pixels of a page of tifffile, as they are stored."""
     check_size(page.imagewidth, page.imagelength)
-    _check_strips(page, data)
+    _check_strips(page)
     count, colours = page.samplesperpixel, {0: 1, 1: 1, 2: 3}.get(int(page.photometric))
     if colours is None or count < colours or page.imagedepth > 1:
         raise ImageProblem(f"a TIFF of {page.photometric.name.lower()} colours; save it as RGB")
@@ -198,26 +197,16 @@ def _rgb_of(page: Any, data: bytes) -> np.ndarray:
     )
 
 
-def _check_strips(page: Any, data: bytes) -> None:
-    """Raise ImageProblem if strips or tiles are too few, too large, or unpack to more than that."""
+def _check_strips(page: Any) -> None:
+    """Raise ImageProblem if strips or tiles are too few, or too large to be unpacked at once."""
     listed, needed = len(page.dataoffsets), math.prod(page.chunked)
     if listed < needed:
         raise ImageProblem(f"truncated or damaged: {listed} of {needed} strips or tiles")
     size = math.prod(page.chunks) * page.dtype.itemsize
-    if size > MOST_OF_A_STRIP and not page.is_final:
+    if size > MOST_OF_A_STRIP and not page.is_final and page.compression not in BY_ROWS:
         raise ImageProblem(
             f"a strip or tile of {size / 2**20:,.0f} MiB; save a copy that is not compressed"
         )
-    codec, harmless = _BOMBS.get(int(page.compression), (None, 0))
-    for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
-        if codec is None or length <= harmless:
-            continue
-        unpack, packed, unpacked = codec(), data[start : start + length], 0
-        while not unpack.eof and (some := unpack.decompress(packed, 2**20)):
-            packed = getattr(unpack, "unconsumed_tail", b"")
-            unpacked += len(some)
-            if unpacked > size + 2**20:
-                raise ImageProblem(f"a strip or tile unpacks to more than its {size:,} bytes")
 
 
 def _parts(page: Any, data: bytes) -> pixels.Parts:
@@ -234,7 +223,9 @@ def _parts(page: Any, data: bytes) -> pixels.Parts:
         return partial(iter, [(0, 0, 0, values.reshape(height, width, count))])
 
     def decoded() -> Iterator[tuple[int, int, int, np.ndarray]]:
-        for part, (plane, _, top, left, _), shape in page.segments(maxworkers=1, buffersize=1):
+        by_rows = page.compression in BY_ROWS
+        segments = _rows(page, data) if by_rows else page.segments(maxworkers=1, buffersize=1)
+        for part, (plane, _, top, left, _), shape in segments:
             if part is None:  # left out by the writer
                 part = np.broadcast_to(np.asarray(page.nodata, page.dtype), shape)
             yield top, left, plane, part[0, : height - top, : width - left]
@@ -242,3 +233,52 @@ def _parts(page: Any, data: bytes) -> pixels.Parts:
     if page.nbytes > MOST_KEPT * height * width:
         return decoded
     return partial(iter, list(decoded()))
+
+
+def _rows(
+    page: Any, data: bytes
+) -> Iterator[tuple[np.ndarray | None, tuple[int, ...], tuple[int, ...]]]:
+    """What `segments` of a page of tifffile gives, but some rows of a strip or tile at a time."""
+    from tifffile import TIFF
+
+    kind = page.dtype.newbyteorder(page.parent.byteorder)
+    if page.bitspersample != 8 * kind.itemsize or page.fillorder != 1:
+        raise ImageProblem("packed samples of part of a byte; save a copy that is not compressed")
+    for index, (start, packed) in enumerate(
+        zip(page.dataoffsets, page.databytecounts, strict=True)
+    ):
+        _, (plane, _, top, left, _), shape = page.decode(None, index)
+        if not packed:
+            yield None, (plane, 0, top, left, 0), shape
+            continue
+        _, rows, width, channels = shape
+        row, size, held = 0, width * channels * kind.itemsize, bytearray()
+        codec = BY_ROWS[page.compression]
+        for some in _unpack(codec(), memoryview(data)[start : start + packed]):
+            held += some
+            if row * size + len(held) > rows * size + 2**20:  # some writers fill the last strip up
+                raise ImageProblem(
+                    f"a strip or tile unpacks to more than its {rows * size:,} bytes"
+                )
+            if whole := min(len(held) // size, rows - row):
+                values = np.frombuffer(bytes(held[: whole * size]), kind)
+                values = values.reshape(1, whole, width, channels).astype(page.dtype)
+                undo = TIFF.UNPREDICTORS[page.predictor]
+                yield undo(values, axis=-2, out=values), (plane, 0, top + row, left, 0), shape
+                del held[: whole * size]
+                row += whole
+        if row < min(rows, page.imagelength - top):
+            raise ImageProblem(f"truncated or damaged: a strip or tile of {row} of {rows} rows")
+
+
+def _unpack(unpack: Any, packed: memoryview) -> Iterator[bytes]:
+    """Unpack all of it, AT_ONCE at a time; raises ImageProblem if it has no end."""
+    for at in range(0, len(packed), 2**16):  # what is not yet needed is copied each time
+        some = unpack.decompress(packed[at : at + 2**16], AT_ONCE)
+        yield some
+        while len(some) == AT_ONCE and not unpack.eof:
+            some = unpack.decompress(getattr(unpack, "unconsumed_tail", b""), AT_ONCE)
+            yield some
+        if unpack.eof:
+            return
+    raise ImageProblem("truncated or damaged: a strip or tile without an end")
