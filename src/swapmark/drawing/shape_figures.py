@@ -81,7 +81,8 @@ def plot_outliers(
     down = -(-(len(shown) + 1) // 4)
     figure = new_figure(11, 2.9 * down, DPI)
     panels = figure.subplots(down, 4, squeeze=False).ravel()
-    panels[0].hist(distances, bins="auto" if len(distances) > 1 else 1, color="0.6")
+    apart = np.ptp(distances) > 1e-9  # or numpy finds no room for bins
+    panels[0].hist(distances, bins="auto" if apart else 1, color="0.6")
     panels[0].set(xlabel="Procrustes distance to the mean", ylabel="specimens")
     for panel, row in zip(panels[1:], shown, strict=False):
         for start, end, colour in zip(mean, aligned[row], _colours(len(mean)), strict=True):

@@ -141,11 +141,11 @@ class _Graph(nn.Module):
     def __init__(self, model: PoseModel):
         super().__init__()
         self.model = model
+        self.backbone = model.backbone.folded()
 
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> tuple[Tensor, ...]:
         encoder = self.model.landmark_encoder
-        # Not model.features, whose autocast has no counterpart in ONNX.
-        maps = self.model.backbone(as_model_input(images))
+        maps = self.backbone(as_model_input(images))
         pose = encoder(maps)
         points = unit_to_pixels(pose.points, self.model.config.image_size)
         return points, encoder.confidence(pose), *(level.permute(0, 2, 3, 1) for level in maps)

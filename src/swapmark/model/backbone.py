@@ -68,28 +68,29 @@ class PlainBackbone(Backbone):
         return features[1:]
 
 
-class SamePaddedConv(nn.Conv2d):
-    """A convolution padded as TensorFlow's SAME, which the pretrained weights were trained with."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        if stride == 1:
-            return F.conv2d(input, self.weight, self.bias, padding=kernel // 2, groups=self.groups)
-        pads = []
-        for side in (input.shape[-1], input.shape[-2]):
-            total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-            pads += [total // 2, total - total // 2]
-        return F.conv2d(
-            F.pad(input, pads), self.weight, self.bias, stride=stride, groups=self.groups
-        )
-
-
 def _conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1):
-    return SamePaddedConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def _mirror(values: Tensor) -> Tensor:
+    """Turn maps or kernels by 180°."""
+    return values.flip(-2, -1)
+
+
+def _normed(conv: nn.Conv2d, norm: nn.Module, maps: Tensor) -> Tensor:
+    """On mirrored maps, the convolution and its batch norm with kept statistics as one."""
+    if not isinstance(norm, nn.BatchNorm2d):  # folded
+        return conv(maps)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    shift = torch.addcmul(norm.bias, norm.running_mean, scale, value=-1)
+    weight = _mirror(conv.weight * scale[:, None, None, None])
+    return F.conv2d(maps, weight, shift, conv.stride, conv.padding, groups=conv.groups)
 
 
 class InvertedBottleneck(nn.Module):
@@ -111,10 +112,10 @@ class InvertedBottleneck(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         inner = maps
         if self.expands:
-            inner = F.relu6(self._bn0(self._expand_conv(inner)))
-        inner = F.relu6(self._bn1(self._depthwise_conv(inner)))
-        inner = self._bn2(self._project_conv(inner))
-        return maps + inner if self.residual else inner
+            inner = F.relu6(_normed(self._expand_conv, self._bn0, inner), inplace=True)
+        inner = F.relu6(_normed(self._depthwise_conv, self._bn1, inner), inplace=True)
+        inner = _normed(self._project_conv, self._bn2, inner)
+        return inner.add_(maps) if self.residual else inner
 
 
 # (repeats, kernel, stride, expand, outputs) of EfficientNet-Lite0 (Tan & Le 2019; Liu 2020).
@@ -134,8 +135,13 @@ class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0 up to stride 16: maps of 24, 40 and 112 channels at strides 4, 8, 16.
 
     Batch norm keeps its ImageNet statistics also in training mode, while its scales and shifts are
-    trained: batch statistics of a small category drift away from what the weights expect. The
-    module names are those of the published weights.
+    trained: batch statistics of a small category drift away from what the weights expect. So it is
+    folded into the convolutions, in training as well. The module names are those of the published
+    weights.
+
+    These were trained with TensorFlow's SAME padding, which on even sides at stride 2 has one cell
+    less at the start than at the end. On mirrored maps, with mirrored kernels, that is what a
+    padding of half the kernel gives; so all layers run mirrored, and no map is copied for padding.
     """
 
     def __init__(self):
@@ -159,13 +165,13 @@ class EfficientNetLite0(Backbone):
         return self
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
-        maps = (images * 255 - 127) / 128
-        maps = F.relu6(self._bn0(self._conv_stem(maps)))
+        maps = _mirror((images * 255 - 127) / 128)
+        maps = F.relu6(_normed(self._conv_stem, self._bn0, maps), inplace=True)
         features = []
         for index, block in enumerate(self._blocks):
             maps = block(maps)
             if index in _LITE0_KEPT:
-                features.append(maps)
+                features.append(_mirror(maps))
         return features
 
     def folded(self) -> "EfficientNetLite0":
@@ -177,6 +183,7 @@ class EfficientNetLite0(Backbone):
             for conv, norm in pairs.items():
                 if hasattr(owner, conv):
                     folded = fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm))
+                    folded.weight.data = _mirror(folded.weight.data)
                     setattr(owner, conv, folded)
                     setattr(owner, norm, nn.Identity())
         return copy
