@@ -30,8 +30,6 @@ from swapmark.data.sources import list_images
 app = App(help=__doc__, help_format="plaintext")
 KINDS = {"webp": ("128 px WebP", 512), "jpg": ("1600×1200 JPEG", 128)}
 """Ending: what it is called, how many pictures."""
-SPIN = {"GOMP_SPINCOUNT": "10000"}
-"""As the command line has it."""
 DRAWN = 32
 """Different pictures; the others are copies."""
 
@@ -58,7 +56,7 @@ def stages(model: str, *, rounds: int = 5, out: Path | None = None) -> None:
                         words += ["--cores", str(used), "--batch-size", str(batch)]
                         told = subprocess.run(
                             [*words, "--rounds", str(rounds)],
-                            env={**os.environ, "OMP_NUM_THREADS": str(used), **SPIN},
+                            env={**os.environ, "OMP_NUM_THREADS": str(used)},
                             stdout=subprocess.PIPE,
                             text=True,
                             check=True,

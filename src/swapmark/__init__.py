@@ -4,9 +4,14 @@ The public names are imported when they are first used, so that `import swapmark
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+# Threads of torch that wait for one another spin; on a CPU with other work that made training and
+# prediction ten times slower. Spinning briefly costs 5 % on an idle one. Set before torch loads.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 if TYPE_CHECKING:
     from swapmark.detector import Detector, load

@@ -896,9 +896,6 @@ def main(tokens: Sequence[str] | None = None) -> int:
     end of the reader of standard output, such as `head`.
     Raises SystemExit(2) for a command or option that does not exist.
     """
-    # Threads of torch that wait for one another spin; on a CPU with other work that made training
-    # ten times slower. Spinning briefly costs 5 % on an idle one. Must be set before torch loads.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         with _left_out_as_notes():
             _print_odd_names_escaped()
