@@ -4,6 +4,8 @@ import csv
 import os
 import shutil
 from collections import namedtuple
+from errno import ENOSPC
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -134,13 +136,63 @@ def test_process_that_finishes_second_leaves_a_whole_set(photos, root):
     assert len(sets_in(root)) == 1
 
 
-def test_interrupted_build_leaves_nothing(root):
-    def interrupted():
+@pytest.mark.parametrize("harm", [None, "index", "pixels", "line", "odd"])
+@pytest.mark.parametrize("stopped_at", [1, 4, 6])
+def test_what_was_decoded_before_a_stop_is_not_decoded_again(
+    photos, root, limit, monkeypatch, stopped_at, harm
+):
+    monkeypatch.setattr(cache, "NOTED", 2)
+    items, read = list_images(photos), []
+
+    def told(number: int) -> bytes | np.ndarray:
+        read.append(number)
+        return items[number].read()
+
+    def stopped() -> bytes:
+        raise KeyboardInterrupt
+
+    def watched(stop: int | None = None) -> list[Item]:
+        of = [stopped if number == stop else partial(told, number) for number in range(len(items))]
+        return [item._replace(read=read) for item, read in zip(items, of, strict=True)]
+
+    with pytest.raises(KeyboardInterrupt):
+        load_images(watched(stopped_at), 16)
+    noted = stopped_at // 2 * 2
+    (begun,), (index,) = root.glob(".*.begun"), root.glob(".*.begun-index")
+    if harm == "index":
+        index.unlink()
+    elif harm == "pixels" and cache.MAX_CACHED_BYTES:
+        begun.write_bytes(begun.read_bytes()[: 16 * 16 * 3])
+    elif harm == "line":
+        index.write_text(index.read_text()[:-3])
+    elif harm == "odd":
+        index.write_text("{}\n" * 3)
+    kept = {None: noted, "index": 0, "pixels": noted, "line": max(0, noted - 1), "odd": 0}[harm]
+    if harm == "pixels" and cache.MAX_CACHED_BYTES:
+        kept = min(noted, 1)
+    read.clear()
+    images = load_images(watched(), 16)
+    assert sorted(read)[0] == kept
+    assert len(read) == len(items) - kept
+    assert images.names == [f"{index} ü.png" for index in range(7)]
+    expected = [resize_image(draw(index, 40 + index), 16)[0] for index in range(7)]
+    assert np.array_equal(images.batch(np.arange(7)), np.stack(expected))
+    assert len(sets_in(root)) == 1
+    assert load_images(items, 16).names == images.names
+
+
+def test_what_nobody_goes_on_with_is_swept(root):
+    def stopped():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        load_images([Item("a.png", "", lambda: draw(0)), Item("b.png", "", interrupted)], 16)
-    assert sets_in(root) == []
+        load_images([Item("a.png", "", lambda: draw(0)), Item("b.png", "", stopped)], 16)
+    assert len(sets_in(root)) == 3
+    for path in root.iterdir():
+        then = path.stat().st_mtime - 2 * cache.KEPT_SECONDS
+        os.utime(path, (then, then))
+    load_images([Item("c.png", "", lambda: draw(0))], 16)
+    assert len(sets_in(root)) == 1
 
 
 def test_full_disk_is_told_before_and_leaves_nothing(photos, root, monkeypatch):
@@ -151,14 +203,14 @@ def test_full_disk_is_told_before_and_leaves_nothing(photos, root, monkeypatch):
     assert sets_in(root) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_disk_that_fills_up_meanwhile_is_told(photos, root):
-    load_images(photos, 16)
-    (name,) = sets_in(root)
-    (root / name).unlink()
-    (root / name).symlink_to("/dev/full")
+def test_disk_that_fills_up_meanwhile_is_told_and_gets_its_room_back(photos, root, monkeypatch):
+    def full(_) -> None:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"No space left on device.*SWAPMARK_CACHE"):
         load_images(photos, 16)
+    assert [name for name in sets_in(root) if "begun" in name] == []
 
 
 def test_cache_that_cannot_be_written_names_the_variable(photos, root):

@@ -3,24 +3,31 @@
 A set is a file of the cache, named by a hash of what went in: size, resize, and each item's name
 and fingerprint. It holds the uint8 values of shape (N, size, size, 3), an index in JSON, and the
 index's length in 8 bytes. The index says of each item its original [width, height], or why it
-cannot be used. A set is written beside its place and put there whole, so processes that make the
-same one at once do not disturb one another. Of a set that is larger than MAX_CACHED_BYTES only the
-index is kept, and its images are decoded batch by batch.
+cannot be used. A set is made beside its place and put there whole; what a process had decoded when
+it was stopped is gone on from. Processes that make the same one at once do not disturb one another.
+Of a set that is larger than MAX_CACHED_BYTES only the index is kept, and its images are decoded
+batch by batch.
 """
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
-from collections.abc import Iterable
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import ENOSPC
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL
+from filelock import FileLock, Timeout
 
 from swapmark.data.decoding import load_item, stream_images, track
 from swapmark.data.images import Placement
@@ -28,13 +35,17 @@ from swapmark.data.items import Item, Skipped
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError, OutputError
-from swapmark.files import sweep, write_atomically, write_rows, writing
+from swapmark.files import sweep, write_rows, writing
 
-MAX_CACHED_BYTES = 8 * 2**30
+MAX_CACHED_BYTES = 32 * 2**30
 """Sets whose squares take more than this are decoded on demand."""
 FORMAT_VERSION = 5  # part of the hash; counts up whenever decoding or the file changes
 SPARE_BYTES = 64 * 2**20
 """Free space to leave on the disk, which also holds the index."""
+NOTED = 512
+"""Decoded images after which it is noted how far a set is."""
+KEPT_SECONDS = 7 * 24 * 3600
+"""A set that nobody went on with for so long is removed."""
 Index = list[list[int] | str]
 
 
@@ -50,8 +61,8 @@ class ImageSet:
     """N placements: where each image lies in its square."""
     skipped: list[Skipped]
     """The images that could not be used."""
-    pixels: np.ndarray | None
-    """uint8 (N, size, size, 3), memory-mapped; None when images are decoded on demand."""
+    pixels: mmap.mmap | None
+    """uint8 (N, size, size, 3), mapped from the cache; None when images are decoded on demand."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -67,7 +78,12 @@ class ImageSet:
         Raises InputError when an image decoded on demand is no longer what it was.
         """
         if self.pixels is not None:
-            return np.asarray(self.pixels[indices])
+            shape = (len(self), self.size, self.size, 3)
+            mapped = np.frombuffer(self.pixels, np.uint8, np.prod(shape)).reshape(shape)
+            chosen = mapped[indices]
+            if hasattr(mmap, "MADV_DONTNEED"):  # the system keeps the pages, this process does not
+                self.pixels.madvise(mmap.MADV_DONTNEED)
+            return chosen
         chosen, squares = [self.items[index] for index in indices], []
         load = partial(load_item, size=self.size, resize=self.placements[0].resize)
         for item, result in stream_images(chosen, load):
@@ -95,9 +111,8 @@ def load_images(
     path = cache_folder() / _file_name(items, size, resize, keep_pixels=bytes_each > 0)
     index = _read_index(path, len(items), bytes_each)
     if index is None:
-        decoded = stream_images(items, partial(load_item, size=size, resize=resize))
-        shown = track(decoded, len(items), "Decoding images", show=progress)
-        index = _make_set(path, shown, len(items), bytes_each)
+        load = partial(load_item, size=size, resize=resize)
+        index = _make_set(path, items, load, bytes_each, show=progress)
     used, placements, skipped = [], [], []
     for item, entry in zip(items, index, strict=True):
         if isinstance(entry, str):
@@ -113,8 +128,10 @@ def load_images(
             f"None of the {len(skipped)} images that were given can be used ({first}). Give JPEG, "
             "PNG, WebP, TIFF or BMP files that an image viewer opens."
         )
-    shape = (len(used), size, size, 3)
-    pixels = np.memmap(path, np.uint8, "r", shape=shape) if bytes_each else None
+    pixels = None
+    if bytes_each:
+        with path.open("rb") as file:
+            pixels = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return ImageSet(size, used, placements, skipped, pixels)
 
 
@@ -149,34 +166,29 @@ def _file_name(items: list[Item], size: int, resize: str, *, keep_pixels: bool) 
 
 def _make_set(
     path: Path,
-    decoded: Iterable[tuple[Item, tuple[np.ndarray, Placement] | ImageProblem]],
-    count: int,
+    items: list[Item],
+    load: Callable[[Item], tuple[np.ndarray, Placement]],
     bytes_each: int,
+    *,
+    show: bool,
 ) -> Index:
-    """Write `count` decoded items as a set, without their pixels if `bytes_each` is 0."""
-    index: Index = []
+    """Decode the items into a set, without their pixels if `bytes_each` is 0; returns its index.
 
-    def write(partial: Path) -> None:
-        # Written, not mapped: a disk that fills up stops a write, but kills who writes to a map.
-        with partial.open("wb") as file:
-            for _, result in decoded:
-                if isinstance(result, ImageProblem):
-                    index.append(str(result))
-                    continue
-                pixels, placement = result
-                index.append([placement.width, placement.height])
-                if bytes_each:
-                    file.write(np.ascontiguousarray(pixels).data)
-            text = json.dumps(index).encode()
-            file.write(text + len(text).to_bytes(8, "little"))
-
+    The pixels are appended to one file and the index to another, so that a later call goes on.
+    """
+    index: Index | None = None
     try:
         with writing(path):
-            _make_room(path.parent, count * bytes_each)
-            write_atomically(path, write)
+            _make_room(path.parent, len(items) * bytes_each)
+            with _beginning(path) as begun:
+                index = _read_index(path, len(items), bytes_each)
+                if index is None:
+                    index = _go_on(begun, items, load, bytes_each, show=show)
+                    begun.replace(path)
+                    _index_of(begun).unlink(missing_ok=True)
     except OutputError as error:
         # Windows does not replace a file that a faster process made meanwhile and has mapped.
-        if _read_index(path, count, bytes_each) is None:
+        if index is None or _read_index(path, len(items), bytes_each) is None:
             raise InputError(
                 f"The image cache in {path.parent} cannot be written: {error.__cause__}. Set the "
                 "environment variable SWAPMARK_CACHE to a folder with space that you may write to."
@@ -184,10 +196,108 @@ def _make_set(
     return index
 
 
+@contextmanager
+def _beginning(path: Path) -> Iterator[Path]:
+    """Where a set is made: where the one before was left off, or else in a place of our own.
+
+    A lock of the system says whether another process is at it just now.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, NotImplementedError):  # another process is at it; a disk without locks
+        begun = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
+        try:
+            yield begun
+        finally:
+            for left in (begun, _index_of(begun)):
+                left.unlink(missing_ok=True)
+        return
+    begun = path.with_name(f".{path.name}.begun")
+    try:
+        yield begun
+    except OSError:  # a full disk should get its room back
+        for left in (begun, _index_of(begun)):
+            left.unlink(missing_ok=True)
+        raise
+    finally:
+        if path.exists():  # whoever comes later finds the set
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _index_of(begun: Path) -> Path:
+    return begun.with_name(f"{begun.name}-index")
+
+
+def _go_on(
+    begun: Path,
+    items: list[Item],
+    load: Callable[[Item], tuple[np.ndarray, Placement]],
+    bytes_each: int,
+    *,
+    show: bool,
+) -> Index:
+    """Append to what is begun until it is a whole set."""
+    index = _read_begun(begun, len(items), bytes_each)
+    decoded = stream_images(items[len(index) :], load)
+    shown = track(decoded, len(items), "Decoding images", show=show, done=len(index))
+    noted = len(index)
+    # Written, not mapped: a disk that fills up stops a write, but kills who writes to a map.
+    with begun.open("ab") as pixels, _index_of(begun).open("a", encoding="utf-8") as lines:
+        for _, result in shown:
+            if isinstance(result, ImageProblem):
+                index.append(str(result))
+            else:
+                square, placement = result
+                index.append([placement.width, placement.height])
+                if bytes_each:
+                    pixels.write(np.ascontiguousarray(square).data)
+            if len(index) - noted >= NOTED:  # the pixels first: no line is of any that is not there
+                _flush(pixels)
+                lines.writelines(f"{json.dumps(entry)}\n" for entry in index[noted:])
+                lines.flush()
+                noted = len(index)
+        text = json.dumps(index).encode()
+        pixels.write(text + len(text).to_bytes(8, "little"))
+        _flush(pixels)
+    return index
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _read_begun(begun: Path, count: int, bytes_each: int) -> Index:
+    """The index of what another process had decoded, and nothing else left in its files."""
+    index: Index = []
+    with suppress(OSError, ValueError, TypeError):  # none there, or cut off at its last line
+        room = begun.stat().st_size
+        for line in _index_of(begun).read_text(encoding="utf-8").splitlines()[:count]:
+            entry = json.loads(line)
+            if not isinstance(entry, str):
+                _, _ = map(int, entry)
+                room -= bytes_each
+            if room < 0:
+                break
+            index.append(entry)
+    usable = sum(not isinstance(entry, str) for entry in index)
+    with begun.open("ab") as file:
+        file.truncate(usable * bytes_each)
+    with _index_of(begun).open("w", encoding="utf-8") as lines:
+        lines.writelines(f"{json.dumps(entry)}\n" for entry in index)
+    return index
+
+
 def _make_room(folder: Path, bytes_needed: int) -> None:
     """Sweep the folder of the cache; raises OSError if the disk has no room for a new set."""
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder, "*")
+    for left in [*folder.glob(".*.begun*"), *folder.glob(".*.lock")]:
+        with suppress(OSError):  # another process has finished or removed it
+            if time.time() - left.stat().st_mtime >= KEPT_SECONDS:
+                left.unlink()
     free = shutil.disk_usage(folder).free
     if free < bytes_needed + SPARE_BYTES:
         needed = (bytes_needed + SPARE_BYTES) / 2**20

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -97,10 +98,13 @@ def read_ahead(things: Iterator[Thing]) -> Generator[Thing, None, None]:
             del thing
 
 
-def track(things: Iterable[Thing], total: int | None, label: str, *, show: bool) -> Iterator[Thing]:
+def track(
+    things: Iterable[Thing], total: int | None, label: str, *, show: bool, done: int = 0
+) -> Iterator[Thing]:
     """Pass things on while telling how far they are, on standard error; `total` if it is known.
 
-    A progress bar on a terminal, else a plain line every 10 seconds; nothing unless `show`.
+    A progress bar on a terminal, else a plain line every 10 seconds, with how many a second and the
+    time left; nothing unless `show`. `done` were made before.
     """
     if not show:
         yield from things
@@ -110,12 +114,16 @@ def track(things: Iterable[Thing], total: int | None, label: str, *, show: bool)
 
     console = Console(stderr=True)
     if console.is_terminal:
-        yield from rich_track(things, label, total, console=console, transient=True)
+        yield from rich_track(things, label, total, completed=done, console=console, transient=True)
         return
-    due = time.monotonic() + SECONDS_BETWEEN_LINES
+    began = told = time.monotonic()
     for count, thing in enumerate(things, start=1):
         yield thing
-        if time.monotonic() > due:
-            share = f" of {total} ({count / total:.0%})" if total else ""
-            print(f"{label}: {count}{share}", file=sys.stderr, flush=True)
-            due = time.monotonic() + SECONDS_BETWEEN_LINES
+        now = time.monotonic()
+        if now > told + SECONDS_BETWEEN_LINES:
+            rate, text = count / (now - began), f"{label}: {done + count}"
+            if total:
+                left = timedelta(seconds=round((total - done - count) / rate))
+                text += f" of {total} ({(done + count) / total:.0%}), {rate:.0f}/s, {left} left"
+            print(text, file=sys.stderr, flush=True)
+            told = now
