@@ -4,13 +4,16 @@
     OMP_NUM_THREADS=1 PYTHONPATH=OTHER/src python benchmarks/train_speed.py   # of another commit
 
 Seconds are of processor time: other work on the machine tells less. The losses are printed, so that
-two commits can be compared: the same pictures and weights give the same to rounding.
+two commits can be compared: the same pictures and weights give the same to rounding. `code` is the
+commit of the swapmark that was measured.
 """
 
 import json
 import os
 import statistics
+import subprocess
 import time
+from pathlib import Path
 
 import torch
 from cyclopts import run
@@ -53,7 +56,9 @@ def main(*, preset: str = "laptop", precision: str = "float32", steps: int = 12)
         measured[f"{name}_losses"] = [float(f"{losses[at]:.6g}") for at in (0, 1, -1)]
     threads = os.environ.get("OMP_NUM_THREADS")
     line = {"preset": preset, "precision": precision, **measured, "threads": threads}
-    print(json.dumps({**line, "version": swapmark.__version__, **circumstances()}))
+    words = ["git", "-C", str(Path(swapmark.__file__).parent), "rev-parse", "--short", "HEAD"]
+    line["code"] = subprocess.check_output(words, text=True).strip()
+    print(json.dumps({**line, **circumstances()}))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from swapmark import __version__
 from swapmark.errors import InputError, LeftOutWarning, SwapmarkError, one_line, shown
+from swapmark.files import local_path
 
 if TYPE_CHECKING:
     from swapmark.detector import Detector
@@ -79,7 +80,14 @@ Safe = Annotated[
         "with = + - or @, which may be formulas."
     ),
 ]
-OUT = Parameter(alias="-o")
+
+
+def _check_here(_: object, path: Path | str | None) -> None:
+    if path is not None:
+        local_path(path)
+
+
+OUT = Parameter(alias="-o", validator=_check_here)
 Format = Literal["csv", "tps", "dlc", "coco", "parquet"]
 
 

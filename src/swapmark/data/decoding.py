@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,8 @@ from swapmark.data.items import Item
 from swapmark.data.pixels import ImageProblem, array_to_rgb
 
 SECONDS_BETWEEN_LINES = 10.0
+WAITING = 32
+"""Threads for items that wait for a network."""
 Thing = TypeVar("Thing")
 
 
@@ -55,12 +57,15 @@ def stream_images(
 ) -> Iterator[tuple[Item, Thing | ImageProblem]]:
     """Load items with `workers` threads, in their order, a few ahead of the reader.
 
-    Without `workers` there is one for each core that this process may use, at most 16. Yields each
-    item with what `load` makes of it, or with the ImageProblem that keeps it from being used.
+    Without `workers` there is one for each core that this process may use, at most 16, and WAITING
+    for items that wait for a network. Yields each item with what `load` makes of it, or with the
+    ImageProblem that keeps it from being used.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = workers or min(16, cores or 1)
     remaining = iter(items)
+    first = list(islice(remaining, 1))
+    usual = WAITING if first and first[0].waits else min(16, cores or 1)
+    workers, remaining = workers or usual, chain(first, remaining)
     executor = ThreadPoolExecutor(workers, thread_name_prefix="swapmark-decode")
     ahead: deque[tuple[Item, Future]] = deque()
     try:
@@ -124,6 +129,6 @@ def track(
             rate, text = count / (now - began), f"{label}: {done + count}"
             if total:
                 left = timedelta(seconds=round((total - done - count) / rate))
-                text += f" of {total} ({(done + count) / total:.0%}), {rate:.0f}/s, {left} left"
+                text += f" of {total} ({(done + count) / total:.0%}), {rate:.1f}/s, {left} left"
             print(text, file=sys.stderr, flush=True)
             told = now

@@ -35,6 +35,8 @@ class Item(NamedTuple):
     """Returns the file's bytes or the array; raises ImageProblem or OSError. Thread-safe."""
     content: str = ""
     """Size or checksum, the same on every machine; empty where it cannot be read."""
+    waits: bool = False
+    """Whether reading it is waiting for a network, so that more threads than cores help."""
 
 
 class Skipped(NamedTuple):

@@ -37,14 +37,16 @@ from swapmark.data.items import (
     too_large,
 )
 from swapmark.data.pixels import ImageProblem
+from swapmark.data.remote import remote_entries, remote_item
 from swapmark.errors import InputError
-from swapmark.files import read_regular
+from swapmark.files import is_url, read_regular
 
 Source = str | os.PathLike | np.ndarray | Image.Image | Sequence
 """A path (folder, zip, tar, image file), an array, a Pillow image, or a list of such."""
 # The settings by which a config.yaml is known to be a run's, and not that of another program.
 _SECTIONS = {"method", "model", "views", "c3", "training"}
 _RUN = "a run of swapmark, not pictures"
+_ONE_URL = "the URL of no picture; the URL of a folder or archive is given alone"
 _FRAMES_OF_A_VIDEO = (
     "Only `swapmark predict` reads videos. Make pictures of the frames, mkdir frames && ffmpeg -i "
     "VIDEO -vf fps=2 frames/%06d.png, and give the folder frames/."
@@ -54,7 +56,8 @@ _FRAMES_OF_A_VIDEO = (
 def list_images(source: Source) -> list[Item]:
     """List the images of a folder, zip, tar (.gz, .bz2, .xz), file, array, or a list of things.
 
-    A text file (.txt) has the path of a picture in each line, as seen from the working folder.
+    A text file (.txt) has the path of a picture in each line, as seen from the working folder. In
+    place of each path there may be a URL that fsspec knows, such as s3://bucket/photos.
 
     Arrays are (N, H, W) grey, (N, H, W, 3 or 4), or one colour image (H, W, 3 or 4). A list may mix
     paths of files, folders and archives, Pillow images, arrays of one image each, and items listed
@@ -70,7 +73,9 @@ def list_with_unread(source: Source, *, progress: bool = False) -> tuple[list[It
     These are pictures of kinds that are not read, and runs. They are no items: beside a.png, into
     which it was turned, a.heic must not be looked up as `a`. `progress` tells how far it is.
     """
-    if isinstance(source, str | os.PathLike) and _is_list(Path(source)):
+    if isinstance(source, str) and is_url(source):
+        where, entries = source, _of_url(source, show=progress)
+    elif isinstance(source, str | os.PathLike) and _is_list(Path(source)):
         where, entries = str(source), _listed(Path(source).expanduser())
     elif isinstance(source, str | os.PathLike):
         where, entries = str(source), _of_path(Path(source).expanduser(), show=progress)
@@ -94,6 +99,18 @@ def list_with_unread(source: Source, *, progress: bool = False) -> tuple[list[It
 
 def _is_list(path: Path) -> bool:
     return suffix_of(path.name) == ".txt" and path.expanduser().is_file()
+
+
+def _of_url(url: str, *, show: bool = False) -> Iterable[Entry]:
+    if is_video_name(url):
+        raise InputError(f"{url} is a video, and videos are read from files. Copy it here.")
+    found = remote_entries(url)
+    if isinstance(found, Path):
+        archived = archive_entries(found)
+        if archived is None:
+            raise InputError(f"{url} is neither a picture nor a zip or tar, nor a folder.")
+        return archived
+    return sorted(track(found, None, "Listing files", show=show), key=lambda entry: entry[0])
 
 
 def _of_path(path: Path, *, show: bool = False) -> Iterable[Entry]:
@@ -123,6 +140,9 @@ def _listed(path: Path) -> Iterator[Entry]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     for line in filter(None, (os.fsdecode(line.removesuffix(b"\r")) for line in lines)):
+        if is_url(line):
+            yield remote_item(line)
+            continue
         place = os.path.expanduser(line)  # noqa: PTH111 - a Path would drop ./ and may be too long
         if os.path.isdir(place):  # noqa: PTH112
             yield problem_item(as_text(line), "a folder; list its pictures (find FOLDER -type f)")
@@ -209,7 +229,9 @@ def _of_list(things: Sequence) -> Iterator[Entry]:
 
 def _of_listed_path(given: str) -> Iterator[Entry]:
     path = Path(given).expanduser()
-    if not path.exists():
+    if is_url(given):
+        yield remote_item(given) if is_image_name(given) else problem_item(given, _ONE_URL)
+    elif not path.exists():
         yield problem_item(given, "there is no such file")
     elif is_video_name(path.name) and path.is_file():
         yield problem_item(given, "a video, not a picture")

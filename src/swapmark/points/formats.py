@@ -14,7 +14,7 @@ import numpy as np
 from swapmark.data.items import too_large
 from swapmark.data.sources import Source
 from swapmark.errors import InputError
-from swapmark.files import refuse_existing, safe_cell
+from swapmark.files import local_path, refuse_existing, safe_cell
 from swapmark.points.checks import check_points, check_sizes, check_unit
 from swapmark.points.coco import read_coco, write_coco
 from swapmark.points.csv import EXPECTED, OTHERS, read_csv, write_csv
@@ -127,7 +127,7 @@ def write_points(
     file exists and `overwrite` is not set or if the format cannot hold the points, and OutputError
     if it cannot be written.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     name = format_to_write(path, format)
     refuse_existing(path, overwrite=overwrite)
     check_points(points, "The table")

@@ -17,7 +17,7 @@ from swapmark.data.cache import ImageSet, load_images, write_skipped
 from swapmark.data.sources import Source, is_run
 from swapmark.environment import environment_report
 from swapmark.errors import InputError, RunError, shown
-from swapmark.files import write_text
+from swapmark.files import local_path, write_text
 from swapmark.training.config import Config, Method, read_config
 from swapmark.training.loop import train_loop
 from swapmark.training.notes import refuse_one, training_notes
@@ -75,7 +75,7 @@ def train(
     1
     """
     # Parse the settings.
-    out = Path(out)
+    out = local_path(out)
     sections = {"model": model, "views": views, "c3": c3, "training": training, "method": method}
     single = {"landmarks": landmarks, "steps": steps, "seed": seed}
     settings = {"preset": preset, "config": config, **sections, **single}
