@@ -85,7 +85,7 @@ def one(model: str, folder: Path, *, cores: int, batch_size: int = 64, rounds: i
     detector = swapmark.load(model, device="cpu")
     items = list_images(folder)
     detector.predict(items, batch_size=batch_size)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = _peak_mb()
     network, found = detector.network, []
     for _ in range(rounds):
         times = [time.process_time()]
@@ -103,7 +103,7 @@ def one(model: str, folder: Path, *, cores: int, batch_size: int = 64, rounds: i
     names = ("read_ms", "network_ms", "whole_ms", "ratio", "images_a_second")
     medians = [round(statistics.median(of), 3) for of in zip(*found, strict=True)]
     measured = dict(zip(names, medians, strict=True))
-    _print(model, cores=cores, batch_size=batch_size, **measured, peak_mb=_mb(peak))
+    _print(model, cores=cores, batch_size=batch_size, **measured, peak_mb=peak)
 
 
 @app.command
@@ -138,7 +138,7 @@ def video(model: str, film: Path, *, overlay: bool = False) -> None:
         with tempfile.TemporaryDirectory() as folder:
             points.draw(Path(folder, "drawn.mp4"))
     rate = len(points) / (time.perf_counter() - began)
-    peak = _mb(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    peak = _peak_mb()
     _print(model, frames=len(points), overlay=overlay, frames_a_second=round(rate, 1), peak_mb=peak)
 
 
@@ -163,7 +163,12 @@ def _draw(folder: Path, ending: str, count: int) -> None:
             (folder / f"{copy:05}.{ending}").write_bytes(first.read_bytes())
 
 
-def _mb(peak: int) -> int:
+def _peak_mb() -> int:
+    """The most that this process held; on Linux not by getrusage, which counts its parent's too."""
+    if (status := Path("/proc/self/status")).exists():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) / (1000 / 1.024))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (10**6 if sys.platform == "darwin" else 1000 / 1.024))
 
 
