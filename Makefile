@@ -1,6 +1,7 @@
 # make demo          draw faces, learn their landmarks, evaluate them; replaces an earlier demo
 # make test          run the tests
 # make test-onnx     predict from an ONNX file in an environment without torch
+# make test-ray      predict on a Ray cluster of two nodes on this machine, in an environment of its own
 # make test-page     go through the page of `swapmark mark` in Chromium, which must be installed
 # make lint          linter, formatter, type checker, order of imports
 # make test-formats  read our point files with other programs, in an environment of its own
@@ -19,6 +20,7 @@ MINUTES ?= 5
 PYTEST_FLAGS ?= --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
 WITHOUT_TORCH := .venv-onnx
+ON_RAY := .venv-ray
 IN_VENV := $(VENV)/bin/python
 INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt
@@ -31,7 +33,7 @@ INSTALL_OUTSIDE := $(IN_OUTSIDE) -m pip install --quiet --disable-pip-version-ch
 
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: help demo test test-formats test-onnx test-page test-gpu-run campaign lint clean
+.PHONY: help demo test test-formats test-onnx test-ray test-page test-gpu-run campaign lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -50,6 +52,11 @@ test-onnx: $(VENV)/installed-test $(WITHOUT_TORCH)/installed
 	$(IN_VENV) tests/without_torch/make_model.py $(WITHOUT_TORCH)/made
 	SWAPMARK_ONNX_FOLDER=$(WITHOUT_TORCH)/made $(WITHOUT_TORCH)/bin/python -m pytest --noconftest \
 	tests/without_torch/check_prediction.py
+
+test-ray: $(VENV)/installed-test $(ON_RAY)/installed
+	$(IN_VENV) tests/without_torch/make_model.py $(ON_RAY)/made
+	SWAPMARK_ONNX_FOLDER=$(CURDIR)/$(ON_RAY)/made $(ON_RAY)/bin/python -m pytest --noconftest \
+	tests/on_ray/check_cluster.py
 
 test-page: $(VENV)/installed-page
 	@test -n "$(CHROMIUM)" || { echo "No Chromium here. Install one, or: make test-page CHROMIUM=PATH"; \
@@ -70,7 +77,7 @@ lint: $(VENV)/installed-lint
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) $(OUTSIDE) $(WITHOUT_TORCH)
+	rm -rf $(VENV) $(OUTSIDE) $(WITHOUT_TORCH) $(ON_RAY)
 
 # pip of a new environment may be too old to know dependency groups: it is brought up to date first.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -100,4 +107,11 @@ $(WITHOUT_TORCH)/installed: pyproject.toml constraints.txt
 	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --upgrade pip
 	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --group without-torch
 	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --build-constraint constraints.txt --no-deps --editable .
+	@touch $@
+
+$(ON_RAY)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv --clear $(ON_RAY)
+	$(subst $(VENV),$(ON_RAY),$(INSTALL)) --upgrade pip
+	$(subst $(VENV),$(ON_RAY),$(INSTALL)) --group on-ray
+	$(subst $(VENV),$(ON_RAY),$(INSTALL)) --build-constraint constraints.txt --no-deps --editable .
 	@touch $@

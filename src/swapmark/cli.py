@@ -199,9 +199,11 @@ def train(
             progress=not quiet,
         )
     except KeyboardInterrupt as stopped:
+        from swapmark.data.sources import is_run
+
         if not tells:
             sys.exit(INTERRUPTED)
-        if not stopped.args:  # before there was a run
+        if not stopped.args or not is_run(out):  # before there was a run
             raise
         again = ["swapmark", "train", *images, "--out", str(out), "--resume"]
         again += ["--device", device] if device else []
@@ -236,7 +238,7 @@ def predict(
     format: Format | None = None,
     points: str | None = None,
     names: str | None = None,
-    overlay: Path | None = None,
+    overlay: Annotated[Path | None, Parameter(validator=_check_here)] = None,
     every: int = 1,
     start: float | None = None,
     stop: float | None = None,
@@ -245,6 +247,7 @@ def predict(
     safe: Safe = False,
     fingerprint: bool = False,
     shard: str | None = None,
+    engine: str | None = None,
     device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -281,6 +284,8 @@ def predict(
         fingerprint: Add a column that says which weights found the points.
         shard: Make one share of a folder of tables, such as 3/40: the third of forty. Default: that
             of a Slurm job array, or all.
+        engine: Let the nodes of a Ray cluster make a folder of tables: ray, or ray:8 for 8 actors.
+            Default: this process.
     """
     from dataclasses import replace
 
@@ -295,7 +300,7 @@ def predict(
     frames = {"frame_rate": frame_rate, "every": every, "start": start, "stop": stop}
     plain = frames == {"frame_rate": None, "every": 1, "start": None, "stop": None}
     plain &= not (overlay or safe or is_video_name(images[0]))
-    in_parts = _in_parts(out, format, shard, plain=plain)
+    in_parts = _in_parts(out, format, shard or engine, plain=plain)
     reasons = _reasons(out)
     for path in () if in_parts else (out, reasons):
         refuse_existing(path, overwrite=overwrite)
@@ -314,6 +319,7 @@ def predict(
                 source,
                 out,
                 shard=shard,
+                engine=engine,
                 names=chosen,
                 format=format or "csv",
                 fingerprint=fingerprint,
@@ -358,13 +364,15 @@ def _reasons(table: Path) -> Path:
     return table.with_name(f"{stem}-skipped.csv")
 
 
-def _in_parts(out: Path, format: Format | None, shard: str | None, *, plain: bool) -> bool:
+def _in_parts(out: Path, format: Format | None, shared: str | None, *, plain: bool) -> bool:
     """Whether OUT becomes a folder of tables; `plain`: of pictures, with nothing else asked for."""
     from swapmark.points.formats import format_to_write
 
     if out.suffix:
-        if shard is not None:
-            raise InputError(f"--shard is for a folder of tables; {out} is one. Try --out points/.")
+        if shared is not None:
+            raise InputError(
+                f"--shard and --engine are for a folder of tables; {out} is one. Try --out points/."
+            )
         format_to_write(out, format)
     elif not plain:
         raise InputError(
@@ -392,7 +400,7 @@ def _tell_parts(made: "PartsMade", run: str) -> None:
     from swapmark.errors import counted
 
     if made.shard.of > 1:
-        _tell(f"Share {made.shard.number} of {made.shard.of} (all of it in one call: --shard 1/1).")
+        _tell(f"Share {made.shard.number} of {made.shard.of}; each share is a call of its own.")
     done = f"{counted(made.made, 'part')} of {made.parts:,} made"
     print(f"{counted(made.found, 'image')}, {done}: {made.folder}")
     if made.skipped:
@@ -473,7 +481,7 @@ def fit(
     *,
     out: Annotated[str, OUT],
     images: Beside = None,
-    overlay: Path | None = None,
+    overlay: Annotated[Path | None, Parameter(validator=_check_here)] = None,
     normaliser: Normaliser = None,
     draws: int = 10,
     seed: Annotated[int, SEED] = 0,

@@ -26,7 +26,14 @@ from swapmark.points.rows import sizes_of
 from swapmark.points.table import Points, default_names
 from swapmark.predict.find import find_familiar, find_model, open_network
 from swapmark.predict.network import Network
-from swapmark.predict.parts import PartsMade, parse_shard, predict_parts
+from swapmark.predict.parts import (
+    PartMade,
+    PartsMade,
+    as_rows,
+    make_part,
+    parse_shard,
+    predict_parts,
+)
 from swapmark.predict.predict import predict_points
 from swapmark.specimens import notes
 from swapmark.specimens.evaluate import Evaluation, evaluate
@@ -177,6 +184,7 @@ class Detector:
         fingerprint: bool = False,
         batch_size: int = 64,
         workers: int | None = None,
+        engine: str | None = None,
         progress: bool = False,
         overwrite: bool = False,
     ) -> PartsMade:
@@ -185,6 +193,7 @@ class Detector:
         A part has 1,024 pictures and is written whole or not at all. Called again it makes what is
         missing. With `shard`, such as `3/40`, it makes each 40th part from the third on, and 39
         other calls, on any machine, the others; in a job array of Slurm that follows by itself.
+        With `engine` `ray`, or `ray:8` for eight actors, the nodes of a Ray cluster make the parts.
         `names` are other names of the points; `format` is csv or parquet. `swapmark.read_points` on
         the folder gives all in one table. Raises InputError where `out` has parts of other pictures
         or of another model.
@@ -195,23 +204,44 @@ class Detector:
         ending = f".{format}"
         format_to_write(folder / f"part{ending}")
         items, unread = list_with_unread(source, progress=progress)
-        mark, changed = self.network.fingerprint, tuple(names or self.names)
         parts = Parts.of(
             items,
             own_points=self.point_map.to_json() if self.point_map else "",
-            model=mark,
-            names=changed,
+            model=self.network.fingerprint,
+            names=tuple(names or self.names),
             ending=ending,
             fingerprint=fingerprint,
         )
 
         def find(some: list[Item]) -> Points:
-            found = self.predict(some, batch_size=batch_size, workers=workers)
-            marks = (mark[:16],) * len(found) if fingerprint else None
-            return replace(found, names=changed, fingerprint=marks)
+            found = self.predict_part(some, batch_size=batch_size, workers=workers)
+            return as_rows(found, parts, fingerprint=fingerprint)
 
+        def make(numbers: list[int]) -> Iterator[PartMade]:
+            return (make_part(find, items, parts, folder, number) for number in numbers)
+
+        if engine is not None:
+            from swapmark.predict.on_ray import RayWork
+
+            options = {"fingerprint": fingerprint, "batch_size": batch_size}
+            own = self.point_map
+            make = RayWork(engine, self.source, own, source, parts, folder, options).make
         return predict_parts(
-            find, items, unread, parts, folder, which, overwrite=overwrite, progress=progress
+            make, items, unread, parts, folder, which, overwrite=overwrite, progress=progress
+        )
+
+    def predict_part(
+        self, items: Sequence[Item], *, batch_size: int = 64, workers: int | None = None
+    ) -> Points:
+        """What `predict` finds; but InputError where a store does not give a picture for now."""
+        return predict_points(
+            self.network,
+            list(items),
+            self.point_map,
+            batch_size=batch_size,
+            workers=workers,
+            familiar=self.familiar,
+            patient=False,
         )
 
     def evaluate(

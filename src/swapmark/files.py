@@ -106,8 +106,9 @@ def local_path(path: str | os.PathLike) -> Path:
     swapmark.errors.InputError: s3://bucket/points.csv is a URL; expected a file or folder here...
     """
     if is_url(os.fspath(path)):
+        told = re.sub(":/+", "://", os.fspath(path), count=1)  # a Path has one slash
         raise InputError(
-            f"{path} is a URL; expected a file or folder here. Write it here and copy it, such as "
+            f"{told} is a URL; expected a file or folder here. Write it here and copy it, such as "
             f"by `aws s3 cp` or `gcloud storage cp`. Pictures may be read from a URL."
         )
     return Path(path).expanduser()

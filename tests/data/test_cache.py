@@ -203,6 +203,39 @@ def test_full_disk_is_told_before_and_leaves_nothing(photos, root, monkeypatch):
     assert sets_in(root) == []
 
 
+def test_a_large_set_for_which_the_disk_has_no_room_is_decoded_on_demand(photos, root, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10**9, 0, cache.SPARE_BYTES + 3000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(cache, "LARGE_BYTES", 0)
+    images = load_images(photos, 16)
+    assert images.pixels is None
+    assert images.batch(np.array([3])).shape == (1, 16, 16, 3)
+
+
+def test_what_is_begun_needs_room_for_the_rest_alone(photos, root, monkeypatch):
+    monkeypatch.setattr(cache, "NOTED", 1)
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    items = list_images(photos)
+    with pytest.raises(KeyboardInterrupt, match="same command goes on"):
+        load_images([*items[:-1], items[-1]._replace(read=stopped)], 16)
+    usage = namedtuple("usage", "total used free")(10**9, 0, cache.SPARE_BYTES + 3 * 768)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert len(load_images(items, 16)) == 7
+
+
+@pytest.mark.parametrize("error", [OSError(37, "No locks available"), NotImplementedError()])
+def test_a_disk_without_locks_does(photos, root, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(cache.FileLock, "acquire", fail)
+    assert len(load_images(photos, 16)) == 7
+    assert len([name for name in sets_in(root) if not name.endswith(".lock")]) == 1
+
+
 def test_disk_that_fills_up_meanwhile_is_told_and_gets_its_room_back(photos, root, monkeypatch):
     def full(_) -> None:
         raise OSError(ENOSPC, os.strerror(ENOSPC))

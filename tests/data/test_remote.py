@@ -18,6 +18,7 @@ from swapmark.data.cache import load_images
 from swapmark.data.decoding import decode_item, load_item, stream_images
 from swapmark.data.pixels import ImageProblem
 from swapmark.data.sources import list_images, list_with_unread
+from swapmark.detector import load
 from swapmark.errors import InputError
 from swapmark.files import cache_folder
 
@@ -118,16 +119,74 @@ def test_what_cannot_be_read_is_told(root, monkeypatch):
         list_images(f"{root}/film.mp4")
     with pytest.raises(InputError, match="cannot be opened"):
         list_images("gopher-9://somewhere/photos")
+    with pytest.raises(InputError, match=r"list.*\.txt"):
+        list_images(f"{root}/photos/notes.md")
     with pytest.raises(InputError, match=r"swapmark\[remote\]"):
         list_images("s3://bucket/photos")
     (item,) = list_images(f"{root}/cut.png")
     with pytest.raises(ImageProblem, match="truncated"):
         load_item(item, 16)
-    monkeypatch.setattr(remote, "MAX_FILE_BYTES", 10)
     monkeypatch.setattr(remote, "too_large", lambda size: "too large" if size > 10 else "")
     for item in (*list_images(f"{root}/one.png"), *list_images([f"{root}/one.png"])):
         with pytest.raises(ImageProblem, match="too large"):
             item.read()
+
+
+class Faulty:
+    """A store of one picture that does not answer for some times."""
+
+    async_impl = True
+    protocol = "faulty"
+
+    def __init__(self, faults: int):
+        self.faults, self.asked = faults, 0
+
+    def info(self, path: str) -> dict:
+        return {"name": path, "type": "file", "size": len(png(9)), "ETag": "1"}
+
+    def cat_file(self, path: str) -> bytes:
+        self.asked += 1
+        if self.asked <= self.faults:
+            raise OSError("connection reset")
+        return png(9)
+
+    def open(self, path: str, mode: str):
+        class Pieces(io.BytesIO):  # gives less than was asked for, as streams do
+            def read(self, size=-1):
+                return super().read(min(size, 7))
+
+        return Pieces(self.cat_file(path))
+
+
+@pytest.fixture
+def faulty(monkeypatch) -> Faulty:
+    store = Faulty(0)
+    monkeypatch.setattr(remote, "_store", lambda url: (store, url))
+    monkeypatch.setattr(remote, "_WAIT_SECONDS", 0.0)
+    return store
+
+
+@pytest.mark.parametrize("given", ["alone", "listed"])
+def test_a_store_that_does_not_answer_is_asked_again_and_not_remembered(
+    faulty, given, tiny_onnx, tmp_path
+):
+    url = "faulty://bucket/a.png"
+    source = url if given == "alone" else [url]
+    faulty.faults = 2
+    assert len(load_images(source, 16)) == 1
+    assert faulty.asked == 3
+    faulty.asked, faulty.faults = 0, 3
+    with pytest.raises(InputError, match=r"connection reset.*same command goes on"):
+        load_images(source, 32)
+    assert len(load_images(source, 32)) == 1
+    detector = load(tiny_onnx)
+    faulty.asked = 0
+    with pytest.raises(InputError, match=r"connection reset.*parts made are kept"):
+        detector.predict_parts(source, tmp_path / "parts")
+    assert detector.predict_parts(source, tmp_path / "parts").found == 1
+    faulty.asked = 0
+    with pytest.raises(InputError, match="None of the 1 images"):
+        detector.predict(source)
 
 
 def test_pictures_of_a_server_are_read_in_many_threads(tmp_path):

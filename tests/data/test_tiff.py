@@ -252,6 +252,35 @@ def test_strips_and_tiles_unpacked_by_rows_give_what_tifffile_gives(
         assert (stored == values).all()
 
 
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+@pytest.mark.parametrize("height", [17, 23, 31, 33])
+def test_tiles_that_reach_beyond_the_picture_are_cut_there(height, compression, monkeypatch):
+    monkeypatch.setattr(module, "AT_ONCE", 100)
+    shades = np.tile(SHADES, (2, 2, 1))[:height, :37]
+    data = tiff(of_kind("u4", shades), photometric="rgb", compression=compression, tile=(16, 32))
+    assert likeness(decode_image(data)[0], shades) > 0.999
+
+
+def test_a_last_strip_that_is_filled_up_is_read():
+    values = of_kind("u4", GREY)
+    strips = [values[:16], np.concatenate([values[16:], np.zeros((2**15, 32), "u4")])]
+    file, how = io.BytesIO(), {"shape": (24, 32), "dtype": "u4", "rowsperstrip": 16}
+    packed = iter([zlib.compress(strip.tobytes()) for strip in strips])
+    tifffile.imwrite(file, packed, compression="zlib", **how)
+    with pytest.raises(ImageProblem, match="more than its"):
+        decode_image(file.getvalue())
+    packed = iter([zlib.compress(strip[:16].tobytes()) for strip in strips])
+    file = io.BytesIO()
+    tifffile.imwrite(file, packed, compression="zlib", **how)
+    assert likeness(decode_image(file.getvalue())[0], GREY) > 0.999
+
+
+def test_a_row_without_bound_is_a_problem(monkeypatch):
+    monkeypatch.setattr(module, "MOST_OF_A_ROW", 100)
+    with pytest.raises(ImageProblem, match="a row of"):
+        decode_image(tiff(of_kind("u4", GREY), compression="zlib"))
+
+
 @pytest.mark.parametrize("harm", [lambda strip: strip[:-3], lambda strip: strip[:-20]])
 def test_a_strip_that_is_cut_off_or_changed_is_a_problem(harm):
     data = tiff(of_kind("u4", GREY), compression="zlib", rowsperstrip=24)

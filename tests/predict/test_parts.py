@@ -208,7 +208,7 @@ def test_gaps_in_a_job_array_are_told():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--shard", "1/2"], "--shard is for a folder"),
+        (["--shard", "1/2"], "--shard and --engine are for a folder"),
         (["--out", "parts", "--overlay", "look.png"], "becomes a folder of tables"),
         (["--out", "parts", "--every", "2"], "becomes a folder of tables"),
         (["--out", "parts", "--start", "1"], "such as parts.csv"),

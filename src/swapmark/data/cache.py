@@ -10,10 +10,12 @@ batch by batch.
 """
 
 import hashlib
+import itertools
 import json
 import mmap
 import os
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -32,20 +34,24 @@ from filelock import FileLock, Timeout
 from swapmark.data.decoding import load_item, stream_images, track
 from swapmark.data.images import Placement
 from swapmark.data.items import Item, Skipped
-from swapmark.data.pixels import ImageProblem
+from swapmark.data.pixels import ImageProblem, Unreached
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.errors import InputError, OutputError
 from swapmark.files import cache_folder, sweep, write_rows, writing
 
 MAX_CACHED_BYTES = 32 * 2**30
 """Sets whose squares take more than this are decoded on demand."""
-FORMAT_VERSION = 5  # part of the hash; counts up whenever decoding or the file changes
+LARGE_BYTES = 8 * 2**30
+"""So are those of more than this for which the disk has no room."""
+FORMAT_VERSION = 6  # part of the hash; counts up whenever decoding or the file changes
 SPARE_BYTES = 64 * 2**20
 """Free space to leave on the disk, which also holds the index."""
 NOTED = 512
 """Decoded images after which it is noted how far a set is."""
 KEPT_SECONDS = 7 * 24 * 3600
-"""A set that nobody went on with for so long is removed."""
+"""What nobody went on with for so long is removed."""
+_LEFT = (".*.begun*", ".*.lock", ".*.part-index", "fetched/*/*")
+"""What a process that was killed leaves, and archives fetched from URLs."""
 Index = list[list[int] | str]
 
 
@@ -106,9 +112,10 @@ def load_images(
     """
     items, unread = list_with_unread(source, progress=progress)
     bytes_each = size * size * 3
-    if len(items) * bytes_each > MAX_CACHED_BYTES:
+    path = cache_folder() / _file_name(items, size, resize, keep_pixels=True)
+    if not _fits(path, len(items) * bytes_each):
         bytes_each = 0
-    path = cache_folder() / _file_name(items, size, resize, keep_pixels=bytes_each > 0)
+        path = cache_folder() / _file_name(items, size, resize, keep_pixels=False)
     index = _read_index(path, len(items), bytes_each)
     if index is None:
         load = partial(load_item, size=size, resize=resize)
@@ -154,6 +161,26 @@ def _file_name(items: list[Item], size: int, resize: str, *, keep_pixels: bool) 
     return f"{size}-{resize}-{digest.hexdigest()}"
 
 
+def _fits(path: Path, needed: int) -> bool:
+    """Whether the squares of a set are kept."""
+    if needed <= LARGE_BYTES or needed > MAX_CACHED_BYTES or path.exists():
+        return needed <= MAX_CACHED_BYTES
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path.parent).free
+    except OSError:
+        return False
+    return free >= needed - _size(_begun(path)) + SPARE_BYTES
+
+
+def _begun(path: Path) -> Path:
+    return path.with_name(f".{path.name}.begun")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _make_set(
     path: Path,
     items: list[Item],
@@ -169,7 +196,7 @@ def _make_set(
     index: Index | None = None
     try:
         with writing(path):
-            _make_room(path.parent, len(items) * bytes_each)
+            _make_room(path.parent, len(items) * bytes_each - _size(_begun(path)))
             with _beginning(path) as begun:
                 index = _read_index(path, len(items), bytes_each)
                 if index is None:
@@ -195,7 +222,7 @@ def _beginning(path: Path) -> Iterator[Path]:
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(blocking=False)
-    except (Timeout, NotImplementedError):  # another process is at it; a disk without locks
+    except (Timeout, NotImplementedError, OSError):  # another is at it; a disk without locks
         begun = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
         try:
             yield begun
@@ -203,7 +230,7 @@ def _beginning(path: Path) -> Iterator[Path]:
             for left in (begun, _index_of(begun)):
                 left.unlink(missing_ok=True)
         return
-    begun = path.with_name(f".{path.name}.begun")
+    begun = _begun(path)
     try:
         yield begun
     except OSError:  # a full disk should get its room back
@@ -230,12 +257,24 @@ def _go_on(
 ) -> Index:
     """Append to what is begun until it is a whole set."""
     index = _read_begun(begun, len(items), bytes_each)
+    if index and show:
+        told = f"Going on after {len(index):,} of {len(items):,} images that are decoded."
+        print(told, file=sys.stderr, flush=True)
     decoded = stream_images(items[len(index) :], load)
     shown = track(decoded, len(items), "Decoding images", show=show, done=len(index))
     noted = len(index)
     # Written, not mapped: a disk that fills up stops a write, but kills who writes to a map.
-    with begun.open("ab") as pixels, _index_of(begun).open("a", encoding="utf-8") as lines:
+    with (
+        _telling_what_is_kept(),
+        begun.open("ab") as pixels,
+        _index_of(begun).open("a", encoding="utf-8") as lines,
+    ):
         for _, result in shown:
+            if isinstance(result, Unreached):
+                raise InputError(
+                    f"{result} The images decoded so far are kept, and the same command goes on. "
+                    f"Leave out what is gone for good."
+                )
             if isinstance(result, ImageProblem):
                 index.append(str(result))
             else:
@@ -252,6 +291,16 @@ def _go_on(
         pixels.write(text + len(text).to_bytes(8, "little"))
         _flush(pixels)
     return index
+
+
+@contextmanager
+def _telling_what_is_kept() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "the images decoded so far are kept: the same command goes on from them"
+        ) from None
 
 
 def _flush(file: BinaryIO) -> None:
@@ -284,7 +333,7 @@ def _make_room(folder: Path, bytes_needed: int) -> None:
     """Sweep the folder of the cache; raises OSError if the disk has no room for a new set."""
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder, "*")
-    for left in [*folder.glob(".*.begun*"), *folder.glob(".*.lock")]:
+    for left in itertools.chain.from_iterable(map(folder.glob, _LEFT)):
         with suppress(OSError):  # another process has finished or removed it
             if time.time() - left.stat().st_mtime >= KEPT_SECONDS:
                 left.unlink()

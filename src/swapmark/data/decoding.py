@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -19,6 +20,14 @@ from swapmark.data.pixels import ImageProblem, array_to_rgb
 SECONDS_BETWEEN_LINES = 10.0
 WAITING = 32
 """Threads for items that wait for a network."""
+
+
+def _usual_workers() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(16, cores or 1)
+
+
+_DECODING = threading.BoundedSemaphore(_usual_workers())
 Thing = TypeVar("Thing")
 
 
@@ -28,6 +37,11 @@ def decode_item(item: Item, *, draft_size: int | None = None) -> tuple[np.ndarra
         content = item.read()
     except OSError as error:
         raise ImageProblem(f"cannot be read: {error.strerror or error}") from error
+    if item.waits and isinstance(
+        content, bytes
+    ):  # many wait for a network, and no more than usual may decode
+        with _DECODING:
+            return decode_image(content, draft_size=draft_size)
     if isinstance(content, np.ndarray):
         pixels = array_to_rgb(content)
         return pixels, pixels.shape[1::-1]
@@ -61,10 +75,9 @@ def stream_images(
     for items that wait for a network. Yields each item with what `load` makes of it, or with the
     ImageProblem that keeps it from being used.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     remaining = iter(items)
     first = list(islice(remaining, 1))
-    usual = WAITING if first and first[0].waits else min(16, cores or 1)
+    usual = WAITING if first and first[0].waits else _usual_workers()
     workers, remaining = workers or usual, chain(first, remaining)
     executor = ThreadPoolExecutor(workers, thread_name_prefix="swapmark-decode")
     ahead: deque[tuple[Item, Future]] = deque()

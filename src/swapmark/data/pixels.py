@@ -31,6 +31,10 @@ class ImageProblem(SwapmarkError):  # noqa: N818 - a reason on a list more often
     """One image that cannot be used; the message is the reason that skipped.csv gives."""
 
 
+class Unreached(ImageProblem):
+    """A store that did not give an image; asked again later, it may."""
+
+
 def check_size(width: int, height: int) -> None:
     """Raise ImageProblem if an image of this size (pixels) is too large or too small to use."""
     if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE:

@@ -1,18 +1,23 @@
 """Pictures behind a URL, as `s3://bucket/folder`: on any store that fsspec knows, read in threads.
 
 An archive is fetched into the cache once and read there. The drivers of some stores are packages of
-their own: s3fs for `s3://`, gcsfs for `gs://`, adlfs for `az://`.
+their own, such as s3fs and gcsfs. A store that does not answer makes the item `Unreached`, which no
+cache and no part remembers; what it says is not there is a picture that cannot be read.
 """
 
 import hashlib
+import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
+from swapmark.data.archives import TAR_ENDINGS
 from swapmark.data.items import (
-    MAX_FILE_BYTES,
     Entry,
     Item,
     as_text,
@@ -20,12 +25,18 @@ from swapmark.data.items import (
     left_out,
     too_large,
 )
-from swapmark.data.pixels import ImageProblem
-from swapmark.errors import InputError, one_line
+from swapmark.data.pixels import ImageProblem, Unreached
+from swapmark.errors import InputError, OutputError, one_line
 from swapmark.files import cache_folder, write_atomically
 
-_VERSIONS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "created")
+_VERSIONS = (
+    *("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "Last-Modified", "modify"),
+    *("last_modified", "blob_id", "sha", "created"),
+)
 """What stores call that which changes with a file's content."""
+_TRIES, _WAIT_SECONDS = 3, 1.0
+"""How often a picture is asked for, and the wait before the second time; then four times that."""
+_PIECE = 2**20
 _AT_ONCE: dict[str, threading.Lock] = {}
 """A lock for each kind of store whose driver is not made for several threads."""
 
@@ -40,7 +51,8 @@ def remote_entries(url: str) -> Iterator[Entry] | Path:
         about = store.info(path)
         files = store.find(path, detail=True) if about["type"] == "directory" else None
     except FileNotFoundError as error:
-        raise InputError(f"There is nothing at {url}. Check the address.") from error
+        told = f"There is nothing at {url} ({_cause(error)}). Check the address."
+        raise InputError(told) from error
     except Exception as error:  # of the store's own kinds
         raise InputError(
             f"{url} cannot be listed: {one_line(error)}. Check the address, the connection and "
@@ -48,9 +60,15 @@ def remote_entries(url: str) -> Iterator[Entry] | Path:
         ) from error
     if files is not None:
         return _below(store, about["name"].rstrip("/") + "/", files)
-    if is_image_name(PurePosixPath(path).name):
+    name = PurePosixPath(urlsplit(path).path).name
+    if is_image_name(name):
         return iter([_item(store, url, about)])
-    return _fetched(store, url, about)
+    if not name.lower().endswith((".zip", *TAR_ENDINGS)):
+        raise InputError(
+            f"{url} is no picture, zip or tar by its name, and no folder that can be listed. Over "
+            f"https no folder can: give a text file (.txt) with the URL of a picture in each line."
+        )
+    return _fetched(store, url, name, about)
 
 
 def remote_item(url: str) -> Item:
@@ -58,18 +76,47 @@ def remote_item(url: str) -> Item:
 
     def read() -> bytes:
         try:
-            store, path = _store(url)
-            with _alone(store), store.open(path, "rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-        except InputError as error:
-            raise ImageProblem(str(error)) from error
-        except Exception as error:
-            raise ImageProblem(f"cannot be fetched: {one_line(error)}") from error
-        if problem := too_large(len(data)):
-            raise ImageProblem(problem)
-        return data
+            return _read(*_store(url), None)
+        except InputError as error:  # no driver, no credentials
+            raise Unreached(str(error)) from error
 
     return Item(as_text(url), url, read, waits=True)
+
+
+def _read(store: Any, path: str, size: int | None) -> bytes:
+    """All bytes of a file, whose size may be known; raises ImageProblem, Unreached for a while."""
+    if size is not None and (problem := too_large(size)):
+        raise ImageProblem(problem)
+    for attempt in range(_TRIES):
+        try:
+            with _alone(store):
+                return store.cat_file(path) if size is not None else _stream(store, path)
+        except ImageProblem:
+            raise
+        except (FileNotFoundError, PermissionError) as error:
+            raise ImageProblem(f"cannot be fetched: {_cause(error)}") from error
+        except Exception as error:  # of the store's own kinds
+            if attempt == _TRIES - 1:
+                raise Unreached(f"{path} cannot be fetched: {one_line(error)}.") from error
+            time.sleep(_WAIT_SECONDS * 4**attempt)
+    raise AssertionError
+
+
+def _cause(error: Exception) -> str:
+    """What happened: some drivers make "not found" of every error."""
+    deeper = error.__cause__
+    return one_line(deeper if isinstance(deeper, Exception) else error)
+
+
+def _stream(store: Any, path: str) -> bytes:
+    """All bytes of a file of unknown size, up to the limit of a file."""
+    data = bytearray()
+    with store.open(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            data += piece
+            if problem := too_large(len(data)):
+                raise ImageProblem(problem)
+    return bytes(data)
 
 
 def _below(store: Any, root: str, files: dict[str, dict]) -> Iterator[Entry]:
@@ -83,35 +130,31 @@ def _below(store: Any, root: str, files: dict[str, dict]) -> Iterator[Entry]:
 
 def _item(store: Any, name: str, about: dict) -> Item:
     size = about.get("size")
-    version = next((str(about[key]) for key in _VERSIONS if key in about), "")
     protocol = store.protocol if isinstance(store.protocol, str) else store.protocol[0]
-
-    def read() -> bytes:
-        if size is not None and (problem := too_large(size)):
-            raise ImageProblem(problem)
-        try:
-            with _alone(store):
-                return store.cat_file(about["name"])
-        except Exception as error:
-            raise ImageProblem(f"cannot be fetched: {one_line(error)}") from error
-
-    mark = f"{protocol}://{about['name']} {size} {version}"
-    return Item(name, as_text(mark), read, "" if size is None else str(size), waits=True)
+    mark = f"{protocol}://{about['name']} {size} {_version(about)}"
+    content = "" if size is None else str(size)
+    return Item(name, as_text(mark), partial(_read, store, about["name"], size), content, True)
 
 
-def _fetched(store: Any, url: str, about: dict) -> Path:
-    """Where the file at a URL lies in the cache; fetched if it is not there, or has changed."""
-    version = next((about[key] for key in _VERSIONS if key in about), "")
-    mark = hashlib.blake2b(f"{url} {about.get('size')} {version}".encode(), digest_size=16)
-    name = PurePosixPath(about["name"]).name
-    place = cache_folder() / "fetched" / mark.hexdigest() / name
-    if not place.exists():
-        try:
-            write_atomically(place, lambda partial: store.get_file(about["name"], str(partial)))
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(f"{url} cannot be fetched: {one_line(error)}.") from error
+def _version(about: dict) -> str:
+    """What changes with the content; where a store tells nothing of it, another each time."""
+    return next((str(about[key]) for key in _VERSIONS if key in about), str(time.time_ns()))
+
+
+def _fetched(store: Any, url: str, name: str, about: dict) -> Path:
+    """Where the archive at a URL lies in the cache; fetched if it is not there, or has changed."""
+    mark = f"{url} {about.get('size')} {_version(about)}".encode()
+    digest = hashlib.blake2b(mark, digest_size=16).hexdigest()
+    place = cache_folder() / "fetched" / digest / name
+    if place.exists():
+        os.utime(place)  # the cache removes what is not used
+        return place
+    try:
+        write_atomically(place, lambda partial: store.get_file(about["name"], str(partial)))
+    except (InputError, OutputError):
+        raise
+    except Exception as error:
+        raise InputError(f"{url} cannot be fetched: {one_line(error)}.") from error
     return place
 
 

@@ -38,6 +38,8 @@ BY_ROWS = {8: zlib.decompressobj, 32946: zlib.decompressobj, 34925: lzma.LZMADec
 """Compressions that unpack a thousandfold: unpacked by rows here, and no more than is needed."""
 AT_ONCE = 2**20
 """Bytes that are unpacked together."""
+MOST_OF_A_ROW = 2**26
+"""Bytes of one row of a strip or tile, which is held as a whole."""
 _MOST_READ = 4096
 """Bytes of a tag; longer ones are no numbers that are needed here."""
 
@@ -226,6 +228,8 @@ def _parts(page: Any, data: bytes) -> pixels.Parts:
         by_rows = page.compression in BY_ROWS
         segments = _rows(page, data) if by_rows else page.segments(maxworkers=1, buffersize=1)
         for part, (plane, _, top, left, _), shape in segments:
+            if top >= height:  # what fills a tile up below the picture
+                continue
             if part is None:  # left out by the writer
                 part = np.broadcast_to(np.asarray(page.nodata, page.dtype), shape)
             yield top, left, plane, part[0, : height - top, : width - left]
@@ -244,6 +248,7 @@ def _rows(
     kind = page.dtype.newbyteorder(page.parent.byteorder)
     if page.bitspersample != 8 * kind.itemsize or page.fillorder != 1:
         raise ImageProblem("packed samples of part of a byte; save a copy that is not compressed")
+    most = math.prod(page.chunks) * kind.itemsize  # some writers fill the last strip up
     for index, (start, packed) in enumerate(
         zip(page.dataoffsets, page.databytecounts, strict=True)
     ):
@@ -253,13 +258,13 @@ def _rows(
             continue
         _, rows, width, channels = shape
         row, size, held = 0, width * channels * kind.itemsize, bytearray()
+        if size > MOST_OF_A_ROW:
+            raise ImageProblem(f"a row of {size / 2**20:,.0f} MiB in a strip or tile")
         codec = BY_ROWS[page.compression]
         for some in _unpack(codec(), memoryview(data)[start : start + packed]):
             held += some
-            if row * size + len(held) > rows * size + 2**20:  # some writers fill the last strip up
-                raise ImageProblem(
-                    f"a strip or tile unpacks to more than its {rows * size:,} bytes"
-                )
+            if row * size + len(held) > most + 2**20:
+                raise ImageProblem(f"a strip or tile unpacks to more than its {most:,} bytes")
             if whole := min(len(held) // size, rows - row):
                 values = np.frombuffer(bytes(held[: whole * size]), kind)
                 values = values.reshape(1, whole, width, channels).astype(page.dtype)

@@ -7,7 +7,8 @@ process needs to know of another. A part that is there is not made again.
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,14 @@ class Shard(NamedTuple):
 
     number: int
     of: int
+
+
+class PartMade(NamedTuple):
+    """How many pictures of a part were found, skipped, and unlike the training pictures."""
+
+    found: int
+    skipped: int
+    unlike: int
 
 
 class PartsMade(NamedTuple):
@@ -82,7 +91,7 @@ def parse_shard(text: str | None, environment: Mapping[str, str] = os.environ) -
 
 
 def predict_parts(
-    find: Callable[[list[Item]], Points],
+    make: Callable[[list[int]], Iterable[PartMade]],
     items: Sequence[Item],
     unread: Sequence[Skipped],
     parts: Parts,
@@ -94,7 +103,7 @@ def predict_parts(
 ) -> PartsMade:
     """Make the parts of this shard that are missing.
 
-    find: finds the points in some pictures. items: all of them; unread: what is no item.
+    make: makes the parts of these numbers. items: all pictures; unread: what is no item.
     Raises InputError where the folder holds anything else.
     """
     counts = Counter(item.name for item in items)
@@ -105,19 +114,11 @@ def predict_parts(
     parts.open(folder, unread, overwrite=overwrite)
     # A part in which nothing could be read may have had no disk: it is tried again.
     mine = [n for n in parts.empty(folder) if n % shard.of == shard.number - 1]
-    count = found = unlike = left_out = 0
-    for number in track(mine, len(mine), "Parts of 1,024 pictures", show=progress):
-        some = list(items[parts.rows(number)])
-        try:
-            points = find(some)
-            skipped = points.skipped
-        except UnusableError as nothing:
-            points, skipped = None, nothing.skipped
-        parts.write(folder, number, points, skipped)
-        count, left_out = count + 1, left_out + len(skipped)
-        if points is not None:
-            found += len(points)
-            unlike += 0 if points.unlike is None else int((points.unlike > 1).sum())
+    told = make(mine) if mine else []
+    count, found, left_out, unlike = 0, 0, 0, 0
+    for part in track(told, len(mine), "Parts of 1,024 pictures", show=progress):
+        count += 1
+        found, left_out, unlike = found + part.found, left_out + part.skipped, unlike + part.unlike
     if count and not found:
         raise InputError(
             f"None of the {counted(left_out, 'picture')} of the parts made can be used; reasons: "
@@ -125,3 +126,29 @@ def predict_parts(
         )
     missing = len(parts.missing(folder))
     return PartsMade(folder, shard, len(items), len(parts), count, missing, found, left_out, unlike)
+
+
+def as_rows(found: Points, parts: Parts, *, fingerprint: bool) -> Points:
+    """The points as the rows of a part: by its names, and with the model's mark where wanted."""
+    marks = (parts.model[:16],) * len(found) if fingerprint else None
+    return replace(found, names=parts.names, fingerprint=marks)
+
+
+def make_part(
+    find: Callable[[list[Item]], Points],
+    items: Sequence[Item],
+    parts: Parts,
+    folder: Path,
+    number: int,
+) -> PartMade:
+    """Find the points in the pictures of a part, by `find`, and write it."""
+    try:
+        points = find(list(items[parts.rows(number)]))
+        skipped = points.skipped
+    except UnusableError as nothing:
+        points, skipped = None, nothing.skipped
+    parts.write(folder, number, points, skipped)
+    if points is None:
+        return PartMade(0, len(skipped), 0)
+    unlike = 0 if points.unlike is None else int((points.unlike > 1).sum())
+    return PartMade(len(points), len(skipped), unlike)

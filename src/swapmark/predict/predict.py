@@ -17,7 +17,7 @@ import numpy as np
 from swapmark.data.decoding import load_at_sizes, read_ahead, stream_images, track
 from swapmark.data.images import Placement, resize_image
 from swapmark.data.items import Skipped, is_video_name
-from swapmark.data.pixels import ImageProblem
+from swapmark.data.pixels import ImageProblem, Unreached
 from swapmark.data.sources import Source, list_with_unread
 from swapmark.data.video import FrameSource, VideoFrame, frames_of_images, open_video
 from swapmark.errors import InputError, RunError
@@ -83,6 +83,7 @@ def predict_points(
     start: float | None = None,
     stop: float | None = None,
     familiar: Familiar | None = None,
+    patient: bool = True,
 ) -> Points:
     """Find the landmarks, or the points of `finder`, in pictures or in the frames of a video.
 
@@ -91,6 +92,7 @@ def predict_points(
     frame_rate: takes the pictures for frames of a video, so many a second.
     every, start, stop: of a video, each n-th frame from `start` on and before `stop`, in seconds.
     familiar: tells how unlike the training pictures each picture is.
+    patient: a picture that a store does not give now is skipped, too; else it is an InputError.
 
     What cannot be read is listed in `.skipped`. Raises InputError where nothing can be used or an
     option makes no sense, and RunError where the network gives what is no number.
@@ -107,7 +109,9 @@ def predict_points(
             network, sides, video, (every, start, stop), skipped, progress=progress
         )
     elif (every, start, stop) == (1, None, None):
-        pictures = _of_images(network, sides, source, skipped, workers=workers, progress=progress)
+        pictures = _of_images(
+            network, sides, source, skipped, workers=workers, progress=progress, patient=patient
+        )
     else:
         raise InputError(
             "every, start and stop are for videos. If the pictures are the frames of one, give "
@@ -178,12 +182,18 @@ def _of_images(
     *,
     workers: int | None,
     progress: bool,
+    patient: bool,
 ) -> _Stream:
     """The pictures that can be read; the others go to `skipped`."""
     items, unread = list_with_unread(source, progress=progress)
     load = partial(load_at_sizes, sizes=sides, resize=network.resize)
     stream = stream_images(items, load, workers=workers)
     for item, result in track(stream, len(items), "Finding landmarks", show=progress):
+        if isinstance(result, Unreached) and not patient:
+            raise InputError(
+                f"{result} The parts made are kept, and the same command goes on. Leave out what "
+                f"is gone for good."
+            )
         if isinstance(result, ImageProblem):
             skipped.append(Skipped(item.name, str(result)))
         else:
