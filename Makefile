@@ -102,16 +102,11 @@ $(OUTSIDE)/installed: pyproject.toml tests_outside/requirements.txt tests_outsid
 	$(INSTALL_OUTSIDE) --build-constraint constraints.txt --no-deps --editable .
 	@touch $@
 
-$(WITHOUT_TORCH)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -m venv --clear $(WITHOUT_TORCH)
-	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --upgrade pip
-	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --group without-torch
-	$(subst $(VENV),$(WITHOUT_TORCH),$(INSTALL)) --build-constraint constraints.txt --no-deps --editable .
-	@touch $@
-
-$(ON_RAY)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -m venv --clear $(ON_RAY)
-	$(subst $(VENV),$(ON_RAY),$(INSTALL)) --upgrade pip
-	$(subst $(VENV),$(ON_RAY),$(INSTALL)) --group on-ray
-	$(subst $(VENV),$(ON_RAY),$(INSTALL)) --build-constraint constraints.txt --no-deps --editable .
+$(WITHOUT_TORCH)/installed: GROUP := without-torch
+$(ON_RAY)/installed: GROUP := on-ray
+$(WITHOUT_TORCH)/installed $(ON_RAY)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv --clear $(@D)
+	$(subst $(VENV),$(@D),$(INSTALL)) --upgrade pip
+	$(subst $(VENV),$(@D),$(INSTALL)) --group $(GROUP)
+	$(subst $(VENV),$(@D),$(INSTALL)) --build-constraint constraints.txt --no-deps --editable .
 	@touch $@

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from cyclopts import App
 from PIL import Image
 
 import swapmark
-from harness.machine import circumstances
+from harness.machine import append_line, circumstances
 from swapmark.data.decoding import load_item
 from swapmark.data.sources import list_images
 
@@ -42,35 +43,33 @@ def stages(model: str, *, rounds: int = 5, out: Path | None = None) -> None:
     """
     print("| pictures | cores | engine | batch | images/s | read | network | whole | ratio | MB |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    cores = os.cpu_count() or 1
+    cores = sorted({1, os.cpu_count() or 1})
     with tempfile.TemporaryDirectory() as place:
         onnx = Path(place, "model.onnx")
         swapmark.load(model, device="cpu").export(onnx)
-        for ending, (title, count) in KINDS.items():
-            folder = Path(place, ending)
-            _draw(folder, ending, count)
-            for used in sorted({1, cores}):
-                for name, engine in ((model, "torch"), (str(onnx), "onnx")):
-                    for batch in (1, 64, count):
-                        words = [sys.executable, __file__, "one", name, str(folder)]
-                        words += ["--cores", str(used), "--batch-size", str(batch)]
-                        told = subprocess.run(
-                            [*words, "--rounds", str(rounds)],
-                            env={**os.environ, "OMP_NUM_THREADS": str(used)},
-                            stdout=subprocess.PIPE,
-                            text=True,
-                            check=True,
-                        )
-                        line = json.loads(told.stdout)
-                        line |= {"model": model, "engine": engine, "pictures": title}
-                        line["command"] = "python benchmarks/predict_speed.py stages"
-                        if out:
-                            with out.open("a") as file:
-                                file.write(json.dumps(line) + "\n")
-                        ms = (f"{line[f'{part}_ms']:.1f}" for part in ("read", "network", "whole"))
-                        cells = [title, used, engine, "all" if batch == count else batch]
-                        cells += [f"{line['images_a_second']:.0f}", *ms, f"{line['ratio']:.2f}"]
-                        print(f"| {' | '.join(map(str, cells))} | {line['peak_mb']} |", flush=True)
+        for ending, (_, count) in KINDS.items():
+            _draw(Path(place, ending), ending, count)
+        engines = ((model, "torch"), (str(onnx), "onnx"))
+        for ending, used, (name, engine), batch in product(KINDS, cores, engines, (1, 64, None)):
+            title, count = KINDS[ending]
+            words = [sys.executable, __file__, "one", name, str(Path(place, ending))]
+            words += ["--cores", str(used), "--batch-size", str(batch or count)]
+            told = subprocess.run(
+                [*words, "--rounds", str(rounds)],
+                env={**os.environ, "OMP_NUM_THREADS": str(used)},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+            line = json.loads(told.stdout)
+            line |= {"model": model, "engine": engine, "pictures": title}
+            line["command"] = "python benchmarks/predict_speed.py stages"
+            if out:
+                append_line(out, line)
+            ms = (f"{line[f'{part}_ms']:.1f}" for part in ("read", "network", "whole"))
+            cells = [title, used, engine, batch or "all", f"{line['images_a_second']:.0f}", *ms]
+            cells += [f"{line['ratio']:.2f}", line["peak_mb"]]
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 @app.command

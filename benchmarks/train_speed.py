@@ -27,7 +27,7 @@ from swapmark.training.state import make_accelerator, make_state
 
 
 def main(*, preset: str = "laptop", precision: str = "float32", steps: int = 12) -> None:
-    """Time steps of a preset on drawn faces, three of them before and the others after warm-up."""
+    """Time steps of a preset on drawn faces; the first three of each kind are not counted."""
     config = resolve_config(preset=preset, training={"precision": precision})
     accelerator = make_accelerator(config)
     state = make_state(config, accelerator)

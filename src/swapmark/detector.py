@@ -215,7 +215,7 @@ class Detector:
 
         def find(some: list[Item]) -> Points:
             found = self.predict_part(some, batch_size=batch_size, workers=workers)
-            return as_rows(found, parts, fingerprint=fingerprint)
+            return as_rows(found, parts)
 
         def make(numbers: list[int]) -> Iterator[PartMade]:
             return (make_part(find, items, parts, folder, number) for number in numbers)
@@ -223,9 +223,8 @@ class Detector:
         if engine is not None:
             from swapmark.predict.on_ray import RayWork
 
-            options = {"fingerprint": fingerprint, "batch_size": batch_size}
             own = self.point_map
-            make = RayWork(engine, self.source, own, source, parts, folder, options).make
+            make = RayWork(engine, self.source, own, source, parts, folder, batch_size).make
         return predict_parts(
             make, items, unread, parts, folder, which, overwrite=overwrite, progress=progress
         )
@@ -241,7 +240,7 @@ class Detector:
             batch_size=batch_size,
             workers=workers,
             familiar=self.familiar,
-            patient=False,
+            skip_unreached=False,
         )
 
     def evaluate(

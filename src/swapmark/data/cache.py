@@ -112,10 +112,10 @@ def load_images(
     """
     items, unread = list_with_unread(source, progress=progress)
     bytes_each = size * size * 3
-    path = cache_folder() / _file_name(items, size, resize, keep_pixels=True)
+    path = cache_folder() / _file_name(items, size, resize)
     if not _fits(path, len(items) * bytes_each):
         bytes_each = 0
-        path = cache_folder() / _file_name(items, size, resize, keep_pixels=False)
+        path = path.with_name(f"{path.name}-index")
     index = _read_index(path, len(items), bytes_each)
     if index is None:
         load = partial(load_item, size=size, resize=resize)
@@ -150,12 +150,12 @@ def write_skipped(path: str | os.PathLike, skipped: Iterable[Skipped]) -> None:
     write_rows(Path(path), [Skipped._fields, *skipped])
 
 
-def _file_name(items: list[Item], size: int, resize: str, *, keep_pixels: bool) -> str:
+def _file_name(items: list[Item], size: int, resize: str) -> str:
     """The name of a set: any change of what goes in gives another one."""
     digest = hashlib.blake2b(digest_size=16)
     # What could not be read yesterday may be readable by today's libraries.
     readers = [PIL.__version__, find_spec("tifffile") is not None]
-    digest.update(json.dumps([FORMAT_VERSION, readers, size, resize, keep_pixels]).encode())
+    digest.update(json.dumps([FORMAT_VERSION, readers, size, resize]).encode())
     for item in items:
         digest.update(json.dumps([item.name, item.fingerprint]).encode())
     return f"{size}-{resize}-{digest.hexdigest()}"
@@ -271,10 +271,7 @@ def _go_on(
     ):
         for _, result in shown:
             if isinstance(result, Unreached):
-                raise InputError(
-                    f"{result} The images decoded so far are kept, and the same command goes on. "
-                    f"Leave out what is gone for good."
-                )
+                raise result.ends("The images decoded so far")
             if isinstance(result, ImageProblem):
                 index.append(str(result))
             else:

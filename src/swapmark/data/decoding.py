@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ def _usual_workers() -> int:
 
 
 _DECODING = threading.BoundedSemaphore(_usual_workers())
+"""Of the many that wait for a network, no more than usual may decode."""
 Thing = TypeVar("Thing")
 
 
@@ -37,15 +39,11 @@ def decode_item(item: Item, *, draft_size: int | None = None) -> tuple[np.ndarra
         content = item.read()
     except OSError as error:
         raise ImageProblem(f"cannot be read: {error.strerror or error}") from error
-    if item.waits and isinstance(
-        content, bytes
-    ):  # many wait for a network, and no more than usual may decode
-        with _DECODING:
-            return decode_image(content, draft_size=draft_size)
     if isinstance(content, np.ndarray):
         pixels = array_to_rgb(content)
         return pixels, pixels.shape[1::-1]
-    return decode_image(content, draft_size=draft_size)
+    with _DECODING if item.waits else nullcontext():
+        return decode_image(content, draft_size=draft_size)
 
 
 def load_item(item: Item, size: int, resize: str = "pad") -> tuple[np.ndarray, Placement]:

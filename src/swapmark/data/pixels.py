@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from swapmark.errors import SwapmarkError
+from swapmark.errors import InputError, SwapmarkError
 
 MAX_PIXELS = 120_000_000
 """Images with more pixels (width × height in the header) are not decoded; at up to 20 bytes a pixel
@@ -33,6 +33,13 @@ class ImageProblem(SwapmarkError):  # noqa: N818 - a reason on a list more often
 
 class Unreached(ImageProblem):
     """A store that did not give an image; asked again later, it may."""
+
+    def ends(self, kept: str) -> InputError:
+        """What ends a command that must not take it for the image's own fault."""
+        return InputError(
+            f"{self} {kept} are kept, and the same command goes on. Leave out what is gone for "
+            f"good."
+        )
 
 
 def check_size(width: int, height: int) -> None:

@@ -17,14 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from swapmark.data.archives import TAR_ENDINGS
-from swapmark.data.items import (
-    Entry,
-    Item,
-    as_text,
-    is_image_name,
-    left_out,
-    too_large,
-)
+from swapmark.data.items import Entry, Item, as_text, is_image_name, left_out, too_large
 from swapmark.data.pixels import ImageProblem, Unreached
 from swapmark.errors import InputError, OutputError, one_line
 from swapmark.files import cache_folder, write_atomically

@@ -248,6 +248,7 @@ def _rows(
     kind = page.dtype.newbyteorder(page.parent.byteorder)
     if page.bitspersample != 8 * kind.itemsize or page.fillorder != 1:
         raise ImageProblem("packed samples of part of a byte; save a copy that is not compressed")
+    codec, undo = BY_ROWS[page.compression], TIFF.UNPREDICTORS[page.predictor]
     most = math.prod(page.chunks) * kind.itemsize  # some writers fill the last strip up
     for index, (start, packed) in enumerate(
         zip(page.dataoffsets, page.databytecounts, strict=True)
@@ -260,7 +261,6 @@ def _rows(
         row, size, held = 0, width * channels * kind.itemsize, bytearray()
         if size > MOST_OF_A_ROW:
             raise ImageProblem(f"a row of {size / 2**20:,.0f} MiB in a strip or tile")
-        codec = BY_ROWS[page.compression]
         for some in _unpack(codec(), memoryview(data)[start : start + packed]):
             held += some
             if row * size + len(held) > most + 2**20:
@@ -268,7 +268,6 @@ def _rows(
             if whole := min(len(held) // size, rows - row):
                 values = np.frombuffer(bytes(held[: whole * size]), kind)
                 values = values.reshape(1, whole, width, channels).astype(page.dtype)
-                undo = TIFF.UNPREDICTORS[page.predictor]
                 yield undo(values, axis=-2, out=values), (plane, 0, top + row, left, 0), shape
                 del held[: whole * size]
                 row += whole

@@ -36,8 +36,7 @@ class RayWork:
     source: Source
     parts: Parts
     folder: Path
-    options: dict[str, Any]
-    """`fingerprint` and `batch_size` of `Detector.predict_parts`."""
+    batch_size: int
 
     def __post_init__(self):
         if not re.fullmatch(r"ray(:[1-9]\d{0,4})?", self.engine):
@@ -54,14 +53,13 @@ class RayWork:
         """
         ray, count = self._connect()
         here = (str(Path.cwd()), self.folder.resolve())
-        work = (*here, self.model, self.own_points, self.source, self.parts, self.options)
+        work = (*here, self.model, self.own_points, self.source, self.parts, self.batch_size)
         kind = ray.remote(num_cpus=1, runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}})(_Actor)
         waiting, busy, lost = list(reversed(numbers)), {}, 0
         for _ in range(min(count, len(numbers))):
             actor = kind.remote(*work)
             busy[actor.ready.remote()] = (actor, None)
-        while busy and (waiting or any(number is not None for _, number in busy.values())):
-            working = any(number is not None for _, number in busy.values())
+        while (working := any(number is not None for _, number in busy.values())) or waiting:
             limit = None if working else START_SECONDS
             ended, _ = ray.wait(list(busy), num_returns=1, timeout=limit)
             if not ended:
@@ -128,14 +126,14 @@ class _Actor:
         own_points: Any,
         source: Source,
         parts: Parts,
-        options: dict[str, Any],
+        batch_size: int,
     ):
         import swapmark
 
         os.chdir(work)  # what is told relative to it means the same
         self.detector = swapmark.load(model, device="cpu", points=own_points)
         self.items, self.parts, self.folder = list_images(source), parts, folder
-        self.options = options
+        self.batch_size = batch_size
         seen = Parts.of(self.items, model="", names=(), ending="").listing
         if seen != parts.listing or self.detector.network.fingerprint != parts.model:
             raise InputError(
@@ -151,8 +149,8 @@ class _Actor:
         return make_part(self._find, self.items, self.parts, self.folder, number)
 
     def _find(self, some: list[Item]) -> Points:
-        found = self.detector.predict_part(some, batch_size=self.options["batch_size"])
-        return as_rows(found, self.parts, fingerprint=self.options["fingerprint"])
+        found = self.detector.predict_part(some, batch_size=self.batch_size)
+        return as_rows(found, self.parts)
 
 
 def _several(source: Any) -> list:

@@ -128,9 +128,9 @@ def predict_parts(
     return PartsMade(folder, shard, len(items), len(parts), count, missing, found, left_out, unlike)
 
 
-def as_rows(found: Points, parts: Parts, *, fingerprint: bool) -> Points:
+def as_rows(found: Points, parts: Parts) -> Points:
     """The points as the rows of a part: by its names, and with the model's mark where wanted."""
-    marks = (parts.model[:16],) * len(found) if fingerprint else None
+    marks = (parts.model[:16],) * len(found) if parts.fingerprint else None
     return replace(found, names=parts.names, fingerprint=marks)
 
 

@@ -83,7 +83,7 @@ def predict_points(
     start: float | None = None,
     stop: float | None = None,
     familiar: Familiar | None = None,
-    patient: bool = True,
+    skip_unreached: bool = True,
 ) -> Points:
     """Find the landmarks, or the points of `finder`, in pictures or in the frames of a video.
 
@@ -92,7 +92,7 @@ def predict_points(
     frame_rate: takes the pictures for frames of a video, so many a second.
     every, start, stop: of a video, each n-th frame from `start` on and before `stop`, in seconds.
     familiar: tells how unlike the training pictures each picture is.
-    patient: a picture that a store does not give now is skipped, too; else it is an InputError.
+    skip_unreached: a picture that a store does not give now is skipped, too; else an InputError.
 
     What cannot be read is listed in `.skipped`. Raises InputError where nothing can be used or an
     option makes no sense, and RunError where the network gives what is no number.
@@ -110,7 +110,13 @@ def predict_points(
         )
     elif (every, start, stop) == (1, None, None):
         pictures = _of_images(
-            network, sides, source, skipped, workers=workers, progress=progress, patient=patient
+            network,
+            sides,
+            source,
+            skipped,
+            workers=workers,
+            progress=progress,
+            skip_unreached=skip_unreached,
         )
     else:
         raise InputError(
@@ -182,18 +188,15 @@ def _of_images(
     *,
     workers: int | None,
     progress: bool,
-    patient: bool,
+    skip_unreached: bool,
 ) -> _Stream:
     """The pictures that can be read; the others go to `skipped`."""
     items, unread = list_with_unread(source, progress=progress)
     load = partial(load_at_sizes, sizes=sides, resize=network.resize)
     stream = stream_images(items, load, workers=workers)
     for item, result in track(stream, len(items), "Finding landmarks", show=progress):
-        if isinstance(result, Unreached) and not patient:
-            raise InputError(
-                f"{result} The parts made are kept, and the same command goes on. Leave out what "
-                f"is gone for good."
-            )
+        if isinstance(result, Unreached) and not skip_unreached:
+            raise result.ends("The parts made")
         if isinstance(result, ImageProblem):
             skipped.append(Skipped(item.name, str(result)))
         else:
