@@ -10,8 +10,12 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from swapmark.data.cache import load_images
+from swapmark.data.folders import folder_at, writing_at
 from swapmark.data.sources import list_images
-from swapmark.errors import InputError
+from swapmark.errors import InputError, OutputError
+from swapmark.points import parts
+from swapmark.points.formats import read_points
+from swapmark.points.table import Points
 
 
 def png(shade: int) -> bytes:
@@ -67,3 +71,47 @@ def test_what_is_not_there_is_told():
         list_images("s3://wings/gone")
     with pytest.raises(InputError, match="s3://other/photos"):
         list_images("s3://other/photos")
+
+
+def test_a_table_in_parts_is_written_to_a_bucket_and_joined(monkeypatch, store):
+    monkeypatch.setattr(parts, "ROWS", 100)
+    items = list_images("s3://wings/photos")
+    whole = parts.Parts.of(items, model="m", names=("tip",), ending=".csv")
+    folder = folder_at("s3://wings/points")
+    whole.open(folder, [], overwrite=False)
+    for number in whole.missing(folder):
+        rows = whole.rows(number)
+        names = tuple(item.name for item in items[rows])
+        xy = np.arange(rows.start, rows.stop, dtype=float).repeat(2).reshape(-1, 1, 2)
+        whole.write(folder_at("s3://wings/points"), number, Points(("tip",), names, xy), [])
+    assert len(store.ls("wings/points")) == 16
+    assert whole.missing(folder) == []
+    joined = read_points("s3://wings/points")
+    assert joined.files == tuple(item.name for item in items)
+    assert joined.xy[:, 0, 0].tolist() == list(range(1500))
+    whole.open(folder, [], overwrite=True)
+    assert len(whole.missing(folder)) == 15
+
+
+def test_a_file_is_written_and_not_replaced_unasked(store):
+    for overwrite in (False, True):
+        with writing_at("s3://wings/all.csv", ["all-skipped.csv"], overwrite=overwrite) as path:
+            path.write_text("rows")
+            if not overwrite:
+                path.with_name("all-skipped.csv").write_text("reasons")
+    assert store.cat_file("wings/all.csv") == b"rows"
+    assert not store.exists("wings/all-skipped.csv")
+    with (
+        pytest.raises(InputError, match=r"s3://wings/all\.csv exists already"),
+        writing_at("s3://wings/all.csv", overwrite=False),
+    ):
+        pass
+
+
+def test_a_bucket_that_is_not_there_is_told_and_not_made(store):
+    with (
+        pytest.raises(OutputError, match="s3://misspelt/ cannot be written"),
+        writing_at("s3://misspelt/all.csv", overwrite=False) as path,
+    ):
+        path.write_text("rows")
+    assert not store.exists("misspelt")

@@ -234,7 +234,7 @@ def predict(
     images: list[str],
     /,
     *,
-    out: Annotated[Path, OUT] = Path("points.csv"),
+    out: Annotated[str, Parameter(alias="-o")] = "points.csv",
     format: Format | None = None,
     points: str | None = None,
     names: str | None = None,
@@ -269,7 +269,8 @@ def predict(
         out: The table to write, one row for each image or frame, in pixels of the upright original.
             (0, 0) is the centre of the top left pixel. Images that cannot be read are listed beside
             it, in points-skipped.csv. A name without ending is a folder, for tables of 1,024 images
-            each; called again, the command makes those that are missing.
+            each; called again, the command makes those that are missing. Either may be a URL, such
+            as s3://bucket/points/.
         format: The format of OUT. Default: by its ending (.csv, .tps, .json for COCO, .parquet).
             Give dlc for DeepLabCut, whose files end in .csv too.
         points: Find your own points, by the name that `swapmark fit` kept them under.
@@ -290,9 +291,10 @@ def predict(
     from dataclasses import replace
 
     from swapmark.data.cache import write_skipped
+    from swapmark.data.folders import writing_at
     from swapmark.data.items import is_video_name
     from swapmark.errors import counted
-    from swapmark.files import refuse_existing, safe_cell
+    from swapmark.files import safe_cell
     from swapmark.points.overlay import check_drawing
     from swapmark.points.table import other_names
 
@@ -301,26 +303,18 @@ def predict(
     plain = frames == {"frame_rate": None, "every": 1, "start": None, "stop": None}
     plain &= not (overlay or safe or is_video_name(images[0]))
     in_parts = _in_parts(out, format, shard or engine, plain=plain)
-    reasons = _reasons(out)
-    for path in () if in_parts else (out, reasons):
-        refuse_existing(path, overwrite=overwrite)
-        if any(path.resolve() == Path(image).expanduser().resolve() for image in images):
-            raise InputError(f"{path} is one of the images. Choose another --out.")
-    if overlay:
-        if overlay.resolve() == out.resolve():
-            raise InputError(f"{out} cannot be both the table and the overlay. Rename one.")
-        video = frame_rate is not None or is_video_name(images[0])
-        check_drawing(overlay, source, frames=video, overwrite=overwrite)
-    detector = _loaded(run, device, points)
-    chosen = other_names(detector.names, names) if names else detector.names
+    here = Path(out).expanduser().resolve()
+    if any(here == Path(image).expanduser().resolve() for image in images):
+        raise InputError(f"{out} is one of the images. Choose another --out.")
     if in_parts:
+        detector = _loaded(run, device, points)
         try:
             made = detector.predict_parts(
                 source,
                 out,
                 shard=shard,
                 engine=engine,
-                names=chosen,
+                names=other_names(detector.names, names) if names else None,
                 format=format or "csv",
                 fingerprint=fingerprint,
                 batch_size=batch_size,
@@ -331,26 +325,35 @@ def predict(
             raise KeyboardInterrupt(f"the same command goes on from the parts in {out}") from None
         _tell_parts(made, run)
         return
-    found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
-    mark = (detector.network.fingerprint[:16],) * len(found) if fingerprint else None
-    found = replace(found, names=chosen, fingerprint=mark)
-    try:
-        lost = found.save(out, format, overwrite=overwrite, safe=safe)
-    except InputError as error:  # an hour's work is not thrown away for an odd name
-        kept = out.with_name(f"{out.name}.csv")
-        found.save(kept, "csv", overwrite=overwrite, safe=safe)
-        raise InputError(f"{error} The points are kept in {kept}.") from error
+    reasons = _reasons(Path(out)).name
+    with writing_at(out, [reasons], overwrite=overwrite) as table:
+        if overlay:
+            if overlay.resolve() == here:
+                raise InputError(f"{out} cannot be both the table and the overlay. Rename one.")
+            video = frame_rate is not None or is_video_name(images[0])
+            check_drawing(overlay, source, frames=video, overwrite=overwrite)
+        detector = _loaded(run, device, points)
+        chosen = other_names(detector.names, names) if names else detector.names
+        found = detector.predict(source, batch_size=batch_size, progress=not quiet, **frames)
+        mark = (detector.network.fingerprint[:16],) * len(found) if fingerprint else None
+        found = replace(found, names=chosen, fingerprint=mark)
+        try:
+            lost = found.save(table, format, overwrite=overwrite, safe=safe)
+        except InputError as error:  # an hour's work is not thrown away for an odd name
+            found.save(f"{table}.csv", "csv", overwrite=overwrite, safe=safe)
+            raise InputError(f"{error} The points are kept in {out}.csv.") from error
+        table.with_name(reasons).unlink(missing_ok=True)
+        if found.skipped:
+            written = (entry._replace(file=safe_cell(entry.file)) for entry in found.skipped)
+            write_skipped(table.with_name(reasons), written if safe else found.skipped)
     kind = "image" if found.frame is None else "frame"
     each = f"{counted(len(found.names), 'point' if detector.point_map else 'landmark')} each"
     print(f"{counted(len(found), kind)}, {each}: {out}")
     _print_lost(out, lost)
-    reasons.unlink(missing_ok=True)
     if found.skipped:
-        written = (entry._replace(file=safe_cell(entry.file)) for entry in found.skipped)
-        write_skipped(reasons, written if safe else found.skipped)
-        count = len(found.skipped)
-        total = counted(count + len(found), kind)
-        _tell(f"Skipped {count} of {total}; reasons: {reasons}")
+        total = counted(len(found.skipped) + len(found), kind)
+        beside = out.removesuffix(Path(out).name)
+        _tell(f"Skipped {len(found.skipped)} of {total}; reasons: {beside}{reasons}")
     if found.unlike is not None and (count := int((found.unlike > 1).sum())):
         told = f"{count} of {counted(len(found), kind)} look{'s' * (count == 1)} unlike those that"
         _tell(f"{told} {run} was trained on, so the landmarks may mean nothing: unlike is above 1.")
@@ -364,22 +367,23 @@ def _reasons(table: Path) -> Path:
     return table.with_name(f"{stem}-skipped.csv")
 
 
-def _in_parts(out: Path, format: Format | None, shared: str | None, *, plain: bool) -> bool:
+def _in_parts(out: str, format: Format | None, shared: str | None, *, plain: bool) -> bool:
     """Whether OUT becomes a folder of tables; `plain`: of pictures, with nothing else asked for."""
     from swapmark.points.formats import format_to_write
 
-    if out.suffix:
+    ending = Path(out).suffix
+    if ending:
         if shared is not None:
             raise InputError(
                 f"--shard and --engine are for a folder of tables; {out} is one. Try --out points/."
             )
-        format_to_write(out, format)
+        format_to_write(Path(out), format)
     elif not plain:
         raise InputError(
             f"{out} has no ending, so it becomes a folder of tables, without overlays, videos or "
             f"--safe. For a single table give a name such as {out}.csv."
         )
-    return not out.suffix
+    return not ending
 
 
 def _loaded(run: str, device: str | None, points: str | None) -> "Detector":
@@ -637,7 +641,7 @@ def export(
 
 @app.command(sort_key=7)
 def convert(
-    source: Path,
+    source: str,
     target: Path,
     /,
     *,
@@ -668,12 +672,13 @@ def convert(
     """
     import swapmark
     from swapmark.data.cache import write_skipped
+    from swapmark.data.folders import folder_at
     from swapmark.errors import counted
     from swapmark.files import refuse_existing
     from swapmark.points.parts import is_parts
 
     reasons = _reasons(target)
-    if is_parts(source.expanduser()):
+    if is_parts(folder_at(source)):
         refuse_existing(reasons, overwrite=overwrite)
     converted = swapmark.convert(
         source,
@@ -993,6 +998,6 @@ def _source(images: list[str]) -> str | list[str]:
     return images[0] if len(images) == 1 else images
 
 
-def _print_lost(path: Path, lost: Sequence[str]) -> None:
+def _print_lost(path: Path | str, lost: Sequence[str]) -> None:
     for what in lost:
-        _tell(f"Not in {path.name}: {what}")
+        _tell(f"Not in {Path(path).name}: {what}")

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swapmark.coordinates import pixels_to_unit
+from swapmark.data.folders import folder_at
 from swapmark.data.images import Placement
 from swapmark.data.items import Item
 from swapmark.data.sources import Source, list_images, list_with_unread
 from swapmark.errors import InputError, LeftOutWarning, RunError, counted
-from swapmark.files import local_path, refuse_existing
+from swapmark.files import refuse_existing
 from swapmark.model.familiar import Familiar
 from swapmark.points.annotated import Annotated, read_annotated
 from swapmark.points.checks import check_sizes, check_unit
@@ -198,11 +199,11 @@ class Detector:
         the folder gives all in one table. Raises InputError where `out` has parts of other pictures
         or of another model.
         """
-        which, folder = parse_shard(shard), local_path(out)
+        which, folder = parse_shard(shard), folder_at(out)
         if format not in ("csv", "parquet"):
             raise InputError(f"The format of parts is {format!r}; expected csv or parquet.")
         ending = f".{format}"
-        format_to_write(folder / f"part{ending}")
+        format_to_write(Path(f"part{ending}"))
         items, unread = list_with_unread(source, progress=progress)
         parts = Parts.of(
             items,

@@ -99,7 +99,7 @@ def is_url(text: str) -> bool:
 
 
 def local_path(path: str | os.PathLike) -> Path:
-    """The path of what is written; raises InputError for a URL, which would be a folder `s3:`.
+    """The path of a file or folder here; raises InputError for a URL: it would be a folder `s3:`.
 
     >>> local_path("s3://bucket/points.csv")
     Traceback (most recent call last):
@@ -108,8 +108,8 @@ def local_path(path: str | os.PathLike) -> Path:
     if is_url(os.fspath(path)):
         told = re.sub(":/+", "://", os.fspath(path), count=1)  # a Path has one slash
         raise InputError(
-            f"{told} is a URL; expected a file or folder here. Write it here and copy it, such as "
-            f"by `aws s3 cp` or `gcloud storage cp`. Pictures may be read from a URL."
+            f"{told} is a URL; expected a file or folder here. Copy it, such as by `aws s3 cp` or "
+            f"`gcloud storage cp`. URLs are for pictures, and for what `swapmark predict` writes."
         )
     return Path(path).expanduser()
 
@@ -124,9 +124,9 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser().absolute()
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise InputError if a file is there that nobody allowed to replace."""
-    if path.exists() and not overwrite:
+def refuse_existing(path: Path | str, *, overwrite: bool, there: bool | None = None) -> None:
+    """Raise InputError if a file is `there` that nobody allowed to replace; by default, look."""
+    if not overwrite and (Path(path).exists() if there is None else there):
         raise InputError(
             f"{path} exists already. Choose another name, or pass overwrite=True "
             f"(--overwrite on the command line) to replace it."

@@ -161,7 +161,7 @@ class Faulty:
 @pytest.fixture
 def faulty(monkeypatch) -> Faulty:
     store = Faulty(0)
-    monkeypatch.setattr(remote, "_store", lambda url: (store, url))
+    monkeypatch.setattr(remote, "store_of", lambda url: (store, url))
     monkeypatch.setattr(remote, "_WAIT_SECONDS", 0.0)
     return store
 

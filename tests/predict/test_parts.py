@@ -13,6 +13,7 @@ import pytest
 
 import swapmark
 from swapmark.cli import main
+from swapmark.data import folders
 from swapmark.errors import InputError
 from swapmark.points import parts
 from swapmark.points.formats import read_points
@@ -269,15 +270,15 @@ def test_a_file_in_the_place_of_the_folder_is_told(detector, photos, tmp_path):
 
 
 def test_another_process_that_was_faster_is_compared_with(detector, photos, tmp_path, monkeypatch):
-    out, real = tmp_path / "out", parts.os.link
+    out, real = tmp_path / "out", folders.os.link
 
     def slower(source, target):
-        monkeypatch.setattr(parts.os, "link", real)
+        monkeypatch.setattr(folders.os, "link", real)
         swapmark.load("faces").predict_parts(photos, tmp_path / "theirs")
         shutil.copy(tmp_path / "theirs" / "parts.json", target)
         return real(source, target)
 
-    monkeypatch.setattr(parts.os, "link", slower)
+    monkeypatch.setattr(folders.os, "link", slower)
     with pytest.raises(InputError, match="another model"):
         detector.predict_parts(photos, out)
     assert sorted(path.name for path in out.iterdir()) == ["parts.json"]

@@ -39,7 +39,7 @@ def remote_entries(url: str) -> Iterator[Entry] | Path:
 
     Raises InputError where it cannot be listed, or a driver is missing.
     """
-    store, path = _store(url)
+    store, path = store_of(url)
     try:
         about = store.info(path)
         files = store.find(path, detail=True) if about["type"] == "directory" else None
@@ -69,7 +69,7 @@ def remote_item(url: str) -> Item:
 
     def read() -> bytes:
         try:
-            return _read(*_store(url), None)
+            return _read(*store_of(url), None)
         except InputError as error:  # no driver, no credentials
             raise Unreached(str(error)) from error
 
@@ -151,8 +151,8 @@ def _fetched(store: Any, url: str, name: str, about: dict) -> Path:
     return place
 
 
-def _store(url: str) -> tuple[Any, str]:
-    """The file system of fsspec, and the path in it."""
+def store_of(url: str) -> tuple[Any, str]:
+    """The file system of fsspec, and the path in it; raises InputError where there is none."""
     try:
         from fsspec.core import url_to_fs
 

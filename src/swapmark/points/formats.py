@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from swapmark.data.folders import folder_at
 from swapmark.data.items import too_large
 from swapmark.data.sources import Source
 from swapmark.errors import InputError
@@ -88,9 +89,9 @@ def read_points(
     ...     read_points(Path(folder, "a.csv")).xy.tolist()
     [[[2.0, 3.0]]]
     """
-    path = Path(path).expanduser()
-    if is_parts(path):
-        return read_parts(path, partial(read_points, images=images, group=group))
+    if is_parts(folder := folder_at(path)):
+        return read_parts(folder, partial(read_points, images=images, group=group))
+    path = local_path(path)
     name = format_to_read(path, format)
     if group and name not in ("csv", "parquet"):
         raise InputError(
@@ -182,12 +183,13 @@ def convert(
     ...     convert(source, Path(folder, "b.csv"), write_as="dlc").lost
     ('the groups',)
     """
-    source, target = Path(source).expanduser(), Path(target).expanduser()
+    target = local_path(target)
     name = format_to_write(target, write_as)
     refuse_existing(target, overwrite=overwrite)
     points = read_points(source, read_as, images)
     if name == "tps" and points.sizes is None:
-        points = replace(points, sizes=image_sizes(points.files, None, beside=source.parent))
+        beside = local_path(source).parent
+        points = replace(points, sizes=image_sizes(points.files, None, beside=beside))
     check_unit(points, points.sizes)
     lost = write_points(points, target, name, overwrite=overwrite, exact=True, safe=safe)
     return Converted(points, lost)

@@ -7,12 +7,10 @@ not be used, and `skipped.csv` what is not looked into at all.
 
 import csv
 import hashlib
+import io
 import json
-import os
 import re
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from swapmark.data.cache import write_skipped
+from swapmark.data.folders import Folder
 from swapmark.data.items import Item, Skipped
 from swapmark.errors import InputError, counted
-from swapmark.files import parse_json, read_regular, write_text
+from swapmark.files import parse_json
 from swapmark.points.table import Points
 
 ROWS = 1024
@@ -67,81 +66,61 @@ class Parts:
         """The pictures of a part, counted from 0."""
         return slice(number * self.each, min((number + 1) * self.each, self.pictures))
 
-    def table(self, folder: Path, number: int) -> Path:
-        """The table of a part."""
-        return folder / f"part-{number:05d}{self.ending}"
+    def table(self, number: int) -> str:
+        """The name of a part's table."""
+        return f"part-{number:05d}{self.ending}"
 
-    def reasons(self, folder: Path, number: int) -> Path:
-        """The list of a part's pictures that could not be used."""
-        return folder / f"part-{number:05d}-skipped.csv"
+    def reasons(self, number: int) -> str:
+        """The name of the list of a part's pictures that could not be used."""
+        return f"part-{number:05d}-skipped.csv"
 
-    def missing(self, folder: Path) -> list[int]:
+    def missing(self, folder: Folder) -> list[int]:
         """The parts that are not there yet."""
-        return [number for number in range(len(self)) if not self._is_done(folder, number)]
+        return [number for number in self.empty(folder) if not self._is_done(folder, number)]
 
-    def empty(self, folder: Path) -> list[int]:
+    def empty(self, folder: Folder) -> list[int]:
         """The parts without a table: not there yet, or no picture of theirs could be used."""
-        return [n for n in range(len(self)) if not self.table(folder, n).exists()]
+        there = folder.names()
+        return [number for number in range(len(self)) if self.table(number) not in there]
 
-    def _is_done(self, folder: Path, number: int) -> bool:
-        if self.table(folder, number).exists():
-            return True
+    def _is_done(self, folder: Folder, number: int) -> bool:
+        """Whether none of a part without a table could be used."""
         part = self.rows(number)
-        return len(_read_skipped(self.reasons(folder, number))) == part.stop - part.start
+        return len(_read_skipped(folder, self.reasons(number))) == part.stop - part.start
 
-    def write(self, folder: Path, number: int, found: Points | None, skipped: Sequence) -> None:
+    def write(self, folder: Folder, number: int, found: Points | None, skipped: Sequence) -> None:
         """Write a part: its points, None where no picture could be used, and what was skipped."""
         self.check(folder)  # another process may have begun the folder anew
-        reasons = self.reasons(folder, number)
-        reasons.unlink(missing_ok=True)  # of a part that was cut off before its table
+        folder.remove(self.reasons(number))  # of a part that was cut off before its table
         if skipped:
-            write_skipped(reasons, skipped)
+            folder.write(self.reasons(number), lambda path: write_skipped(path, skipped))
         if found is not None:
-            found.save(self.table(folder, number), overwrite=True)
+            folder.write(self.table(number), lambda path: found.save(path, overwrite=True))
 
-    def open(self, folder: Path, unread: Sequence[Skipped], *, overwrite: bool) -> None:
+    def open(self, folder: Folder, unread: Sequence[Skipped], *, overwrite: bool) -> None:
         """Make the folder, or go on in it; with `overwrite` the parts of others are removed.
 
         Raises InputError where it holds parts of anything else, or other files.
         """
-        if folder.exists() and not folder.is_dir():
-            raise InputError(
-                f"{folder} is no folder. A name without ending is a folder of tables; for a single "
-                f"table give a name such as points.csv."
-            )
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.open()
         if overwrite and is_parts(folder):  # else nothing in it is known to be ours
             read_record(folder)
-            for path in folder.iterdir():
-                if _OURS.fullmatch(path.name) and path.is_file():
-                    path.unlink()
+            for name in filter(_OURS.fullmatch, folder.names()):
+                folder.remove(name)
         if not is_parts(folder):
-            names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+            names = [name for name in sorted(folder.names()) if not name.startswith(".")]
             if others := [name for name in names if not _OURS.fullmatch(name)]:
                 raise InputError(
                     f"{folder} holds other files, such as {others[0]}. Give an --out that is empty "
                     f"or not there yet; a name with an ending, such as points.csv, is for a single "
                     f"table."
                 )
-            self._begin(folder)
+            folder.create(RECORD, json.dumps(asdict(self), indent=1))
         self.check(folder)
         if unread:
-            write_skipped(folder / UNREAD, unread)
+            folder.write(UNREAD, lambda path: write_skipped(path, unread))
 
-    def _begin(self, folder: Path) -> None:
-        """Write the record whole, unless another process was faster."""
-        own = folder / f".{RECORD}.{uuid.uuid4().hex[:12]}.part"
-        write_text(own, json.dumps(asdict(self), indent=1))
-        try:
-            with suppress(FileExistsError):
-                os.link(own, folder / RECORD)
-        except OSError:  # a disk without links
-            if not is_parts(folder):
-                write_text(folder / RECORD, own.read_text(encoding="utf-8"))
-        finally:
-            own.unlink()
-
-    def check(self, folder: Path) -> None:
+    def check(self, folder: Folder) -> None:
         """Raise InputError unless the folder has parts of the same."""
         there = read_record(folder)
         told = {
@@ -162,11 +141,11 @@ class Parts:
             )
 
 
-def read_record(folder: Path) -> Parts:
+def read_record(folder: Folder) -> Parts:
     """What the parts in a folder are of; raises FileNotFoundError, and InputError if damaged."""
-    path = folder / RECORD
+    path = f"{folder}/{RECORD}"
     try:
-        found = parse_json(read_regular(path).decode())
+        found = parse_json(folder.read(RECORD).decode())
         parts = Parts(**found | {"names": tuple(found["names"])})
         given = [parts.listing, parts.model, parts.own_points, *parts.names]
         valid = all(isinstance(text, str) for text in given)
@@ -184,32 +163,33 @@ def read_record(folder: Path) -> Parts:
     return parts
 
 
-def is_parts(folder: Path) -> bool:
+def is_parts(folder: Folder) -> bool:
     """Whether a folder holds a table in parts."""
-    return (folder / RECORD).is_file()
+    return RECORD in folder.names()
 
 
-def read_parts(folder: Path, read: Callable[[Path], Points]) -> Points:
+def read_parts(folder: Folder, read: Callable[[Path], Points]) -> Points:
     """All parts in one table, `read` one by one; raises InputError where some are missing."""
     parts = read_record(folder)
     if missing := parts.missing(folder):
         raise InputError(
             f"{folder} lacks {counted(len(missing), 'part')} of {len(parts)}, such as "
-            f"{parts.table(folder, missing[0]).name}. Call the same `swapmark predict` again: it "
+            f"{parts.table(missing[0])}. Call the same `swapmark predict` again: it "
             f"makes those that are missing."
         )
-    tables, skipped = [], []
+    tables, skipped, there = [], [], folder.names()
     for number in range(len(parts)):
-        skipped += _read_skipped(parts.reasons(folder, number))
-        if (path := parts.table(folder, number)).exists():
-            tables.append(read(path))
-    skipped += _read_skipped(folder / UNREAD)
+        skipped += _read_skipped(folder, parts.reasons(number))
+        if parts.table(number) in there:
+            with folder.local(parts.table(number)) as path:
+                tables.append(read(path))
+    skipped += _read_skipped(folder, UNREAD)
     if not tables:
         raise InputError(f"No picture of {folder} could be used: see the lists of skipped ones.")
     return replace(_joined(tables, folder), skipped=tuple(skipped))
 
 
-def _joined(tables: list[Points], folder: Path) -> Points:
+def _joined(tables: list[Points], folder: Folder) -> Points:
     first = tables[0]
     together: dict[str, Any] = {}
     if any(table.columns != first.columns for table in tables):
@@ -228,9 +208,9 @@ def _joined(tables: list[Points], folder: Path) -> Points:
     return replace(first, **together)
 
 
-def _read_skipped(path: Path) -> list[Skipped]:
+def _read_skipped(folder: Folder, name: str) -> list[Skipped]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [Skipped(*row[:2]) for row in list(csv.reader(file))[1:]]
+        text = folder.read(name).decode()
     except FileNotFoundError:
         return []
+    return [Skipped(*row[:2]) for row in list(csv.reader(io.StringIO(text, newline="")))[1:]]

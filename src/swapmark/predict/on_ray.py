@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from swapmark.data.folders import Folder
 from swapmark.data.items import Item
 from swapmark.data.sources import Source, list_images
 from swapmark.errors import InputError, RunError, SwapmarkError, one_line
@@ -35,7 +36,7 @@ class RayWork:
     """The map to own points; None for landmarks."""
     source: Source
     parts: Parts
-    folder: Path
+    folder: Folder
     batch_size: int
 
     def __post_init__(self):
@@ -52,7 +53,7 @@ class RayWork:
         Raises RunError where all actors are lost, and what went wrong in an actor by its own words.
         """
         ray, count = self._connect()
-        here = (str(Path.cwd()), self.folder.resolve())
+        here = (str(Path.cwd()), self.folder)
         work = (*here, self.model, self.own_points, self.source, self.parts, self.batch_size)
         kind = ray.remote(num_cpus=1, runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}})(_Actor)
         waiting, busy, lost = list(reversed(numbers)), {}, 0
@@ -121,7 +122,7 @@ class _Actor:
     def __init__(
         self,
         work: str,
-        folder: Path,
+        folder: Folder,
         model: str,
         own_points: Any,
         source: Source,

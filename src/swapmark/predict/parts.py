@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from swapmark.data.decoding import track
+from swapmark.data.folders import Folder
 from swapmark.data.items import Item, Skipped
 from swapmark.errors import InputError, counted
 from swapmark.points.parts import Parts
@@ -38,7 +38,7 @@ class PartMade(NamedTuple):
 class PartsMade(NamedTuple):
     """What a call of `predict_parts` did."""
 
-    folder: Path
+    folder: str
     shard: Shard
     pictures: int
     """All that were listed."""
@@ -95,7 +95,7 @@ def predict_parts(
     items: Sequence[Item],
     unread: Sequence[Skipped],
     parts: Parts,
-    folder: Path,
+    folder: Folder,
     shard: Shard,
     *,
     overwrite: bool = False,
@@ -122,10 +122,10 @@ def predict_parts(
     if count and not found:
         raise InputError(
             f"None of the {counted(left_out, 'picture')} of the parts made can be used; reasons: "
-            f"{parts.reasons(folder, mine[0])}. They are tried again at the next call."
+            f"{folder}/{parts.reasons(mine[0])}. They are tried again at the next call."
         )
-    missing = len(parts.missing(folder))
-    return PartsMade(folder, shard, len(items), len(parts), count, missing, found, left_out, unlike)
+    numbers = (len(items), len(parts), count, len(parts.missing(folder)), found, left_out, unlike)
+    return PartsMade(str(folder), shard, *numbers)
 
 
 def as_rows(found: Points, parts: Parts) -> Points:
@@ -138,7 +138,7 @@ def make_part(
     find: Callable[[list[Item]], Points],
     items: Sequence[Item],
     parts: Parts,
-    folder: Path,
+    folder: Folder,
     number: int,
 ) -> PartMade:
     """Find the points in the pictures of a part, by `find`, and write it."""
