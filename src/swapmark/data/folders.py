@@ -16,17 +16,15 @@ from swapmark.files import is_url, read_regular, refuse_existing, write_text
 
 
 def folder_at(place: str | os.PathLike) -> "Folder":
-    """The folder at a path or URL; raises InputError where that store cannot be written."""
+    """The folder at a path or URL; raises InputError for a URL of no store that can be opened."""
     place = os.fspath(place)
     if not is_url(place):
         return Folder(Path(place).expanduser())
     store, root = store_of(place)
     kinds = {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)
-    if {"http", "https"} & kinds:
-        raise InputError(
-            f"{place} cannot be written; expected a store as s3:// or gs://, or a place here."
-        )
-    return Folder(Path(root)) if "file" in kinds else _RemoteFolder(place, root.rstrip("/"))
+    if "file" in kinds:
+        return Folder(Path(root))
+    return _RemoteFolder(place, root.rstrip("/"), writable="https" not in kinds)
 
 
 @contextmanager
@@ -39,12 +37,15 @@ def writing_at(place: str, beside: Sequence[str] = (), *, overwrite: bool) -> It
     name = PurePath(place).name
     parent = place.removesuffix(name)
     folder = folder_at(parent)
+    if not isinstance(folder, _RemoteFolder):
+        for one in (name, *beside):
+            refuse_existing(folder.path / one, overwrite=overwrite)
+        yield folder.path / name
+        return
+    folder.open()
     there = folder.names()
     for one in (name, *beside):
         refuse_existing(f"{parent}{one}", overwrite=overwrite, there=one in there)
-    if not isinstance(folder, _RemoteFolder):
-        yield folder.path / name
-        return
     with TemporaryDirectory(prefix="swapmark-") as made:
         try:
             yield Path(made) / name
@@ -60,11 +61,10 @@ class Folder:
     """The files of a folder on this machine, by their names."""
 
     def __init__(self, path: Path):
-        self.path = path.absolute()
-        self.told = str(path)
+        self.path = path
 
     def __str__(self) -> str:
-        return self.told
+        return str(self.path)
 
     def open(self) -> None:
         """Make it, if it is not there."""
@@ -116,16 +116,23 @@ class Folder:
 class _RemoteFolder(Folder):
     """A folder behind a URL, whose store puts a file in its place whole or not at all."""
 
-    def __init__(self, url: str, root: str):
-        self.told, self.root = url, root
+    def __init__(self, url: str, root: str, *, writable: bool):
+        self.url, self.root, self.writable = url, root, writable
+
+    def __str__(self) -> str:
+        return self.url
 
     @property
     def store(self) -> Any:
         """Asked for each time, as the folder is sent to other processes."""
-        return store_of(self.told)[0]
+        return store_of(self.url)[0]
 
     def open(self) -> None:
-        """Nothing is made: a name that is misspelt would become a bucket."""
+        """Nothing is made, as a name that is misspelt would become a bucket."""
+        if not self.writable:
+            raise InputError(
+                f"{self} cannot be written; expected a store as s3:// or gs://, or a place here."
+            )
 
     def names(self) -> set[str]:
         with self._telling(InputError):
@@ -172,5 +179,5 @@ class _RemoteFolder(Folder):
             verb = "written" if kind is OutputError else "read"
             raise kind(
                 f"{self} cannot be {verb}: {one_line(error)}.{more} Check the address, the "
-                f"connection and your credentials; the same command goes on."
+                f"connection and your credentials, and give the same command again."
             ) from error
