@@ -291,7 +291,7 @@ def predict(
     from dataclasses import replace
 
     from swapmark.data.cache import write_skipped
-    from swapmark.data.folders import writing_at
+    from swapmark.data.folders import beside, writing_at
     from swapmark.data.items import is_video_name
     from swapmark.errors import counted
     from swapmark.files import safe_cell
@@ -303,9 +303,6 @@ def predict(
     plain = frames == {"frame_rate": None, "every": 1, "start": None, "stop": None}
     plain &= not (overlay or safe or is_video_name(images[0]))
     in_parts = _in_parts(out, format, shard or engine, plain=plain)
-    here = Path(out).expanduser().resolve()
-    if any(here == Path(image).expanduser().resolve() for image in images):
-        raise InputError(f"{out} is one of the images. Choose another --out.")
     if in_parts:
         detector = _loaded(run, device, points)
         try:
@@ -327,8 +324,10 @@ def predict(
         return
     reasons = _reasons(Path(out)).name
     with writing_at(out, [reasons], overwrite=overwrite) as table:
+        if any(table.resolve() == Path(image).expanduser().resolve() for image in images):
+            raise InputError(f"{out} is one of the images. Choose another --out.")
         if overlay:
-            if overlay.resolve() == here:
+            if overlay.resolve() == table.resolve():
                 raise InputError(f"{out} cannot be both the table and the overlay. Rename one.")
             video = frame_rate is not None or is_video_name(images[0])
             check_drawing(overlay, source, frames=video, overwrite=overwrite)
@@ -352,8 +351,7 @@ def predict(
     _print_lost(out, lost)
     if found.skipped:
         total = counted(len(found.skipped) + len(found), kind)
-        beside = out.removesuffix(Path(out).name)
-        _tell(f"Skipped {len(found.skipped)} of {total}; reasons: {beside}{reasons}")
+        _tell(f"Skipped {len(found.skipped)} of {total}; reasons: {beside(out, reasons)}")
     if found.unlike is not None and (count := int((found.unlike > 1).sum())):
         told = f"{count} of {counted(len(found), kind)} look{'s' * (count == 1)} unlike those that"
         _tell(f"{told} {run} was trained on, so the landmarks may mean nothing: unlike is above 1.")
@@ -846,7 +844,7 @@ def align(
 
 @app.command(sort_key=9)
 def shapes(
-    table: Path,
+    table: str,
     /,
     *,
     out: Annotated[Path, OUT],

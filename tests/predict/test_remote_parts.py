@@ -1,6 +1,8 @@
 """Results written behind a URL: in fsspec's memory, on the disk as file://, and where it fails."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -73,6 +75,7 @@ def test_a_table_behind_a_url(root, tiny_onnx, photos, capsys):
 def test_what_would_be_lost_is_kept(tiny_onnx, photos, monkeypatch, capsys):
     root = f"memory://{photos}/store"
     store, _ = fsspec.core.url_to_fs(root)
+    (photos / "images" / "face-00004.png").write_bytes(b"none")
 
     def full(*_: object) -> None:
         raise OSError("quota exceeded")
@@ -82,8 +85,10 @@ def test_what_would_be_lost_is_kept(tiny_onnx, photos, monkeypatch, capsys):
         assert main(["predict", str(tiny_onnx), str(photos), "--out", f"{root}/a.csv"]) == 2
         told = capsys.readouterr().err
         assert "quota exceeded" in told
-        kept = told.partition("kept as ")[2].partition(". Check")[0]
-        assert len(swapmark.read_points(kept)) == 30
+        kept = Path(told.partition("kept in ")[2].partition(". Check")[0])
+        assert len(swapmark.read_points(kept / "a.csv")) == 29
+        assert (kept / "a-skipped.csv").exists()
+        shutil.rmtree(kept)
         with pytest.raises(OutputError, match="quota exceeded"):
             swapmark.load(tiny_onnx).predict_parts(photos, f"{root}/points")
     assert swapmark.load(tiny_onnx).predict_parts(photos, f"{root}/points").missing == 0
@@ -96,3 +101,28 @@ def test_where_nothing_can_be_written_is_told_before_any_work(tiny_onnx, photos,
         assert "cannot be written; expected a store as s3://" in capsys.readouterr().err
     with pytest.raises(InputError, match=r"swapmark\[remote\]"):
         folders.folder_at("s3://bucket/points")
+    with pytest.raises(InputError, match="expected s3://bucket/points"):
+        swapmark.load(tiny_onnx).predict_parts(photos, Path("s3://bucket/points"))
+
+
+def test_a_picture_is_no_table_by_its_url_either(tiny_onnx, photos, capsys):
+    picture = photos / "images" / "face-00003.png"
+    before = picture.read_bytes()
+    words = ["predict", str(tiny_onnx), str(picture), "--format", "csv", "--overwrite"]
+    assert main([*words, "--out", picture.as_uri()]) == 2
+    assert "is one of the images" in capsys.readouterr().err
+    assert picture.read_bytes() == before
+
+
+def test_a_mark_of_the_folder_is_no_other_file(tmp_path):
+    store, place = fsspec.core.url_to_fs(f"memory://{tmp_path}/points")
+    folder = folders.folder_at(f"memory://{tmp_path}/points/")
+    store.makedirs(place)
+    assert folder.names() == set()
+    folder.create("parts.json", "{}")
+    folder.create("parts.json", "another")
+    assert folder.names() == {"parts.json"}
+    assert folder.read("parts.json") == b"{}"
+    folder.remove("parts.json")
+    folder.remove("parts.json")
+    assert not folder.has("parts.json")

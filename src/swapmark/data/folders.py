@@ -5,8 +5,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
@@ -14,47 +13,70 @@ from swapmark.data.remote import store_of
 from swapmark.errors import InputError, OutputError, one_line
 from swapmark.files import is_url, read_regular, refuse_existing, write_text
 
+_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
+"""Stores that put a file in its place whole or not at all; others, as FTP, are not written to."""
+
 
 def folder_at(place: str | os.PathLike) -> "Folder":
     """The folder at a path or URL; raises InputError for a URL of no store that can be opened."""
     place = os.fspath(place)
     if not is_url(place):
         return Folder(Path(place).expanduser())
+    if "://" not in place:  # it went through a Path; fsspec would take it for one
+        raise InputError(f"{place} lacks a slash; expected {place.replace(':/', '://', 1)}.")
     store, root = store_of(place)
     kinds = {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)
     if "file" in kinds:
         return Folder(Path(root))
-    return _RemoteFolder(place, root.rstrip("/"), writable="https" not in kinds)
+    return _RemoteFolder(place.rstrip("/"), root.rstrip("/"), writable=not kinds.isdisjoint(_WHOLE))
+
+
+def beside(place: str, name: str) -> str:
+    """The path or URL of another file in the same folder.
+
+    >>> beside("s3://bucket/points.csv", "points-skipped.csv")
+    's3://bucket/points-skipped.csv'
+    """
+    parent, _ = _split(place)
+    return f"{parent}/{name}" if is_url(place) else str(Path(parent) / name)
+
+
+def _split(place: str) -> tuple[str, str]:
+    """The folder and the name of a path or URL."""
+    if is_url(place):
+        parent, _, name = place.rstrip("/").rpartition("/")
+        return parent, name
+    return str(Path(place).parent), Path(place).name
 
 
 @contextmanager
-def writing_at(place: str, beside: Sequence[str] = (), *, overwrite: bool) -> Iterator[Path]:
+def writing_at(place: str, others: Sequence[str] = (), *, overwrite: bool) -> Iterator[Path]:
     """A path to write for what shall be at a path or URL; what is made beside it goes along.
 
-    beside: names of files that may be made with it. Raises InputError where one of them all is
-    there and `overwrite` is not set, OutputError where the URL cannot be written.
+    others: names of files that may be made with it. Raises InputError where one of them all is
+    there and `overwrite` is not set, OutputError where the URL cannot be written; what was made is
+    kept then.
     """
-    name = PurePath(place).name
-    parent = place.removesuffix(name)
+    parent, name = _split(place)
     folder = folder_at(parent)
+    if isinstance(folder, _RemoteFolder):
+        folder.open()
+    for one in (name, *others):
+        there = folder.has(one)
+        refuse_existing(beside(place, one), overwrite=overwrite, there=there)
     if not isinstance(folder, _RemoteFolder):
-        for one in (name, *beside):
-            refuse_existing(folder.path / one, overwrite=overwrite)
         yield folder.path / name
         return
-    folder.open()
-    there = folder.names()
-    for one in (name, *beside):
-        refuse_existing(f"{parent}{one}", overwrite=overwrite, there=one in there)
-    with TemporaryDirectory(prefix="swapmark-") as made:
-        try:
-            yield Path(made) / name
-        finally:  # an odd name may have led to another format
-            names = Folder(Path(made)).names()
-            for one in names:
-                folder.write(one, partial(shutil.copy, Path(made) / one))
-        for old in set(beside) - names:
-            folder.remove(old)
+    made = Path(mkdtemp(prefix="swapmark-"))
+    try:
+        yield made / name
+    finally:  # also of another name, as of a table in another format
+        for path in sorted(made.iterdir(), key=lambda path: path.name != name):
+            folder.put(path, overwrite=overwrite)
+        old = [one for one in others if not (made / one).exists()]
+        shutil.rmtree(made)
+    for one in old:
+        folder.remove(one)
 
 
 class Folder:
@@ -75,10 +97,14 @@ class Folder:
             )
         self.path.mkdir(parents=True, exist_ok=True)
 
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return (self.path / name).is_file()
+
     def names(self) -> set[str]:
         """Of all that lies in it; none where it is not there."""
         try:
-            return {path.name for path in self.path.iterdir()}
+            return {path.name for path in self.path.iterdir() if path.exists()}
         except (FileNotFoundError, NotADirectoryError):
             return set()
 
@@ -98,14 +124,15 @@ class Folder:
             with suppress(FileExistsError):
                 os.link(own, self.path / name)
         except OSError:  # a disk without links
-            if not (self.path / name).exists():
+            if not self.has(name):
                 write_text(self.path / name, text)
         finally:
             own.unlink()
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
-        (self.path / name).unlink(missing_ok=True)
+        if self.has(name):
+            (self.path / name).unlink()
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
@@ -114,7 +141,7 @@ class Folder:
 
 
 class _RemoteFolder(Folder):
-    """A folder behind a URL, whose store puts a file in its place whole or not at all."""
+    """A folder behind a URL."""
 
     def __init__(self, url: str, root: str, *, writable: bool):
         self.url, self.root, self.writable = url, root, writable
@@ -134,12 +161,18 @@ class _RemoteFolder(Folder):
                 f"{self} cannot be written; expected a store as s3:// or gs://, or a place here."
             )
 
+    def has(self, name: str) -> bool:
+        with self._telling(InputError):
+            self.store.invalidate_cache()
+            return self.store.isfile(f"{self.root}/{name}")
+
     def names(self) -> set[str]:
         with self._telling(InputError):
             self.store.invalidate_cache()
             with suppress(FileNotFoundError):
-                paths = self.store.ls(self.root, detail=False)
-                return {path.rstrip("/").rpartition("/")[2] for path in paths}
+                paths = {path.rstrip("/") for path in self.store.ls(self.root, detail=False)}
+                # Some list a mark of the folder itself.
+                return {path.rpartition("/")[2] for path in paths - {self.root}}
         return set()
 
     def read(self, name: str) -> bytes:
@@ -147,26 +180,41 @@ class _RemoteFolder(Folder):
             return self.store.cat_file(f"{self.root}/{name}")
 
     def write(self, name: str, write: Callable[[Path], Any]) -> None:
-        made = Path(mkdtemp(prefix="swapmark-")) / name
-        write(made)
-        with self._telling(OutputError, f" What was to be written is kept as {made}."):
-            self.store.put_file(str(made), f"{self.root}/{name}")
-        shutil.rmtree(made.parent)
+        with TemporaryDirectory(prefix="swapmark-") as made:
+            write(Path(made) / name)
+            with self._telling(OutputError):
+                self.store.put_file(f"{made}/{name}", f"{self.root}/{name}")
+
+    def put(self, made: Path, *, overwrite: bool) -> None:
+        """Put a file there, under its name; raises OutputError that says where it is kept."""
+        kept = f"What was to be written is kept in {made.parent}."
+        if not overwrite and self.has(made.name):
+            raise OutputError(f"{self}/{made.name} exists already. {kept}")
+        try:
+            with self._telling(OutputError, kept):
+                self.store.put_file(str(made), f"{self.root}/{made.name}")
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(kept) from None
 
     def create(self, name: str, text: str) -> None:
-        if name not in self.names():  # of two at once the second counts, and the first is told
+        if not self.has(name):  # of two at once the second counts, and the first is told
             self.write(name, lambda path: write_text(path, text))
 
     def remove(self, name: str) -> None:
-        with self._telling(OutputError), suppress(FileNotFoundError):
-            self.store.rm_file(f"{self.root}/{name}")
+        if self.has(name):
+            with self._telling(OutputError), suppress(FileNotFoundError):
+                self.store.rm_file(f"{self.root}/{name}")
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
         with TemporaryDirectory(prefix="swapmark-") as folder:
             path = Path(folder) / name
             path.write_bytes(self.read(name))
-            yield path
+            try:
+                yield path
+            except InputError as error:
+                told = str(error).replace(str(path), f"{self}/{name}")
+                raise InputError(told) from error
 
     @contextmanager
     def _telling(self, kind: type[Exception], more: str = "") -> Iterator[None]:
@@ -178,6 +226,6 @@ class _RemoteFolder(Folder):
                 raise
             verb = "written" if kind is OutputError else "read"
             raise kind(
-                f"{self} cannot be {verb}: {one_line(error)}.{more} Check the address, the "
-                f"connection and your credentials, and give the same command again."
+                f"{self} cannot be {verb}: {one_line(error)}. {more + ' ' * bool(more)}Check the "
+                f"address, the connection and your credentials, and give the same command again."
             ) from error

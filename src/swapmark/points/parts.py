@@ -76,24 +76,28 @@ class Parts:
 
     def missing(self, folder: Folder) -> list[int]:
         """The parts that are not there yet."""
-        return [number for number in self.empty(folder) if not self._is_done(folder, number)]
+        there = folder.names()
+        return [n for n in range(len(self)) if not self._is_done(folder, n, there)]
 
     def empty(self, folder: Folder) -> list[int]:
         """The parts without a table: not there yet, or no picture of theirs could be used."""
         there = folder.names()
         return [number for number in range(len(self)) if self.table(number) not in there]
 
-    def _is_done(self, folder: Folder, number: int) -> bool:
-        """Whether none of a part without a table could be used."""
+    def _is_done(self, folder: Folder, number: int, there: set[str]) -> bool:
+        """Whether a part has its table, or else none of its pictures could be used."""
+        if self.table(number) in there or self.reasons(number) not in there:
+            return self.table(number) in there
         part = self.rows(number)
         return len(_read_skipped(folder, self.reasons(number))) == part.stop - part.start
 
     def write(self, folder: Folder, number: int, found: Points | None, skipped: Sequence) -> None:
         """Write a part: its points, None where no picture could be used, and what was skipped."""
         self.check(folder)  # another process may have begun the folder anew
-        folder.remove(self.reasons(number))  # of a part that was cut off before its table
         if skipped:
             folder.write(self.reasons(number), lambda path: write_skipped(path, skipped))
+        else:  # there may be one of a part that was cut off before its table
+            folder.remove(self.reasons(number))
         if found is not None:
             folder.write(self.table(number), lambda path: found.save(path, overwrite=True))
 
@@ -165,7 +169,7 @@ def read_record(folder: Folder) -> Parts:
 
 def is_parts(folder: Folder) -> bool:
     """Whether a folder holds a table in parts."""
-    return RECORD in folder.names()
+    return folder.has(RECORD)
 
 
 def read_parts(folder: Folder, read: Callable[[Path], Points]) -> Points:
@@ -179,11 +183,12 @@ def read_parts(folder: Folder, read: Callable[[Path], Points]) -> Points:
         )
     tables, skipped, there = [], [], folder.names()
     for number in range(len(parts)):
-        skipped += _read_skipped(folder, parts.reasons(number))
+        if parts.reasons(number) in there:
+            skipped += _read_skipped(folder, parts.reasons(number))
         if parts.table(number) in there:
             with folder.local(parts.table(number)) as path:
                 tables.append(read(path))
-    skipped += _read_skipped(folder, UNREAD)
+    skipped += _read_skipped(folder, UNREAD) if UNREAD in there else []
     if not tables:
         raise InputError(f"No picture of {folder} could be used: see the lists of skipped ones.")
     return replace(_joined(tables, folder), skipped=tuple(skipped))
@@ -209,8 +214,5 @@ def _joined(tables: list[Points], folder: Folder) -> Points:
 
 
 def _read_skipped(folder: Folder, name: str) -> list[Skipped]:
-    try:
-        text = folder.read(name).decode()
-    except FileNotFoundError:
-        return []
-    return [Skipped(*row[:2]) for row in list(csv.reader(io.StringIO(text, newline="")))[1:]]
+    text = io.StringIO(folder.read(name).decode(), newline="")
+    return [Skipped(*row[:2]) for row in list(csv.reader(text))[1:]]
