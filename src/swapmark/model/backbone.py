@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from swapmark.model.depthwise import depthwise
+
 
 class ConvBlock(nn.Sequential):
     """3×3 (or `kernel`) convolution, group norm, ReLU; `stride` 2 halves the resolution.
@@ -83,14 +85,16 @@ def _mirror(values: Tensor) -> Tensor:
 
 def _normed(conv: nn.Conv2d, norm: nn.Module, maps: Tensor) -> Tensor:
     """On mirrored maps, the convolution and its batch norm with kept statistics as one."""
-    if not isinstance(norm, nn.BatchNorm2d):  # folded
-        return conv(maps)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    shift = torch.addcmul(norm.bias, norm.running_mean, scale, value=-1)
-    weight = _mirror(conv.weight * scale[:, None, None, None])
-    return F.conv2d(maps, weight, shift, conv.stride, conv.padding, groups=conv.groups)
+    weight, bias = conv.weight, conv.bias
+    if isinstance(norm, nn.BatchNorm2d):  # not folded
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        bias = torch.addcmul(norm.bias, norm.running_mean, scale, value=-1)
+        weight = _mirror(weight * scale[:, None, None, None])
+    if conv.groups > 1:
+        return depthwise(maps, weight, bias, conv.stride[0])
+    return F.conv2d(maps, weight, bias, conv.stride, conv.padding)
 
 
 class InvertedBottleneck(nn.Module):
