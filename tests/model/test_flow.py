@@ -14,6 +14,7 @@ from swapmark.model.flow import (
     correlation,
     expected_places,
     flow_features,
+    matched_nearby,
     matches,
     soft_transfer,
     transposed,
@@ -197,3 +198,26 @@ def test_a_landmark_that_nothing_matches_still_is_a_number():
     carried = carried_points(match, far, 0.05)
     assert carried.isfinite().all()
     assert carried.abs().max() <= 1
+
+
+def test_a_landmark_is_found_where_the_same_is_seen_nearby_and_not_farther_off():
+    torch.manual_seed(0)
+    maps_j = torch.randn(1, 32, 16, 16)
+    maps_i = maps_j.roll((1, 2), dims=(2, 3))  # one cell down, two to the right
+    points_j = torch.tensor([[[-0.4375, 0.0625]]])  # the centre of a cell
+    moved = points_j + torch.tensor([0.25, 0.125])
+    options = {"temperature": 0.03, "width": 0.2}
+    for off in (0.0, 0.15):
+        found = matched_nearby(maps_i, maps_j, moved + off, points_j, **options)
+        assert (found - moved).abs().max() < 0.01
+    away = matched_nearby(maps_i, maps_j, moved + 0.9, points_j, temperature=0.1, width=0.05)
+    assert (away - moved - 0.9).abs().max() < 0.1
+
+
+def test_autocast_does_not_round_what_is_found_nearby(features):
+    points = torch.rand(len(features), 3, 2) - 0.5
+    options = {"temperature": 0.1, "width": 0.05}
+    expected = matched_nearby(features, features.flip(0), points, points, **options)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = matched_nearby(features, features.flip(0), points, points, **options)
+    assert torch.equal(cast, expected)

@@ -10,7 +10,7 @@ from swapmark.drawing.draw import landmark_colours, save_image
 
 TERMS = (
     *("loss", "reconstruction", "known_equivariance", "separation"),
-    *("swap", "cycle", "inverse", "equivariance", "flow"),
+    *("swap", "cycle", "inverse", "equivariance", "nearby", "flow"),
 )
 """The loss and its terms, by their names in metrics.jsonl."""
 SPREADS = ("spread", "spread_min")

@@ -109,6 +109,34 @@ def carried_points(
     return soft_argmax(carried / carried.sum(dim=(-2, -1), keepdim=True).clamp_min(1e-12))
 
 
+def matched_nearby(
+    features_i: Float[Tensor, "batch channel height_i width_i"],
+    features_j: Float[Tensor, "batch channel height_j width_j"],
+    points_i: Float[Tensor, "batch landmark 2"],
+    points_j: Float[Tensor, "batch landmark 2"],
+    *,
+    temperature: float,
+    width: float,
+) -> Float[Tensor, "batch landmark 2"]:
+    """T(j→i) of the points of j, looked for around those of i. Ours: their warp is the prior.
+
+    A softmax over the cells of i, of the cosine with what is seen at the point of j, and of a
+    Gaussian `width` wide, in unit lengths, around the point of i; its mean place.
+    """
+    with full_precision(features_i.device):
+        at = points_j.float()[:, :, None]
+        seen = F.grid_sample(features_j.float(), at, padding_mode="border", align_corners=False)
+        known = F.normalize(seen[..., 0], dim=1)
+        cells = F.normalize(features_i.float(), dim=1)
+        likeness = einsum(known, cells, "b c k, b c y x -> b k y x") / temperature
+        y, x = (cell_centres(length, likeness.device) for length in likeness.shape[2:])
+        off_x, off_y = points_i.float()[..., 0:1] - x, points_i.float()[..., 1:2] - y
+        off = off_x.square()[:, :, None, :] + off_y.square()[:, :, :, None]
+        scores = likeness - off / (2 * width**2)
+        flat = rearrange(scores, "b k y x -> b k (y x)").softmax(dim=-1)
+        return soft_argmax(rearrange(flat, "b k (y x) -> b k y x", x=len(x)))
+
+
 def expected_places(match: Volume) -> Float[Tensor, "batch height_j width_j 2"]:
     """The soft-argmax of S(i→j): where in i each cell of j corresponds to, in unit coordinates."""
     flat = soft_argmax(rearrange(match, "b yj xj yi xi -> b (yj xj) yi xi"))

@@ -24,11 +24,19 @@ from torch import Tensor, nn
 from swapmark.bounds import NotNegative, Positive, Share, check_bounds
 from swapmark.data.views import Batch
 from swapmark.data.warp import warp_grid
-from swapmark.model.flow import CrossImageFlow, carried_points, flow_features
+from swapmark.model.flow import (
+    CrossImageFlow,
+    carried_points,
+    flow_features,
+    matched_nearby,
+)
 from swapmark.model.model import SwapModel
 from swapmark.objectives.mirror import features_and_pose
 from swapmark.objectives.perceptual import PerceptualDistance
 from swapmark.objectives.regularisers import known_equivariance, separation
+
+NEARBY = 0.05
+"""Unit lengths: how far `nearby` looks. Within 0.1 it is worse (docs/lab-notebook.md)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,9 @@ class C3Config:
     equivariance: NotNegative = 0.0
     """λ_equiv, likewise: the pose of i is that of j, carried over by the flow. Off by default: with
     features of a frozen network T is less exact than the landmarks soon are."""
+    nearby: NotNegative = 0.0
+    """Ours, likewise: the pose of i is where the flow finds the landmarks of j near it. The warp
+    between the landmarks themselves is the flow's prior, so that it can be finer than they are."""
     through_swap: bool = False
     """Whether the second stage's gradient reaches the decoder of the first. Ours: it does not, the
     generated pictures are data for the second stage."""
@@ -93,6 +104,7 @@ class C3Config:
             "cycle": ramp * self.cycle,
             "inverse": ramp * self.inverse,
             "equivariance": ramp * self.equivariance,
+            "nearby": ramp * self.nearby,
             "flow": 1.0,
         }
 
@@ -175,15 +187,24 @@ class C3(nn.Module):
                 truth = warp_grid(batch.warp, *maps_copy.shape[-2:])
                 terms["flow"] = self.flow.filter_loss(maps_i, maps_copy, truth)
 
+        if λ["nearby"]:
+            # Ours: |p_i - q_i|² in both stages, q_i being where the flow from I_j, sought around
+            # p_i alone, has the landmarks of I_j; not taught by it.
+            maps_i, p = self._flow_features(I_i, 3), p_i.points.detach()
+            scale = {"temperature": config.flow_temperature, "width": NEARBY}
+            q_i = matched_nearby(maps_i, maps_i[σ], p, p[σ], **scale)
+            stages = [_squared(pose.points, q_i) for pose in poses]
+            terms["nearby"] = torch.stack(stages).sum()
+
         loss = torch.stack([λ[name] * term for name, term in terms.items()]).sum()
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     @torch.no_grad()
-    def _flow_features(self, images: Tensor) -> Tensor:
-        """What T compares: the frozen network's features, of pictures enlarged by `flow_scale`."""
+    def _flow_features(self, images: Tensor, levels: int = 2) -> Tensor:
+        """What T compares: the frozen network's coarsest maps, of pictures enlarged."""
         scale = float(self.config.flow_scale)
         enlarged = F.interpolate(images, scale_factor=scale, mode="bilinear")
-        return flow_features(self.perceptual.targets(enlarged)[-2:])
+        return flow_features(self.perceptual.targets(enlarged)[-levels:])
 
 
 def _squared(

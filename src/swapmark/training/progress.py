@@ -94,7 +94,13 @@ def effort(c3: C3Config, share: float) -> float:
     if not c3.ramp(share):
         return 1.0
     first = bool(c3.swap or c3.cycle or c3.inverse)
-    return 1.0 + 0.5 * first + 0.6 * bool(c3.cycle) + 1.0 * bool(c3.equivariance)
+    return (
+        1.0
+        + 0.5 * first
+        + 0.6 * bool(c3.cycle)
+        + 1.0 * bool(c3.equivariance)
+        + 0.5 * bool(c3.nearby)
+    )
 
 
 def _duration(seconds: float) -> str:
