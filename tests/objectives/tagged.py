@@ -15,7 +15,7 @@ from swapmark.objectives.perceptual import PerceptualDistance
 SIZE = 64
 TERMS = (
     *("reconstruction", "known_equivariance", "separation"),
-    *("swap", "cycle", "inverse", "equivariance"),
+    *("swap", "cycle", "inverse", "equivariance", "nearby"),
 )
 
 

@@ -15,8 +15,9 @@ ALL_ON = dict.fromkeys(TERMS, 1.0) | {
     "known_equivariance": 10.0,
     "inverse": 10.0,
     "equivariance": 10.0,
+    "nearby": 100.0,
 }
-LATE = ("swap", "cycle", "inverse", "equivariance")
+LATE = ("swap", "cycle", "inverse", "equivariance", "nearby")
 
 
 def small_model(**changes) -> SwapModel:
@@ -93,6 +94,7 @@ def test_a_weight_of_zero_takes_all_influence_from_a_term(perceptual, name):
 def test_the_late_terms_fade_in_and_the_loss_is_the_weighted_sum(perceptual, progress):
     # Weights that make the terms about equally large, so that none is lost in the sum.
     weights = {**ALL_ON, "known_equivariance": 300.0, "inverse": 1e4, "equivariance": 30.0}
+    weights["nearby"] = 3e4
     settings = C3Config(**weights, ramp_start=0.3, ramp_end=0.5)
     terms = C3(small_model(), perceptual, settings).eval()(views(2), progress)
     ramp = min(1.0, max(0.0, (progress - 0.3) / 0.2))
