@@ -71,6 +71,9 @@ def test_what_is_no_plan_is_refused(write_plan, change, words):
 def test_recorded_runs_are_read_by_the_settings_of_today():
     for record in read_json_lines(BENCHMARKS / "results" / "quality.jsonl"):
         old, new = record["config"]["c3"], modern(record["config"])["c3"]
+        if "swap" in old:  # recorded since it has that name
+            assert new == old | {"nearby": old.get("nearby", 0)}
+            continue
         weights = (0, old["cycle"]) if old["second_swap"] else (old["cycle"], 0)
         assert (new["swap"], new["cycle"]) == weights
         assert modern(record["config"])["model"]["resize"] == "pad"

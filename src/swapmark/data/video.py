@@ -149,6 +149,8 @@ def _frames(path: Path) -> Frames:
     index, told, last, seen, matrix = 0, 0, None, None, None
     with _opened(path) as (container, stream):
         stream.thread_type = "AUTO"
+        # With one, frames that a cut has spoilt come out of the decoder as if they were whole.
+        stream.codec_context.thread_count = min(16, max(2, os.cpu_count() or 1))
         interval = float(1 / stream.average_rate) if stream.average_rate else 0.0
         for frame in _decoded(container, stream):
             if isinstance(frame, str):
