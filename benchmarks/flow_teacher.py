@@ -28,9 +28,8 @@ from harness.running import scored
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
 from swapmark.data.cache import load_images
 from swapmark.data.tensors import as_model_input
-from swapmark.data.warp import unit_grid
 from swapmark.model.backbone import EfficientNetLite0
-from swapmark.model.flow import flow_features
+from swapmark.model.flow import flow_features, matched_nearby
 from swapmark.points.table import Points
 from swapmark.predict.network import TorchNetwork
 from swapmark.specimens.evaluate import evaluate
@@ -83,14 +82,9 @@ def features_of(backbone: torch.nn.Module, squares: np.ndarray, way: Way) -> Ten
 
 def sought(features: Tensor, start: Tensor, pairs: Tensor, prior: Tensor, way: Way) -> Tensor:
     """Where in one picture of each pair that is which lies at `start` in the other: (B, K, 2)."""
-    here, there = features[pairs[:, 0]].float(), features[pairs[:, 1]].float()
-    known = F.grid_sample(there, start[:, :, None], padding_mode="border", align_corners=False)
-    known = F.normalize(known[..., 0], dim=1)
-    cells = F.normalize(here.flatten(2), dim=1)
-    grid = unit_grid(*here.shape[-2:]).reshape(-1, 2)
-    off = (prior[:, :, None] - grid).square().sum(dim=-1)
-    scores = torch.einsum("bck,bcn->bkn", known, cells) / way.temperature
-    return (scores - off / (2 * way.locality**2)).softmax(dim=-1) @ grid
+    here, there = features[pairs[:, 0]], features[pairs[:, 1]]
+    options = {"temperature": way.temperature, "width": way.locality}
+    return matched_nearby(here, there, prior, start, **options)
 
 
 def moved(features: Tensor, points: Tensor, way: Way, partners: int) -> tuple[Tensor, float]:

@@ -98,6 +98,15 @@ def is_url(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text) is not None
 
 
+def with_slashes(url: str) -> str:
+    """A URL that went through a Path, which left it one slash.
+
+    >>> with_slashes("s3:/bucket/photos")
+    's3://bucket/photos'
+    """
+    return re.sub(":/+", "://", url, count=1)
+
+
 def local_path(path: str | os.PathLike) -> Path:
     """The path of a file or folder here; raises InputError for a URL: it would be a folder `s3:`.
 
@@ -106,10 +115,10 @@ def local_path(path: str | os.PathLike) -> Path:
     swapmark.errors.InputError: s3://bucket/points.csv is a URL; expected a file or folder here...
     """
     if is_url(os.fspath(path)):
-        told = re.sub(":/+", "://", os.fspath(path), count=1)  # a Path has one slash
         raise InputError(
-            f"{told} is a URL; expected a file or folder here. Copy it, such as by `aws s3 cp` or "
-            f"`gcloud storage cp`. URLs are for pictures, and for what `swapmark predict` writes."
+            f"{with_slashes(os.fspath(path))} is a URL; expected a file or folder here. Copy it, "
+            f"such as by `aws s3 cp` or `gcloud storage cp`. URLs are for pictures, and for what "
+            f"`swapmark predict` writes."
         )
     return Path(path).expanduser()
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
-from swapmark.data.remote import store_of
+from swapmark.data.remote import protocols, store_of
 from swapmark.errors import InputError, OutputError, one_line
-from swapmark.files import is_url, read_regular, refuse_existing, write_text
+from swapmark.files import is_url, read_regular, refuse_existing, with_slashes, write_text
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
 """Stores that put a file in its place whole or not at all; others, as FTP, are not written to."""
@@ -23,12 +23,12 @@ def folder_at(place: str | os.PathLike) -> "Folder":
     if not is_url(place):
         return Folder(Path(place).expanduser())
     if "://" not in place:  # it went through a Path; fsspec would take it for one
-        raise InputError(f"{place} lacks a slash; expected {place.replace(':/', '://', 1)}.")
+        raise InputError(f"{place} lacks a slash; expected {with_slashes(place)}.")
     store, root = store_of(place)
-    kinds = {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)
+    kinds = protocols(store)
     if "file" in kinds:
         return Folder(Path(root))
-    return _RemoteFolder(place.rstrip("/"), root.rstrip("/"), writable=not kinds.isdisjoint(_WHOLE))
+    return _RemoteFolder(place.rstrip("/"), root.rstrip("/"), writable=not _WHOLE.isdisjoint(kinds))
 
 
 def beside(place: str, name: str) -> str:
@@ -59,14 +59,14 @@ def writing_at(place: str, others: Sequence[str] = (), *, overwrite: bool) -> It
     """
     parent, name = _split(place)
     folder = folder_at(parent)
-    if isinstance(folder, _RemoteFolder):
-        folder.open()
-    for one in (name, *others):
-        there = folder.has(one)
-        refuse_existing(beside(place, one), overwrite=overwrite, there=there)
     if not isinstance(folder, _RemoteFolder):
+        for one in (name, *others):
+            refuse_existing(folder.path / one, overwrite=overwrite)
         yield folder.path / name
         return
+    folder.open()
+    for one in (name, *others):
+        refuse_existing(f"{folder}/{one}", overwrite=overwrite, there=folder.has(one))
     made = Path(mkdtemp(prefix="swapmark-"))
     try:
         yield made / name
@@ -182,8 +182,7 @@ class _RemoteFolder(Folder):
     def write(self, name: str, write: Callable[[Path], Any]) -> None:
         with TemporaryDirectory(prefix="swapmark-") as made:
             write(Path(made) / name)
-            with self._telling(OutputError):
-                self.store.put_file(f"{made}/{name}", f"{self.root}/{name}")
+            self._put(Path(made) / name)
 
     def put(self, made: Path, *, overwrite: bool) -> None:
         """Put a file there, under its name; raises OutputError that says where it is kept."""
@@ -191,10 +190,13 @@ class _RemoteFolder(Folder):
         if not overwrite and self.has(made.name):
             raise OutputError(f"{self}/{made.name} exists already. {kept}")
         try:
-            with self._telling(OutputError, kept):
-                self.store.put_file(str(made), f"{self.root}/{made.name}")
+            self._put(made, kept)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(kept) from None
+
+    def _put(self, made: Path, more: str = "") -> None:
+        with self._telling(OutputError, more):
+            self.store.put_file(str(made), f"{self.root}/{made.name}")
 
     def create(self, name: str, text: str) -> None:
         if not self.has(name):  # of two at once the second counts, and the first is told

@@ -123,8 +123,7 @@ def _below(store: Any, root: str, files: dict[str, dict]) -> Iterator[Entry]:
 
 def _item(store: Any, name: str, about: dict) -> Item:
     size = about.get("size")
-    protocol = store.protocol if isinstance(store.protocol, str) else store.protocol[0]
-    mark = f"{protocol}://{about['name']} {size} {_version(about)}"
+    mark = f"{protocols(store)[0]}://{about['name']} {size} {_version(about)}"
     content = "" if size is None else str(size)
     return Item(name, as_text(mark), partial(_read, store, about["name"], size), content, True)
 
@@ -149,6 +148,11 @@ def _fetched(store: Any, url: str, name: str, about: dict) -> Path:
     except Exception as error:
         raise InputError(f"{url} cannot be fetched: {one_line(error)}.") from error
     return place
+
+
+def protocols(store: Any) -> tuple[str, ...]:
+    """What the URLs of a file system of fsspec may begin with, the usual one first."""
+    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)
 
 
 def store_of(url: str) -> tuple[Any, str]:

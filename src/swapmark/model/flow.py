@@ -126,9 +126,7 @@ def matched_nearby(
     with full_precision(features_i.device):
         at = points_j.float()[:, :, None]
         seen = F.grid_sample(features_j.float(), at, padding_mode="border", align_corners=False)
-        known = F.normalize(seen[..., 0], dim=1)
-        cells = F.normalize(features_i.float(), dim=1)
-        likeness = einsum(known, cells, "b c k, b c y x -> b k y x") / temperature
+        likeness = correlation(features_i, seen)[:, :, 0] / temperature
         y, x = (cell_centres(length, likeness.device) for length in likeness.shape[2:])
         off_x, off_y = points_i.float()[..., 0:1] - x, points_i.float()[..., 1:2] - y
         off = off_x.square()[:, :, None, :] + off_y.square()[:, :, :, None]

@@ -89,7 +89,7 @@ def effort(c3: C3Config, share: float) -> float:
     """About how long a step takes at that share of a run, in units of one without swaps.
 
     A first swap took 0.2 to 0.8 more on a CPU at 128 px, a second 0.6 at 64 px; the flow is put at
-    one whole step.
+    one whole step, and the one that looks nearby at half of one, which nobody measured.
     """
     if not c3.ramp(share):
         return 1.0
