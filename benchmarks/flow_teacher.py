@@ -1,7 +1,6 @@
 """Would the flow between pictures teach landmarks to lie better? Without any training: move, score.
 
     python benchmarks/flow_teacher.py faces lfw.zip --out flow.jsonl --images 400
-    python benchmarks/flow_teacher.py faces lfw.zip --out flow.jsonl --exchange faces-unlabelled.zip
 
 In features of the frozen ImageNet network, or of the model's own backbone, each landmark of a
 picture i is looked for in a picture j: a softmax over the cells of j, of the cosine and of the
@@ -9,8 +8,7 @@ distance to a place where it is expected: where it lies in i (as in C³'s flow m
 model has it in j (the landmarks' own warp, the flow being the rest). The mean over several partners
 i is where the flow would move the landmark of j. If landmarks so moved predict the marked points
 better than they do as they are, the flow is a teacher. Scored on `fit` images, each fifth by a map
-of the others. A line of JSON for each way. `--exchange` adds features that were trained on
-unlabelled pictures (harness/exchange.py) and leaves the ways of the others out.
+of the others. A line of JSON for each way.
 """
 
 import itertools
@@ -22,26 +20,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from cyclopts import run
-from torch import Tensor, nn
+from torch import Tensor
 
 import swapmark
-from harness.exchange import train_head
 from harness.machine import append_line, circumstances
 from harness.running import scored
 from swapmark.coordinates import pixels_to_unit, unit_to_pixels
-from swapmark.data.cache import ImageSet, load_images
-from swapmark.data.sources import list_images
-from swapmark.data.tensors import as_model_input, as_pictures
-from swapmark.data.views import ViewsConfig, make_batch
-from swapmark.data.warp import inverse_points
+from swapmark.data.cache import load_images
+from swapmark.data.tensors import as_model_input
 from swapmark.model.backbone import EfficientNetLite0
 from swapmark.model.flow import flow_features, matched_nearby
 from swapmark.points.table import Points
 from swapmark.predict.network import TorchNetwork
 from swapmark.specimens.evaluate import evaluate
 
-EXCHANGE_PICTURES, CANDIDATES, EXCHANGE_STEPS = 800, 512, 1000
-"""Pictures that the head is trained on, places in each to draw from, steps."""
 RETURNS_WITHIN = 0.06
 """Unit lengths: a match that does not come back as near as this to where it began is left out."""
 
@@ -50,7 +42,7 @@ class Way(NamedTuple):
     """A way to find a landmark of one picture in another."""
 
     network: str
-    """frozen, trained, or exchange: frozen with a head trained on exchange"""
+    """frozen, or trained"""
     enlarged: int
     """by this factor, before the network sees it"""
     levels: tuple[int, ...]
@@ -74,17 +66,7 @@ def ways() -> Iterator[Way]:
         yield Way(*source, "j", 0.1, 0.05, True)
 
 
-def exchange_ways() -> Iterator[Way]:
-    """Those with the features trained on exchange."""
-    source = ("exchange", 2, (0, 1, 2))
-    yield Way(*source, "i", 0.2, 0.05, False)
-    yield Way(*source, "i", 0.2, 0.05, True)
-    for locality, temperature in itertools.product((0.2, 0.1, 0.05), (0.1, 0.05)):
-        yield Way(*source, "j", locality, temperature, False)
-    yield Way(*source, "j", 0.1, 0.05, True)
-
-
-def features_of(backbone: nn.Module, squares: np.ndarray, way: Way) -> Tensor:
+def features_of(backbone: torch.nn.Module, squares: np.ndarray, way: Way) -> Tensor:
     """What the flow compares, of all pictures: float16 (N, C, h, w)."""
     found: list[list[Tensor]] = []
     with torch.inference_mode():
@@ -96,18 +78,6 @@ def features_of(backbone: nn.Module, squares: np.ndarray, way: Way) -> Tensor:
             maps = backbone(images)
             found.append([maps[level].half() for level in way.levels])
         return flow_features([torch.cat(level) for level in zip(*found, strict=True)]).half()
-
-
-def exchange_head(backbone: nn.Module, pictures: ImageSet, way: Way, seed: int) -> nn.Module:
-    """The head trained on exchange, on two views of each picture."""
-    generator = torch.Generator().manual_seed(seed)
-    squares = torch.from_numpy(pictures.batch(np.arange(len(pictures))))
-    batch = make_batch(squares, ViewsConfig(), generator)
-    views = as_pictures(torch.cat([batch.images, batch.warped])).numpy()
-    features = features_of(backbone, views, way).unflatten(0, (2, len(pictures)))
-    places = 2 * torch.rand(len(pictures), CANDIDATES, 2, generator=generator) - 1
-    places = torch.stack([places, inverse_points(places, batch.warp)])
-    return train_head(features, places, steps=EXCHANGE_STEPS, seed=seed)
 
 
 def sought(features: Tensor, start: Tensor, pairs: Tensor, prior: Tensor, way: Way) -> Tensor:
@@ -138,15 +108,7 @@ def moved(features: Tensor, points: Tensor, way: Way, partners: int) -> tuple[Te
     return mean, weight.sum().item() / (partners * weight.numel())
 
 
-def main(
-    model: str,
-    annotated: Path,
-    *,
-    out: Path,
-    images: int = 400,
-    partners: int = 8,
-    exchange: Path | None = None,
-) -> None:
+def main(model: str, annotated: Path, *, out: Path, images: int = 400, partners: int = 8) -> None:
     """Score the landmarks of a model as they are, and as each way of the flow moves them."""
     detector = swapmark.load(model, device="cpu")
     network = detector.network
@@ -171,22 +133,13 @@ def main(
         "frozen": EfficientNetLite0.pretrained().folded().eval(),
         "trained": network.backbone,
     }
-    backbones["exchange"] = backbones["frozen"]
     shared = {"model": model, "annotated": annotated.name, "images": len(items)}
     shared |= {"partners": partners, "as_they_are": error(points)}
     print(shared)
     source, features = None, torch.empty(0)
-    for way in ways() if exchange is None else exchange_ways():
+    for way in ways():
         if source != way[:3]:
             source, features = way[:3], features_of(backbones[way.network], squares, way)
-            if exchange is not None:
-                some = list_images(exchange)[:: len(list_images(exchange)) // EXCHANGE_PICTURES]
-                some = some[:EXCHANGE_PICTURES]
-                unlabelled = load_images(some, network.image_size, resize=network.resize)
-                network_ = exchange_head(backbones["exchange"], unlabelled, way, seed=0)
-                with torch.inference_mode():
-                    parts = [network_(part.float()).half() for part in features.split(16)]
-                features = torch.cat(parts)
         there, kept = moved(features, points, way, partners)
         line = {**shared, **way._asdict(), "kept": round(kept, 3)}
         line |= {"moved": error(there), "half": error((points + there) / 2)}
