@@ -170,10 +170,11 @@ class C3(nn.Module):
             # L_inv = |p_i' - p_i|² + |p_j' - p_j|². Ours: p is the target, and not taught by it.
             terms["inverse"] = _squared(p_i_prime.points, p_i.points.detach())
 
+        enlarged_i = self._enlarged(I_i) if λ["equivariance"] or λ["nearby"] else []
         if λ["equivariance"]:
             # L_equiv = |p_i - T(j→i)∘p_j|² + |p_j - T(i→j)∘p_i|² in both stages, with one T: I_ji
             # has the geometry of I_i. Ours: T∘p_j is the target, and not taught by it.
-            maps_i = self._flow_features(I_i)
+            maps_i = flow_features(enlarged_i[-2:])
             with torch.no_grad():
                 S_ji = self.flow(maps_i[σ], maps_i)
             carried = [
@@ -183,14 +184,14 @@ class C3(nn.Module):
             terms["equivariance"] = torch.stack(stages).sum()
             # Ours: T's filter learns from the warp between I_i and its copy.
             if self.flow.filter is not None:
-                maps_copy = self._flow_features(batch.warped)
+                maps_copy = flow_features(self._enlarged(batch.warped)[-2:])
                 truth = warp_grid(batch.warp, *maps_copy.shape[-2:])
                 terms["flow"] = self.flow.filter_loss(maps_i, maps_copy, truth)
 
         if λ["nearby"]:
             # Ours: |p_i - q_i|² in both stages, q_i being where the flow from I_j, sought around
             # p_i alone, has the landmarks of I_j; not taught by it.
-            maps_i, p = self._flow_features(I_i, 3), p_i.points.detach()
+            maps_i, p = flow_features(enlarged_i[-3:]), p_i.points.detach()
             scale = {"temperature": config.flow_temperature, "width": NEARBY}
             q_i = matched_nearby(maps_i, maps_i[σ], p, p[σ], **scale)
             stages = [_squared(pose.points, q_i) for pose in poses]
@@ -200,11 +201,10 @@ class C3(nn.Module):
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     @torch.no_grad()
-    def _flow_features(self, images: Tensor, levels: int = 2) -> Tensor:
-        """What T compares: the frozen network's coarsest maps, of pictures enlarged."""
+    def _enlarged(self, images: Tensor) -> list[Tensor]:
+        """What T compares: the frozen network's maps, from fine to coarse, of pictures enlarged."""
         scale = float(self.config.flow_scale)
-        enlarged = F.interpolate(images, scale_factor=scale, mode="bilinear")
-        return flow_features(self.perceptual.targets(enlarged)[-levels:])
+        return self.perceptual.targets(F.interpolate(images, scale_factor=scale, mode="bilinear"))
 
 
 def _squared(
