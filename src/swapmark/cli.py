@@ -166,8 +166,8 @@ def train(
         landmarks: How many landmarks to learn (K). Default: 10.
         preset: laptop (default): for a CPU. demo: a few minutes, for synthetic faces. standard: for
             a GPU, in larger batches. paper: for a GPU, from random weights, with all terms of the
-            paper. imm-plus, both-swaps, with-flow, no-swap, no-inverse, no-known-equivariance:
-            laptop with a part of the objective left out or added.
+            paper. imm-plus, both-swaps, with-flow, no-swap, no-inverse, no-nearby,
+            no-known-equivariance: laptop with a part of the objective left out or added.
         method: c3: pairs of different images exchange their appearance. imm: the baseline, which
             pairs an image with a warp of itself.
         steps: Training steps. Choose before you start: they cannot be added later.

@@ -55,7 +55,8 @@ class C3Config:
     features of a frozen network T is less exact than the landmarks soon are."""
     nearby: NotNegative = 0.0
     """Ours, likewise: the pose of i is where the flow finds the landmarks of j near it. The warp
-    between the landmarks themselves is the flow's prior, so that it can be finer than they are."""
+    between the landmarks themselves is the flow's prior, so that it can be finer than they are.
+    `laptop` has it: landmarks are steadier, and on faces more exact (docs/results.md)."""
     through_swap: bool = False
     """Whether the second stage's gradient reaches the decoder of the first. Ours: it does not, the
     generated pictures are data for the second stage."""
