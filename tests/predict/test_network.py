@@ -38,6 +38,13 @@ def test_landmarks_are_in_pixels_of_the_squares(spot):
     assert [level.shape for level in seen.maps] == [(1, 64, 64, 3)]
 
 
+def test_squares_that_must_not_be_written_to_are_seen_without_a_warning(spot):
+    network, square = TorchNetwork(SpotModel(), "cpu"), squares(spot(64, 64, 12.0, 20))
+    expected = network.find(square)[0]
+    square.flags.writeable = False
+    assert np.array_equal(network.find(square)[0], expected)
+
+
 def test_confidence_is_low_where_a_landmark_may_be_in_two_places(spot):
     sharp = spot(64, 64, 32, 32)
     two = np.maximum(spot(64, 64, 6, 32), spot(64, 64, 58, 32))

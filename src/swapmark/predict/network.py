@@ -94,7 +94,7 @@ class TorchNetwork:
 
         found = []
         with torch.inference_mode():
-            for some in torch.from_numpy(squares).split(
+            for some in torch.from_numpy(np.require(squares, requirements="W")).split(
                 AT_ONCE if self.device.type == "cpu" else len(squares)
             ):
                 features = self.backbone(as_model_input(some, self.device))
