@@ -422,8 +422,8 @@ def mark(
     run: Annotated[
         str,
         Parameter(
-            help="What finds landmarks, as for `swapmark predict`. Leave it out, with IMAGES in its "
-            "place, to mark alone."
+            help="What finds landmarks, as for `swapmark predict`. Leave it out, with IMAGES in "
+            "its place, to mark alone."
         ),
     ],
     images: str | None = None,
