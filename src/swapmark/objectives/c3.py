@@ -94,6 +94,17 @@ class C3Config:
         start, end = self.ramp_start, self.ramp_end
         return min(1.0, max(0.0, (progress - start) / max(end - start, 1e-9)))
 
+    @property
+    def late(self) -> dict[str, float]:
+        """λ of the terms of the swaps and the flow, which fade in."""
+        return {
+            "swap": self.swap,
+            "cycle": self.cycle,
+            "inverse": self.inverse,
+            "equivariance": self.equivariance,
+            "nearby": self.nearby,
+        }
+
     def weights(self, progress: float) -> dict[str, float]:
         """λ of every term when `progress` of the run is over."""
         ramp = self.ramp(progress)
@@ -101,11 +112,7 @@ class C3Config:
             "reconstruction": self.reconstruction,
             "known_equivariance": self.known_equivariance,
             "separation": self.separation,
-            "swap": ramp * self.swap,
-            "cycle": ramp * self.cycle,
-            "inverse": ramp * self.inverse,
-            "equivariance": ramp * self.equivariance,
-            "nearby": ramp * self.nearby,
+            **{name: ramp * weight for name, weight in self.late.items()},
             "flow": 1.0,
         }
 

@@ -83,9 +83,7 @@ class Config:
     def swaps_begin(self) -> int | None:
         """The step after which the swaps fade in; None where none do."""
         c3 = self.c3
-        swaps = self.method == "c3" and (
-            c3.swap or c3.cycle or c3.inverse or c3.equivariance or c3.nearby
-        )
+        swaps = self.method == "c3" and any(c3.late.values())
         return round(c3.ramp_start * self.training.steps) if swaps else None
 
     def __post_init__(self):
