@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from swapmark.insight.findings import across_runs, measure, see, verdict
+from swapmark.insight.findings import across_runs, measure, pose_taken_on, see, verdict
+from swapmark.insight.painter import Painter
 from swapmark.predict.network import Sight
 
 SIZE = 64
@@ -103,6 +104,21 @@ def test_pictures_are_judged_too(squares):
     ] == ["few", "could not", "step 5"]
     same = verdict(found, names, squares[[0] * 30], SPAN, 0, 0, "")
     assert any("1 of 30" in text for well, text in same if not well)
+
+
+@pytest.mark.parametrize(("share", "well"), [(1.0, True), (0.0, False)])
+def test_swaps_that_show_the_pose_of_the_lender_are_told(squares, share, well):
+    class Paints(Painter):
+        def __init__(self): ...
+
+        def swap(self, appearance_of, pose_of):
+            return pose_of if share else appearance_of
+
+    sight = see(Blobs(), squares)
+    assert pose_taken_on(Blobs(), Paints(), squares, sight.xy) == pytest.approx(share)
+    found = measure(Blobs(), squares, sight, Paints())
+    said = verdict(found, ("a", "b", "c"), squares, SPAN, 0, 0, "")
+    assert [each for each, text in said if f"take on {share:.0%} of the pose" in text] == [well]
 
 
 def test_across_runs_a_mixture_is_recognised_and_noise_is_not():

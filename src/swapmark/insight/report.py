@@ -96,7 +96,8 @@ def write_report(
     studied, some = found.take(rows), [used[row] for row in rows]
     squares = np.stack([square for square, _ in read_squares(network, some, 1)])
     sight = see(network, squares)
-    findings = measure(network, squares, sight)
+    paints = painter if isinstance(painter, Painter) else None
+    findings = measure(network, squares, sight, paints)
     run = Run(Path(source)) if is_run(Path(source)) else None
     config = None
     if run:
@@ -127,10 +128,8 @@ def write_report(
         "size": network.image_size,
         "typical": _thumbnails(network, [used[row] for row in typical], found.take(typical)),
         "worst": _thumbnails(network, [used[row] for row in worst], found.take(worst)),
-        "landmarks": _landmarks(
-            network, painter, some, studied, squares, findings, top_down, other
-        ),
-        "swaps": _swap_grid(painter, squares) if isinstance(painter, Painter) else None,
+        "landmarks": _landmarks(network, paints, some, studied, squares, findings, top_down, other),
+        "swaps": _swap_grid(paints, squares) if paints else None,
         "no_swaps": painter if isinstance(painter, str) else "",
         "averages": averages,
         "correspondence": {"tiles": [_picture(tile) for tile in maps], "lines": _picture(lines)},
@@ -196,7 +195,7 @@ def _thumbnails(network: Network, items: Sequence[Item], points: Points) -> list
 
 def _landmarks(
     network: Network,
-    painter: Painter | str,
+    paints: Painter | None,
     items: Sequence[Item],
     points: Points,
     squares: np.ndarray,
@@ -208,7 +207,6 @@ def _landmarks(
     rows = _evenly(len(items), ROW)
     shown_items = [items[row] for row in rows]
     crops = np.stack(list(crop_parts(shown_items, points.xy[rows], size=56, extent=0.25)))
-    paints = painter if isinstance(painter, Painter) else None
     heat = paints.heatmaps(squares).mean(axis=0) if paints else None
     plain = squares.mean(axis=0)
     across = None
