@@ -99,6 +99,8 @@ def terminal(tiny_faces, config, tmp_path):
     ours, theirs = pty.openpty()
     # setsid makes the terminal the controlling one, whose Ctrl-C is a signal.
     code = "import os, sys; os.setsid(); os.close(os.open(os.ttyname(2), os.O_RDWR)); "
+    # Where the tests are started by nohup, they ignore SIGHUP, and what they start does.
+    code += "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
     code += "from swapmark.cli import main; sys.exit(main())"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "train", tiny_faces, "--out", tmp_path / "my run", *words],

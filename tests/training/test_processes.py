@@ -232,7 +232,7 @@ def test_of_several_processes_the_first_tells_and_none_that_train_started(
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_is_noted_and_told_and_a_second_one_stops_after_a_while(name, monkeypatch, capfd):
     number = getattr(signal, name)
-    before = signal.getsignal(number)
+    before = signal.signal(number, signal.default_int_handler)  # nohup makes tests ignore SIGHUP
     with noting_stop(tell=True) as asked:
         assert not asked.is_set()
         signal.raise_signal(number)
@@ -241,7 +241,7 @@ def test_a_signal_is_noted_and_told_and_a_second_one_stops_after_a_while(name, m
         monkeypatch.setattr(processes, "HASTE", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
-    assert signal.getsignal(number) == before
+    assert signal.signal(number, before) == signal.default_int_handler
     assert capfd.readouterr().err.count("saving") == 1
 
 
