@@ -115,7 +115,9 @@ def test_swaps_that_show_the_pose_of_the_lender_are_told(squares, share, well):
             return pose_of if share else appearance_of
 
     sight = see(Blobs(), squares)
-    assert pose_taken_on(Blobs(), Paints(), squares, sight.xy) == pytest.approx(share)
+    for often in (1, 2):  # of a video, neighbours are nearly one picture
+        frames, xy = (values.repeat(often, axis=0) for values in (squares, sight.xy))
+        assert pose_taken_on(Blobs(), Paints(), frames, xy) == pytest.approx(share)
     found = measure(Blobs(), squares, sight, Paints())
     said = verdict(found, ("a", "b", "c"), squares, SPAN, 0, 0, "")
     assert [each for each, text in said if f"take on {share:.0%} of the pose" in text] == [well]
