@@ -80,13 +80,13 @@ def test_a_budget_of_time_becomes_steps_and_folds_leave_the_test_images_alone(be
 
 def test_the_tables_replace_what_is_between_the_marks_alone(tmp_path):
     results, page = Path(quality.RESULTS), tmp_path / "results.md"
-    page.write_text(f"before\n{quality.BEGIN}\ntables of before\n{quality.END}\nafter\n", encoding="utf-8")
+    page.write_text(f"before\n{quality.BEGIN}\nreplaced\n{quality.END}\nafter\n", encoding="utf-8")
     quality.table(results, out=page)
     text = page.read_text("utf-8")
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "| `c3`" in text
-    assert "tables of before" not in text
+    assert "replaced" not in text
     page.write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="lacks a mark"):
         quality.table(results, out=page)
