@@ -97,3 +97,8 @@ def too_large(size: int) -> str:
     if size <= MAX_FILE_BYTES:
         return ""
     return f"{size / 2**20:,.0f} MiB is over the limit of {MAX_FILE_BYTES / 2**20:,.0f} MiB a file"
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """At most `most` of the numbers up to `count`, at even distances."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from swapmark.coordinates import pixels_to_unit
+from swapmark.data.items import evenly
 from swapmark.data.tensors import as_model_input, as_pictures
 from swapmark.data.warp import inverse_points, random_warp, warp_images
 from swapmark.errors import counted
@@ -93,7 +94,7 @@ def pose_taken_on(network: Network, painter: Painter, squares: np.ndarray, xy: n
     squares: (N, side, side, 3), N at least 2. xy: (N, K, 2), the landmarks in them.
     """
     half = len(squares) // 2
-    looks = np.linspace(0, half - 1, min(half, PAIRS)).astype(int)
+    looks = evenly(half, PAIRS)
     poses = looks + half
     swapped = see(network, painter.swap(squares[looks], squares[poses])).xy
     left = np.linalg.norm(swapped - xy[poses], axis=-1).mean()

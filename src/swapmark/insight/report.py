@@ -19,7 +19,7 @@ from PIL import Image
 from swapmark import __version__
 from swapmark.coordinates import to_relative
 from swapmark.data.decoding import load_item
-from swapmark.data.items import Item
+from swapmark.data.items import Item, evenly
 from swapmark.data.sources import is_run, list_with_unread
 from swapmark.drawing.draw import draw_landmarks, landmark_colours
 from swapmark.drawing.plots import plot_losses
@@ -83,7 +83,7 @@ def write_report(
     """
     refuse_existing(out, overwrite=overwrite)
     items, unread = list_with_unread(images)
-    chosen = [items[row] for row in _evenly(len(items), MOST)]
+    chosen = [items[row] for row in evenly(len(items), MOST)]
     found = predict_points(network, chosen, familiar=familiar, progress=progress)
     used = _those(chosen, found.files)
     if len(used) < 2:
@@ -92,7 +92,7 @@ def write_report(
             f"several. Give 2 or more; {STUDIED} or more are usual."
         )
     many = STUDIED * 128**2 // network.image_size**2  # of large squares fewer
-    rows = _evenly(len(used), min(STUDIED, max(2 * FEW, many)))
+    rows = evenly(len(used), min(STUDIED, max(2 * FEW, many)))
     studied, some = found.take(rows), [used[row] for row in rows]
     squares = np.stack([square for square, _ in read_squares(network, some, 1)])
     sight = see(network, squares)
@@ -111,7 +111,7 @@ def write_report(
     shapes, averages, note = _shapes(found, used, groups)
     top_down = np.argsort(found.xy[..., 1].mean(axis=0) if shapes is None else shapes.mean[:, 1])
     typical, worst = _typical_and_worst(found)
-    few = _evenly(len(squares), FEW)
+    few = evenly(len(squares), FEW)
     maps, lines = carried_maps(squares[few], sight.take(few), network.image_size)
     view = {
         "title": Path(source).resolve().name,
@@ -147,11 +147,6 @@ def write_report(
     line = bad[0] if bad else said[0][1]
     more = f" ({len(bad) - 1} more in the report)" if len(bad) > 1 else ""
     return Report(out, f"{'Look at this: ' if bad else 'Good: '}{line}{more}")
-
-
-def _evenly(count: int, most: int) -> np.ndarray:
-    """At most `most` of the numbers up to `count`, at even distances."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
 def _those(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
@@ -204,7 +199,7 @@ def _landmarks(
     other: Network | None,
 ) -> list[dict[str, Any]]:
     """One row a landmark, from top to bottom of the mean shape."""
-    rows = _evenly(len(items), ROW)
+    rows = evenly(len(items), ROW)
     shown_items = [items[row] for row in rows]
     crops = np.stack(list(crop_parts(shown_items, points.xy[rows], size=56, extent=0.25)))
     heat = paints.heatmaps(squares).mean(axis=0) if paints else None
@@ -249,7 +244,7 @@ def _relative(points: Points) -> np.ndarray:
 
 
 def _swap_grid(painter: Painter, squares: np.ndarray) -> dict[str, Any]:
-    rows = _evenly(len(squares), 2 * FEW)
+    rows = evenly(len(squares), 2 * FEW)
     looks, poses = squares[rows[::2]], squares[rows[1::2]]
     pairs = [(look, pose) for look in looks for pose in poses]
     painted = painter.swap(*(np.stack(part) for part in zip(*pairs, strict=True)))
@@ -274,7 +269,7 @@ def _shapes(found: Points, used: list[Item], groups: Points | None):
     except InputError as error:
         return None, None, str(error)
     try:
-        rows = _evenly(len(shapes.points), STUDIED)
+        rows = evenly(len(shapes.points), STUDIED)
         warped = shapes.points.take(rows).warp_to_mean(used)
     except InputError:
         return shapes, None, ""

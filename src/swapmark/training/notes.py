@@ -3,9 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from swapmark.data.cache import ImageSet
+from swapmark.data.items import evenly
 from swapmark.errors import InputError, counted
 from swapmark.training.config import Config
 
@@ -38,7 +37,7 @@ def training_notes(config: Config, usual: Config, images: ImageSet, skipped: Pat
         found.append(f"skipped {left_out} of {total} images; the reasons are in {skipped}.")
     if len(images) < FEW:
         found.append(f"{counted(len(images), 'image')} are few; some hundreds are usual.")
-    chosen = np.unique(np.linspace(0, len(images) - 1, LOOKED_AT).astype(int))
+    chosen = evenly(len(images), LOOKED_AT)
     distinct = len({square.tobytes() for square in images.batch(chosen)})
     if distinct <= len(chosen) / 2:
         found.append(

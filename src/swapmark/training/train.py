@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from swapmark.data.cache import ImageSet, load_images, write_skipped
+from swapmark.data.items import evenly
 from swapmark.data.sources import Source, is_run
 from swapmark.environment import environment_report
 from swapmark.errors import InputError, RunError, shown
@@ -66,6 +66,7 @@ def train(
     Raises InputError, OutputError, RunError or TrainingError, each saying what to do. Nothing is
     written before settings and images are known to be usable.
 
+    >>> import numpy as np
     >>> from tempfile import TemporaryDirectory
     >>> pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32), dtype=np.uint8)
     >>> small = {"image_size": 32, "backbone": "plain", "backbone_width": 4}
@@ -172,6 +173,6 @@ def fingerprint(images: ImageSet) -> str:
     digest = hashlib.sha256()
     for name, place in zip(images.names, images.placements, strict=True):
         digest.update(f"{name}\0{place.width}x{place.height}\n".encode(errors="surrogateescape"))
-    chosen = np.unique(np.linspace(0, len(images) - 1, 16).astype(int))
+    chosen = evenly(len(images), 16)
     digest.update(images.batch(chosen).tobytes())
     return digest.hexdigest()
